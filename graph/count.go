@@ -1,0 +1,62 @@
+package graph
+
+// Parameters returns the number of trainable parameters: the elements of all weights
+// except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, and
+// the scales and zero points of quantized values.
+func (g *Graph) Parameters() int64 {
+	var n int64
+	seen := map[*Value]bool{}
+	for _, node := range g.Nodes {
+		trainable := len(node.Inputs)
+		switch node.Op.(type) {
+		case BatchNorm:
+			trainable = min(trainable, 3)
+		case QuantizeLinear, DequantizeLinear:
+			trainable = 1
+		}
+		for _, v := range node.Inputs[:trainable] {
+			if v.Const != nil && !seen[v] {
+				seen[v] = true
+				n += int64(v.Const.Len())
+			}
+		}
+	}
+	return n
+}
+
+// MACs returns the multiply-accumulate operations of the convolutions, Gemm and MatMul for
+// an input of the shape given, which must be known in full.
+func (g *Graph) MACs(input Shape) (int64, error) {
+	types, err := g.Infer(input)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for _, n := range g.Nodes {
+		sum += n.MACs(types)
+	}
+	return sum, nil
+}
+
+// MACs returns the node's multiply-accumulate operations, given the types that
+// [Graph.Infer] returned for an input whose shape is known in full.
+func (n *Node) MACs(types map[*Value]Type) int64 {
+	out, ok := types[n.Output].Shape.Ints()
+	if !ok {
+		return 0
+	}
+	var each int // multiplications for one output element
+	switch n.Op.(type) {
+	case Conv:
+		w := types[n.Inputs[1]].Shape
+		each = w[1].Size * w[2].Size * w[3].Size
+	case Gemm:
+		each = types[n.Inputs[1]].Shape[1].Size
+	case MatMul:
+		each = types[n.Inputs[1]].Shape[0].Size
+	}
+	for _, d := range out {
+		each *= d
+	}
+	return int64(each)
+}

@@ -1,0 +1,53 @@
+package graph
+
+import "fmt"
+
+// DType is the type of a tensor's elements.
+type DType uint8
+
+// The element types. Values start at one so that a forgotten DType is not mistaken
+// for a valid one.
+const (
+	Float32 DType = iota + 1
+	Float64
+	Float16
+	Int8
+	Uint8
+	Int32
+	Int64
+)
+
+var dtypes = [...]struct {
+	name string
+	size int
+}{
+	Float32: {"float32", 4},
+	Float64: {"float64", 8},
+	Float16: {"float16", 2},
+	Int8:    {"int8", 1},
+	Uint8:   {"uint8", 1},
+	Int32:   {"int32", 4},
+	Int64:   {"int64", 8},
+}
+
+// Valid reports whether d is one of the package's element types.
+func (d DType) Valid() bool { return d >= Float32 && d <= Int64 }
+
+// Size returns the bytes of one element, zero for an invalid type.
+func (d DType) Size() int {
+	if !d.Valid() {
+		return 0
+	}
+	return dtypes[d].size
+}
+
+// IsFloat reports whether d is a floating-point type.
+func (d DType) IsFloat() bool { return d == Float32 || d == Float64 || d == Float16 }
+
+// String returns the name NumPy gives the type: "float32".
+func (d DType) String() string {
+	if !d.Valid() {
+		return fmt.Sprintf("dtype(%d)", uint8(d))
+	}
+	return dtypes[d].name
+}

@@ -1,0 +1,208 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Errors that the package's functions wrap.
+var (
+	ErrShape = errors.New("shapes do not fit") // an operator got inputs it does not take
+	ErrGraph = errors.New("malformed graph")   // names, order or operands are inconsistent
+)
+
+// Graph is a network.
+type Graph struct {
+	Name    string
+	Inputs  []*Value
+	Outputs []*Value
+	Nodes   []*Node // in topological order: a value is produced before it is used
+	// Metadata travels with the model into files: variant, labels, preprocessing. Its
+	// keys and values mean nothing to this package.
+	Metadata map[string]string
+}
+
+// Value is an edge of the graph: a graph input (Type is set), a weight (Const is set), or
+// a node's output (both unset).
+type Value struct {
+	Name  string
+	Type  *Type   // declared type of a graph input
+	Const *Tensor // elements of a weight
+}
+
+// Node applies an operator. It is named by the value it produces.
+type Node struct {
+	Op     Op
+	Inputs []*Value // data operands, then weights, in the order the Op documents
+	Output *Value
+}
+
+// Name returns the node's name, which is its output's.
+func (n *Node) Name() string { return n.Output.Name }
+
+// Weight returns a value that holds a constant.
+func Weight(name string, t *Tensor) *Value { return &Value{Name: name, Const: t} }
+
+// Add appends a node that applies op and returns its output value.
+func (g *Graph) Add(name string, op Op, inputs ...*Value) *Value {
+	out := &Value{Name: name}
+	g.Nodes = append(g.Nodes, &Node{Op: op, Inputs: inputs, Output: out})
+	return out
+}
+
+// Weights returns the constants that nodes use, each once, in order of first use.
+func (g *Graph) Weights() []*Value {
+	var ws []*Value
+	seen := map[*Value]bool{}
+	for _, n := range g.Nodes {
+		for _, v := range n.Inputs {
+			if v.Const != nil && !seen[v] {
+				seen[v] = true
+				ws = append(ws, v)
+			}
+		}
+	}
+	return ws
+}
+
+// Producers maps every node output to its node.
+func (g *Graph) Producers() map[*Value]*Node {
+	m := make(map[*Value]*Node, len(g.Nodes))
+	for _, n := range g.Nodes {
+		m[n.Output] = n
+	}
+	return m
+}
+
+// Consumers maps every value to the nodes that read it, in order; a node that reads a
+// value twice stands twice. Graph outputs are not consumers.
+func (g *Graph) Consumers() map[*Value][]*Node {
+	m := make(map[*Value][]*Node)
+	for _, n := range g.Nodes {
+		for _, v := range n.Inputs {
+			m[v] = append(m[v], n)
+		}
+	}
+	return m
+}
+
+// IsOutput reports whether v is an output of the graph.
+func (g *Graph) IsOutput(v *Value) bool { return slices.Contains(g.Outputs, v) }
+
+// Clone returns a copy whose nodes and values can be changed without changing g. Tensors
+// are shared.
+func (g *Graph) Clone() *Graph {
+	values := map[*Value]*Value{}
+	value := func(v *Value) *Value {
+		c, ok := values[v]
+		if !ok {
+			d := *v
+			c = &d
+			values[v] = c
+		}
+		return c
+	}
+	list := func(vs []*Value) []*Value {
+		r := make([]*Value, len(vs))
+		for i, v := range vs {
+			r[i] = value(v)
+		}
+		return r
+	}
+	c := &Graph{Name: g.Name, Inputs: list(g.Inputs), Metadata: maps.Clone(g.Metadata)}
+	for _, n := range g.Nodes {
+		c.Nodes = append(c.Nodes, &Node{Op: n.Op, Inputs: list(n.Inputs), Output: value(n.Output)})
+	}
+	c.Outputs = list(g.Outputs)
+	return c
+}
+
+// Prune removes the nodes that no output needs.
+func (g *Graph) Prune() {
+	needed := map[*Value]bool{}
+	for _, v := range g.Outputs {
+		needed[v] = true
+	}
+	kept := make([]*Node, 0, len(g.Nodes))
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		n := g.Nodes[i]
+		if !needed[n.Output] {
+			continue
+		}
+		kept = append(kept, n)
+		for _, v := range n.Inputs {
+			needed[v] = true
+		}
+	}
+	slices.Reverse(kept)
+	g.Nodes = kept
+}
+
+// Validate checks what every reader of a graph relies on: values have unique non-empty
+// names, weights hold as many bytes as their shape needs, inputs declare a type, each value
+// is produced once and before its use, outputs exist, and the shapes fit. The error wraps
+// [ErrGraph] or [ErrShape].
+func (g *Graph) Validate() error {
+	names := map[string]*Value{}
+	known := map[*Value]bool{}
+	add := func(v *Value) error {
+		if v.Name == "" {
+			return fmt.Errorf("%w: a value has no name", ErrGraph)
+		}
+		if old, ok := names[v.Name]; ok && old != v {
+			return fmt.Errorf("%w: two values are named %q", ErrGraph, v.Name)
+		}
+		names[v.Name] = v
+		known[v] = true
+		return nil
+	}
+	for _, v := range g.Inputs {
+		if v.Type == nil || v.Const != nil {
+			return fmt.Errorf("%w: input %q declares no type", ErrGraph, v.Name)
+		}
+		if known[v] {
+			return fmt.Errorf("%w: input %q stands twice", ErrGraph, v.Name)
+		}
+		if err := add(v); err != nil {
+			return err
+		}
+	}
+	for _, n := range g.Nodes {
+		if n.Op == nil || n.Output == nil {
+			return fmt.Errorf("%w: a node lacks its operator or output", ErrGraph)
+		}
+		for i, v := range n.Inputs {
+			switch {
+			case v == nil:
+				return fmt.Errorf("%w: operand %d of %s is missing", ErrGraph, i, n.Name())
+			case v.Const != nil:
+				if _, err := NewTensor(v.Const.DType, v.Const.Shape, v.Const.Data); err != nil {
+					return fmt.Errorf("weight %q: %w", v.Name, err)
+				}
+				if err := add(v); err != nil {
+					return err
+				}
+			case !known[v]:
+				return fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
+			}
+		}
+		if known[n.Output] || n.Output.Const != nil {
+			return fmt.Errorf("%w: %q is produced twice", ErrGraph, n.Name())
+		}
+		if err := add(n.Output); err != nil {
+			return err
+		}
+	}
+	if len(g.Outputs) == 0 {
+		return fmt.Errorf("%w: it has no outputs", ErrGraph)
+	}
+	for _, v := range g.Outputs {
+		if v == nil || !known[v] {
+			return fmt.Errorf("%w: an output is not produced by any node", ErrGraph)
+		}
+	}
+	_, err := g.Infer()
+	return err
+}

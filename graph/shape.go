@@ -1,0 +1,152 @@
+package graph
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Dim is the size of one axis: a number, or ceil(Sym/Div) of a size that is known only
+// when the network runs. A symbolic Dim with an empty Sym is a size of which nothing is
+// known. Strided convolutions of a symbolic axis give its ceil-quotients: with kernel 3,
+// stride 2 and padding 1, ⌊(n−1)/2⌋+1 = ⌈n/2⌉, and ⌈⌈n/2⌉/2⌉ = ⌈n/4⌉.
+type Dim struct {
+	Size int    // the size; meaningful where Known
+	Sym  string // name of the symbolic size, "batch"
+	Div  int    // divisor; zero marks a known size
+}
+
+// Fixed returns a known size.
+func Fixed(n int) Dim { return Dim{Size: n} }
+
+// Symbol returns a size with a name.
+func Symbol(name string) Dim { return Dim{Sym: name, Div: 1} }
+
+// Known reports whether the size is a number.
+func (d Dim) Known() bool { return d.Div == 0 }
+
+// String returns "7", "batch", "ceil(height/4)" or "?".
+func (d Dim) String() string {
+	switch {
+	case d.Known():
+		return strconv.Itoa(d.Size)
+	case d.Sym == "":
+		return "?"
+	case d.Div == 1:
+		return d.Sym
+	}
+	return fmt.Sprintf("ceil(%s/%d)", d.Sym, d.Div)
+}
+
+// Shape is the shape of a value, outermost axis first: N×C×H×W for images and feature
+// maps, N×C for vectors.
+type Shape []Dim
+
+// FixedShape returns a shape of known sizes.
+func FixedShape(dims ...int) Shape {
+	s := make(Shape, len(dims))
+	for i, d := range dims {
+		s[i] = Fixed(d)
+	}
+	return s
+}
+
+// Ints returns the sizes, and whether all are known.
+func (s Shape) Ints() ([]int, bool) {
+	r := make([]int, len(s))
+	for i, d := range s {
+		if !d.Known() {
+			return nil, false
+		}
+		r[i] = d.Size
+	}
+	return r, true
+}
+
+// String returns "batch×3×224×224".
+func (s Shape) String() string {
+	t := make([]string, len(s))
+	for i, d := range s {
+		t[i] = d.String()
+	}
+	return strings.Join(t, "×")
+}
+
+// Type is what is known of a value before the network runs.
+type Type struct {
+	DType DType
+	Shape Shape
+}
+
+// String returns "float32 batch×3×224×224".
+func (t Type) String() string { return t.DType.String() + " " + t.Shape.String() }
+
+// Infer derives the type of every value from the types that the inputs declare, or from
+// the shapes given instead, one for each input. The error names the node and wraps
+// [ErrShape].
+func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
+	if len(inputs) != 0 && len(inputs) != len(g.Inputs) {
+		return nil, fmt.Errorf("%w: %d shapes for %d inputs", ErrShape, len(inputs), len(g.Inputs))
+	}
+	types := make(map[*Value]Type)
+	for i, v := range g.Inputs {
+		t := *v.Type
+		if len(inputs) != 0 {
+			if err := accepts(t.Shape, inputs[i]); err != nil {
+				return nil, fmt.Errorf("input %q: %w", v.Name, err)
+			}
+			t.Shape = inputs[i]
+		}
+		types[v] = t
+	}
+	var in []Type
+	for _, n := range g.Nodes {
+		in = in[:0]
+		for _, v := range n.Inputs {
+			t, ok := types[v]
+			if !ok {
+				if v.Const == nil {
+					return nil, fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
+				}
+				t = Type{v.Const.DType, FixedShape(v.Const.Shape...)}
+				types[v] = t
+			}
+			in = append(in, t)
+		}
+		out, err := n.Op.infer(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
+		}
+		types[n.Output] = out
+	}
+	return types, nil
+}
+
+// accepts checks a shape that a caller gives against the one an input declares: symbolic
+// axes take any positive size.
+func accepts(declared, given Shape) error {
+	ok := len(declared) == len(given)
+	for i := 0; ok && i < len(given); i++ {
+		d, s := declared[i], given[i]
+		ok = (!d.Known() && (!s.Known() || s.Size > 0)) || d == s
+	}
+	if !ok {
+		return fmt.Errorf("%w: it takes %v, found %v", ErrShape, declared, given)
+	}
+	return nil
+}
+
+// unify merges two sizes that must be equal when the network runs.
+func unify(a, b Dim) (Dim, bool) {
+	switch {
+	case a == b:
+		return a, true
+	case a.Known() && b.Known():
+		return a, false
+	case a.Known():
+		return a, true
+	case b.Known():
+		return b, true
+	}
+	return Dim{Div: 1}, true
+}

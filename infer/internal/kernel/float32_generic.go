@@ -1,0 +1,222 @@
+package kernel
+
+import "math"
+
+// generic is the float32 set in plain Go: what other processors run, and the twin that
+// every assembly kernel is tested against.
+//
+// Its Packed.B is the transposed weight matrix, K rows of Pad(N, Lanes) columns.
+var generic = Float32{
+	Name:         "generic",
+	Pack:         packGeneric,
+	Gemm:         gemmGeneric,
+	Mixer:        mixGeneric,
+	Depthwise:    depthwiseGeneric,
+	Conv3x3:      conv3x3Generic,
+	SumColumns:   sumColumnsGeneric,
+	ScaleColumns: scaleColumnsGeneric,
+	Apply:        applyGeneric,
+	AddInto:      addIntoGeneric,
+}
+
+func packGeneric(weight []float32, n, k int, bias []float32) *Packed {
+	ld := Pad(n, Lanes)
+	p := &Packed{K: k, N: n, B: Floats(k * ld), Bias: padBias(bias, n)}
+	for o := range n {
+		for i, w := range weight[o*k:][:k] {
+			p.B[i*ld+o] = w
+		}
+	}
+	return p
+}
+
+// padBias copies a bias of n elements, or nil, to a padded one.
+func padBias(bias []float32, n int) []float32 {
+	b := Floats(Pad(n, Lanes))
+	if bias != nil {
+		copy(b, bias[:n])
+	}
+	return b
+}
+
+func gemmGeneric(g *Gemm) {
+	ld := Pad(g.W.N, Lanes)
+	for r := g.From; r < g.To; r++ {
+		out := g.Out.Data[r*g.Out.LD:][:ld]
+		in := g.In.Data[r*g.In.LD:][:g.W.K]
+		for j := 0; j < ld; j += 8 {
+			acc := dot8(in, g.W.B[j:], ld, [8]float32(g.W.Bias[j:]))
+			for i := range acc {
+				acc[i] = activate(acc[i], g.Act)
+			}
+			if g.Residual.Data != nil {
+				res := g.Residual.Data[r*g.Residual.LD+j:][:8]
+				for i := range acc {
+					acc[i] += res[i]
+				}
+			}
+			*(*[8]float32)(out[j:]) = acc
+		}
+	}
+}
+
+// dot8 adds the product of in with eight columns of b, whose rows are ld apart, to acc.
+func dot8(in, b []float32, ld int, acc [8]float32) [8]float32 {
+	s0, s1, s2, s3, s4, s5, s6, s7 := acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], acc[6], acc[7]
+	for k, a := range in {
+		w := (*[8]float32)(b[k*ld:])
+		s0 += a * w[0]
+		s1 += a * w[1]
+		s2 += a * w[2]
+		s3 += a * w[3]
+		s4 += a * w[4]
+		s5 += a * w[5]
+		s6 += a * w[6]
+		s7 += a * w[7]
+	}
+	return [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
+}
+
+func mixGeneric(m *Mixer) {
+	for from := m.From; from < m.To; from += mixerRows(m.Expand.N) {
+		expand, project := m.tile(from)
+		gemmGeneric(&expand)
+		gemmGeneric(&project)
+	}
+}
+
+// tile returns the two products of the tile of rows that starts at from.
+func (m *Mixer) tile(from int) (expand, project Gemm) {
+	rows, ld := min(mixerRows(m.Expand.N), m.To-from), Pad(m.Expand.N, Lanes)
+	hidden := Matrix{Data: m.Scratch[:rows*ld], Rows: rows, LD: ld}
+	expand = Gemm{In: m.In.from(from, rows), Out: hidden, W: m.Expand, Act: m.Act, To: rows}
+	project = Gemm{In: hidden, Out: m.Out.from(from, rows), Residual: m.Residual.from(from, rows), W: m.Project, To: rows}
+	return expand, project
+}
+
+// from returns rows [row, row+rows) of m; no matrix stays no matrix.
+func (m Matrix) from(row, rows int) Matrix {
+	if m.Data == nil {
+		return m
+	}
+	return Matrix{Data: m.Data[row*m.LD:], Rows: rows, LD: m.LD}
+}
+
+func depthwiseGeneric(d *Depthwise) {
+	ld := d.Out.LD
+	for r := d.From; r < d.To; r++ {
+		n, y := r/d.HO, r%d.HO
+		for x := range d.WO {
+			out := d.Out.Data[(r*d.WO+x)*ld:][:ld]
+			copy(out, d.Bias[:ld])
+			for ky := range 3 {
+				iy := y*d.Stride + ky - 1
+				if iy < 0 || iy >= d.H {
+					continue
+				}
+				for kx := range 3 {
+					ix := x*d.Stride + kx - 1
+					if ix < 0 || ix >= d.W {
+						continue
+					}
+					in := d.In.Data[((n*d.H+iy)*d.W+ix)*d.In.LD:][:ld]
+					taps := d.Taps[(ky*3+kx)*ld:][:ld]
+					for c := range out {
+						out[c] += in[c] * taps[c]
+					}
+				}
+			}
+			applyGeneric(out, d.Act)
+		}
+	}
+}
+
+func conv3x3Generic(v *Conv3x3) {
+	ld := Pad(v.W.N, Lanes)
+	var one [1]float32
+	for r := v.From; r < v.To; r++ {
+		n, y := r/v.HO, r%v.HO
+		for x := range v.WO {
+			out := v.Out.Data[(r*v.WO+x)*v.Out.LD:][:ld]
+			copy(out, v.W.Bias)
+			for t := range 9 {
+				iy, ix := y*v.Stride+t/3-1, x*v.Stride+t%3-1
+				if iy < 0 || iy >= v.H || ix < 0 || ix >= v.Image.W {
+					continue
+				}
+				for c := range v.Cin {
+					in := one[:]
+					if v.Planar != nil {
+						one[0] = v.Planar[((n*v.Cin+c)*v.H+iy)*v.Image.W+ix]
+					} else {
+						in = v.In.Data[((n*v.H+iy)*v.Image.W+ix)*v.In.LD+c:][:1]
+					}
+					w := v.W.B[(t*v.Cin+c)*ld:][:ld]
+					for j := range out {
+						out[j] += in[0] * w[j]
+					}
+				}
+			}
+			applyGeneric(out, v.Act)
+		}
+	}
+}
+
+func sumColumnsGeneric(dst []float32, in Matrix, from, to int) {
+	dst = dst[from:to]
+	clear(dst)
+	for r := range in.Rows {
+		for c, v := range in.Data[r*in.LD+from:][:to-from] {
+			dst[c] += v
+		}
+	}
+}
+
+func scaleColumnsGeneric(x Matrix, gate []float32, from, to int) {
+	for r := from; r < to; r++ {
+		row := x.Data[r*x.LD:][:x.LD]
+		for c, g := range gate[:x.LD] {
+			row[c] *= g
+		}
+	}
+}
+
+func addIntoGeneric(dst, src []float32) {
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i] += src[i]
+	}
+}
+
+func applyGeneric(x []float32, act Activation) {
+	if act == Identity {
+		return
+	}
+	for i, v := range x {
+		x[i] = activate(v, act)
+	}
+}
+
+func activate(x float32, act Activation) float32 {
+	switch act {
+	case GELU:
+		return gelu(x)
+	case ReLU:
+		if x < 0 {
+			return 0
+		}
+		return x
+	case Sigmoid:
+		return float32(1 / (1 + math.Exp(-float64(x))))
+	}
+	return x
+}
+
+// gelu returns x·Φ(x), Φ being the standard normal distribution function.
+func gelu(x float32) float32 {
+	v := float64(x)
+	if v < -40 { // −Inf·0 would be NaN
+		return 0
+	}
+	return float32(0.5 * v * (1 + math.Erf(v/math.Sqrt2)))
+}

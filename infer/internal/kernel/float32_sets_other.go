@@ -1,0 +1,3 @@
+package kernel
+
+var float32Sets = []*Float32{&generic}

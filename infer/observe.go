@@ -1,0 +1,117 @@
+package infer
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Observe runs the network without fusing operators and calls f with the graph's input and
+// then with every value that a node produces, in the order of the nodes; nodes that depend
+// on constants alone are left out. Tensors are float32 in the graph's own order of axes
+// (N×C×H×W), quantized values and halves as the numbers they stand for; they belong to f.
+// An error from f ends the run and is returned.
+//
+// Values differ from those of [Session.Run] by rounding at most.
+func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	x, err := s.accept(input)
+	if err != nil {
+		return err
+	}
+	m := s.model
+	m.once.Do(func() { m.plain, m.plainly = lower(m.graph, m.weights, false, s.threads) })
+	if m.plainly != nil {
+		return m.plainly
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	p, err := newPlan(m.plain, input.Shape, s.threads)
+	if err != nil {
+		return err
+	}
+	e := newExec(p, s.pool)
+	e.input = x
+	for i, b := range p.outputs {
+		e.outputs[i] = make([]float32, b.cols)
+	}
+	// The graph may have been copied to fold constants: answer with the caller's values.
+	own := map[string]*graph.Value{}
+	for _, n := range m.graph.Nodes {
+		own[n.Name()] = n.Output
+	}
+	if err := f(m.graph.Inputs[0], graph.Float32Tensor(slices.Clone(input.Shape), slices.Clone(x))); err != nil {
+		return err
+	}
+	return e.run(ctx, func(i int, _ time.Duration) error {
+		for _, r := range p.steps[i].done {
+			if err := f(own[r.value.Name], e.tensor(r.at)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// OpTime is what one operator, with all that was fused into it, took.
+type OpTime struct {
+	Name string        // of the value that it produces
+	Kind string        // ONNX names of its nodes: "Conv+Gelu"
+	Time time.Duration // median over the runs
+	MACs int64         // multiply-accumulate operations of its nodes
+}
+
+// Profile runs the network the given number of times, at least once, and returns each
+// operator's time in the order of execution; "Output" is the copy into the result.
+func (s *Session) Profile(ctx context.Context, input *graph.Tensor, runs int) ([]OpTime, error) {
+	x, err := s.accept(input)
+	if err != nil {
+		return nil, err
+	}
+	c, e, err := s.acquire(input.Shape)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(c, e)
+	types, err := c.program.graph.Infer(graph.FixedShape(input.Shape...))
+	if err != nil {
+		return nil, err
+	}
+	var ops []OpTime
+	var times [][]time.Duration
+	index := make([]int, len(c.steps)) // of each step's operator
+	for i, st := range c.steps {
+		if i == 0 || c.steps[i-1].op != st.op {
+			t := OpTime{Name: st.name, Kind: st.kind}
+			for _, n := range st.op.nodes {
+				t.MACs += n.MACs(types)
+			}
+			ops = append(ops, t)
+			times = append(times, make([]time.Duration, max(runs, 1)))
+		}
+		index[i] = len(ops) - 1
+	}
+	for r := range max(runs, 1) {
+		e.input = x
+		for i, b := range c.outputs {
+			e.outputs[i] = make([]float32, b.cols)
+		}
+		err := e.run(ctx, func(i int, took time.Duration) error {
+			times[index[i]][r] += took
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i, t := range times {
+		slices.Sort(t)
+		ops[i].Time = t[len(t)/2]
+	}
+	return ops, nil
+}

@@ -1,0 +1,443 @@
+package infer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer/internal/kernel"
+)
+
+// layout says how a value's elements lie in memory.
+type layout uint8
+
+const (
+	// planarLayout is the graph's own order without gaps, as callers hand tensors in.
+	planarLayout layout = iota
+	// chansLayout is that of package kernel for N×C×H×W: channels last, padded.
+	chansLayout
+	// rowsLayout is a matrix whose columns are the last axis, padded.
+	rowsLayout
+)
+
+// natural is the layout in which operators produce values of a rank.
+func natural(rank int) layout {
+	if rank == 4 {
+		return chansLayout
+	}
+	return rowsLayout
+}
+
+// buffer is where a value lies while a plan runs.
+type buffer struct {
+	shape      []int
+	layout     layout
+	rows, cols int
+	ld         int // elements from one row to the next
+	// Where: in the arena, or a constant, or else the run's input.
+	store *storage
+	fixed []float32
+}
+
+// storage is a part of the arena. Several buffers share one if they are views of the same
+// elements or an operator works in place.
+type storage struct {
+	size        int // in elements of four bytes
+	first, last int // steps that use it
+	offset      int
+	pending     int // reads by operators not yet planned
+}
+
+// newBuffer returns a buffer without a place.
+func newBuffer(shape []int, l layout) *buffer {
+	b := &buffer{shape: shape, layout: l}
+	switch {
+	case l == planarLayout:
+		b.rows, b.cols = 1, elements(shape)
+		b.ld = b.cols
+		return b
+	case len(shape) == 0:
+		b.rows, b.cols = 1, 1
+	case l == chansLayout:
+		b.rows, b.cols = shape[0]*shape[2]*shape[3], shape[1]
+	default:
+		b.rows, b.cols = elements(shape[:len(shape)-1]), shape[len(shape)-1]
+	}
+	b.ld = kernel.Pad(b.cols, kernel.Lanes)
+	return b
+}
+
+// strides returns the distance in memory of neighbours along each axis of the shape.
+func (b *buffer) strides() []int {
+	s := make([]int, len(b.shape))
+	step := 1
+	place := func(axis int) {
+		s[axis] = step
+		step *= b.shape[axis]
+	}
+	if b.layout == chansLayout {
+		s[1] = 1
+		step = b.ld
+		place(3)
+		place(2)
+		place(0)
+		return s
+	}
+	for i := len(s) - 1; i >= 0; i-- {
+		place(i)
+		if i == len(s)-1 {
+			step = b.ld
+			if b.layout == planarLayout {
+				step = b.shape[i]
+			}
+		}
+	}
+	return s
+}
+
+// plan is a program for one input shape.
+type plan struct {
+	program *program
+	input   []int
+	outputs []*buffer // planar
+	steps   []step
+	arena   int // elements
+	values  int // arena's parts
+	naive   int // elements that the arena would need if nothing were reused
+	scratch int
+	threads int
+}
+
+// step is one parallel piece of work.
+type step struct {
+	name  string // of the value that it helps to compute
+	kind  string
+	op    *opBase
+	done  []result // values that are there when it has run
+	units int
+	grain int
+	bind  func(e *exec) func(l *local, from, to int)
+}
+
+// result is a value of the graph and where it lies.
+type result struct {
+	value *graph.Value
+	at    *buffer
+}
+
+// planner makes a plan.
+type planner struct {
+	*plan
+	set     *kernel.Float32
+	types   map[*graph.Value]graph.Type
+	values  map[*graph.Value]*buffer
+	views   map[viewKey]*buffer
+	stores  []*storage
+	current *opBase
+	keep    bool // no operator works in place
+}
+
+type viewKey struct {
+	v *graph.Value
+	l layout
+}
+
+// maxElements bounds a value so that indexes fit an int32 and the arena any memory.
+const maxElements = math.MaxInt32
+
+// newPlan plans program for an input of the shape given.
+func newPlan(pr *program, shape []int, threads int) (*plan, error) {
+	types, err := pr.graph.Infer(graph.FixedShape(shape...))
+	if err != nil {
+		return nil, err
+	}
+	for v, t := range types {
+		dims, ok := t.Shape.Ints()
+		if !ok {
+			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v", graph.ErrShape, v.Name, t.Shape, shape)
+		}
+		if n, err := graph.Numel(dims); err != nil || n > maxElements/2 {
+			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v, expected at most %d elements", graph.ErrShape, v.Name, t.Shape, shape, maxElements/2)
+		}
+	}
+	p := &planner{
+		plan:   &plan{program: pr, input: slices.Clone(shape), threads: threads},
+		set:    pr.weights.set,
+		types:  types,
+		values: map[*graph.Value]*buffer{},
+		views:  map[viewKey]*buffer{},
+	}
+	if err := p.make(); err != nil {
+		return nil, err
+	}
+	return p.plan, nil
+}
+
+// make plans all operators and gives values their places.
+func (p *planner) make() error {
+	p.values[p.program.graph.Inputs[0]] = newBuffer(p.input, planarLayout)
+	for _, o := range p.program.ops {
+		p.current = o.base()
+		if err := o.plan(p); err != nil {
+			return fmt.Errorf("%s (%s): %w", p.current.out.Name, p.current.kind, err)
+		}
+		if k := len(p.steps) - 1; k >= 0 {
+			p.steps[k].done = append(p.steps[k].done, result{p.current.out, p.values[p.current.out]})
+		}
+		for _, v := range p.current.in {
+			if b := p.values[v]; b != nil && b.store != nil {
+				b.store.pending--
+			}
+		}
+	}
+	for i, v := range p.program.graph.Outputs {
+		p.output(i, v)
+	}
+	return p.place()
+}
+
+func (p *planner) dims(v *graph.Value) []int {
+	d, _ := p.types[v].Shape.Ints() // newPlan checked that all are known
+	return d
+}
+
+// value returns v in the layout given, converted if it lies in another.
+func (p *planner) value(v *graph.Value, l layout) *buffer {
+	b := p.any(v)
+	if b.layout == l {
+		return b
+	}
+	key := viewKey{v, l}
+	if c, ok := p.views[key]; ok {
+		return c
+	}
+	c := newBuffer(b.shape, l)
+	p.allocate(c)
+	c.store.pending = 1 << 30 // not to be overwritten: others may find it in views
+	p.copy(c, b)
+	p.views[key] = c
+	return c
+}
+
+// any returns v in whatever layout it lies.
+func (p *planner) any(v *graph.Value) *buffer {
+	if b, ok := p.values[v]; ok {
+		return b
+	}
+	// A constant that is a data operand.
+	shape := v.Const.Shape
+	b := newBuffer(shape, natural(len(shape)))
+	b.fixed = kernel.Floats(b.rows * b.ld)
+	src := newBuffer(shape, planarLayout)
+	w, values := newWalker(b, src), v.Const.Float32s()
+	for r := range outer(b) {
+		to, from := w.row(r)
+		for i := range w.n {
+			b.fixed[to+i*w.a] = values[from+i*w.c]
+		}
+	}
+	p.values[v] = b
+	return b
+}
+
+// natural returns v in a layout with padded rows, whichever it is.
+func (p *planner) natural(v *graph.Value) *buffer {
+	b := p.any(v)
+	if b.layout == planarLayout {
+		return p.value(v, natural(len(b.shape)))
+	}
+	return b
+}
+
+// allocate gives b a new part of the arena.
+func (p *planner) allocate(b *buffer) {
+	b.store = &storage{size: b.rows * b.ld, first: len(p.steps), last: len(p.steps)}
+	p.stores = append(p.stores, b.store)
+}
+
+// result returns a buffer for the current operator's value. It shares the storage of one
+// of the candidates if one has the same geometry and nothing reads it later.
+func (p *planner) result(l layout, candidates ...*buffer) *buffer {
+	v := p.current.out
+	b := newBuffer(p.dims(v), l)
+	for _, c := range candidates {
+		if c != nil && p.dies(c) && c.rows == b.rows && c.ld == b.ld {
+			b.store = c.store
+			p.define(b)
+			return b
+		}
+	}
+	p.allocate(b)
+	p.define(b)
+	return b
+}
+
+// alias makes the current operator's value another view of x, which has the same elements
+// in memory.
+func (p *planner) alias(x *buffer, l layout) {
+	b := newBuffer(p.dims(p.current.out), l)
+	b.store, b.fixed = x.store, x.fixed
+	p.values[p.current.out] = b
+	if b.store != nil {
+		b.store.pending += p.program.uses[p.current.out]
+	}
+}
+
+// define makes b the current operator's value.
+func (p *planner) define(b *buffer) {
+	p.values[p.current.out] = b
+	b.store.pending += p.program.uses[p.current.out]
+}
+
+// dies reports whether the current operator is the last that reads b.
+func (p *planner) dies(b *buffer) bool {
+	if b.store == nil || p.keep {
+		return false
+	}
+	reads := 0
+	for _, v := range p.current.in {
+		if x := p.values[v]; x != nil && x.store == b.store {
+			reads++
+		}
+	}
+	return b.store.pending == reads
+}
+
+// step appends a step over units units, each worth about work multiplications, that uses
+// the buffers given. Parts are multiples of align units.
+func (p *planner) step(units, work, align int, use []*buffer, bind func(e *exec) func(l *local, from, to int)) {
+	// A part should take some microseconds at least, and there should be enough of them to
+	// finish together.
+	const least = 1 << 17
+	grain := max(1, least/max(work, 1))
+	grain = max(grain, units/(16*p.threads))
+	grain = kernel.Pad(grain, align)
+	p.steps = append(p.steps, step{name: p.current.out.Name, kind: p.current.kind, op: p.current, units: units, grain: grain, bind: bind})
+	for _, b := range use {
+		if b != nil && b.store != nil {
+			b.store.last = len(p.steps) - 1
+		}
+	}
+}
+
+// output appends the step that hands out graph output i.
+func (p *planner) output(i int, v *graph.Value) {
+	b := p.any(v)
+	p.current = &opBase{kind: "Output", out: v}
+	out := newBuffer(b.shape, planarLayout)
+	p.outputs = append(p.outputs, out)
+	units := b.rows
+	var bind func(e *exec) func(*local, int, int)
+	if b.layout == chansLayout {
+		pixels := b.shape[2] * b.shape[3]
+		units = b.shape[0]
+		bind = func(e *exec) func(*local, int, int) {
+			src := e.matrix(b)
+			return func(_ *local, from, to int) {
+				m := kernel.Matrix{Data: src.Data[from*pixels*src.LD:], Rows: (to - from) * pixels, LD: src.LD}
+				kernel.ToPlanar(e.outputs[i][from*b.cols*pixels:], m, b.cols, pixels)
+			}
+		}
+	} else {
+		bind = func(e *exec) func(*local, int, int) {
+			return func(_ *local, from, to int) {
+				src := e.data(b)
+				for r := from; r < to; r++ {
+					copy(e.outputs[i][r*b.cols:][:b.cols], src[r*b.ld:][:b.cols])
+				}
+			}
+		}
+	}
+	p.step(units, b.rows*b.cols/max(units, 1), 1, []*buffer{b}, bind)
+}
+
+// copy appends a step that copies src to dst, which have the same shape.
+func (p *planner) copy(dst, src *buffer) {
+	units := outer(dst)
+	p.step(units, 4*dst.rows*dst.cols/max(units, 1), 1, []*buffer{dst, src}, func(e *exec) func(*local, int, int) {
+		out, w := e.data(dst), newWalker(dst, src)
+		return func(_ *local, begin, end int) {
+			in := e.data(src) // the input changes from run to run
+			for r := begin; r < end; r++ {
+				to, from := w.row(r)
+				for i := range w.n {
+					out[to+i*w.a] = in[from+i*w.c]
+				}
+			}
+			clearPadding(dst, out, begin, end)
+		}
+	})
+}
+
+// outer returns the number of rows that a walker goes through.
+func outer(b *buffer) int {
+	if b.layout == planarLayout {
+		n := 1
+		if len(b.shape) > 0 {
+			n = elements(b.shape[:len(b.shape)-1])
+		}
+		return n
+	}
+	return b.rows
+}
+
+// axes returns the axes of b from the outermost in memory to the innermost.
+func (b *buffer) axes() []int {
+	if b.layout == chansLayout {
+		return []int{0, 2, 3, 1}
+	}
+	a := make([]int, len(b.shape))
+	for i := range a {
+		a[i] = i
+	}
+	return a
+}
+
+// walker finds the elements of a value that stand at the coordinates of the rows of
+// another, the first being broadcast along axes of size 1.
+type walker struct {
+	dims, to, from []int // outer axes of the destination, outermost first
+	n              int   // elements of a row
+	a, c           int   // distance of neighbours in the destination, in the source
+}
+
+func newWalker(dst, src *buffer) *walker {
+	if len(dst.shape) == 0 {
+		return &walker{n: 1, a: 1, c: 1}
+	}
+	axes, ds, ss := dst.axes(), dst.strides(), src.strides()
+	for i, d := range src.shape {
+		if d == 1 && dst.shape[i] != 1 {
+			ss[i] = 0
+		}
+	}
+	last := len(axes) - 1
+	in := axes[last]
+	w := &walker{n: dst.shape[in], a: ds[in], c: ss[in]}
+	for _, x := range axes[:last] {
+		w.dims, w.to, w.from = append(w.dims, dst.shape[x]), append(w.to, ds[x]), append(w.from, ss[x])
+	}
+	return w
+}
+
+// row returns the offsets of row r in the destination and in the source.
+func (w *walker) row(r int) (to, from int) {
+	for k := len(w.dims) - 1; k >= 0; k-- {
+		i := r % w.dims[k]
+		r /= w.dims[k]
+		to += i * w.to[k]
+		from += i * w.from[k]
+	}
+	return to, from
+}
+
+// clearPadding zeroes the padding of rows [from, to) of b.
+func clearPadding(b *buffer, data []float32, from, to int) {
+	if b.layout == planarLayout || b.ld == b.cols {
+		return
+	}
+	for r := from; r < to; r++ {
+		clear(data[r*b.ld+b.cols:][:b.ld-b.cols])
+	}
+}

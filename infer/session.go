@@ -1,0 +1,322 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer/internal/kernel"
+)
+
+// Errors that the package's functions wrap, beside those of package graph.
+var (
+	ErrUnsupported = errors.New("unsupported")       // the engine cannot run the graph
+	ErrPanic       = errors.New("panic in a kernel") // a defect of the engine
+	ErrClosed      = errors.New("session is closed")
+)
+
+// Options say how a session runs. The zero value is the fastest on this machine.
+type Options struct {
+	// Threads is how many cores one run uses at most, the caller's included; 0 means all
+	// that Go uses (GOMAXPROCS). Results have the same bits for any number.
+	Threads int
+	// ISA names the instruction set of the float32 kernels: "avx512", "avx2" or "generic".
+	// Empty means the best of this machine.
+	ISA string
+}
+
+// Session runs one network. It may be used from many goroutines at once: runs share the
+// packed weights and the helper threads, and each has an arena of its own.
+type Session struct {
+	model   *model
+	threads int
+	pool    *pool
+
+	mu     sync.Mutex
+	closed bool
+	plans  []*cached // least recently used first
+	stats  Stats
+}
+
+// model is what the clones of a session share.
+type model struct {
+	graph   *graph.Graph
+	types   map[*graph.Value]graph.Type
+	weights *weights
+	program *program
+	// What Observe runs, made when first needed.
+	once    sync.Once
+	plain   *program
+	plainly error
+}
+
+// cached is a plan and the execs of it that no run is using.
+type cached struct {
+	*plan
+	idle []*exec
+}
+
+// maxPlans is how many input shapes a session remembers.
+const maxPlans = 8
+
+// Stats describes what a session holds in memory.
+type Stats struct {
+	ISA         string // instruction set of the kernels
+	Threads     int    // cores that a run may use
+	WeightBytes int    // packed weights, shared by all clones
+	Shape       []int  // the input shape planned last, to which the following refer
+	ArenaBytes  int    // memory for intermediate values, for each concurrent run
+	ValueBytes  int    // what they would need if no memory were reused
+	Values      int    // how many intermediate values there are
+	Steps       int    // parallel pieces of work of a run
+}
+
+// New prepares g, which must not be changed afterwards and have one input. The error wraps
+// [graph.ErrGraph] or [graph.ErrShape] for a graph that is not valid and [ErrUnsupported]
+// for one that the engine cannot run.
+func New(g *graph.Graph, opts Options) (*Session, error) {
+	set := kernel.Best()
+	if opts.ISA != "" {
+		if set = kernel.Named(opts.ISA); set == nil {
+			return nil, fmt.Errorf("%w: instruction set %q, this machine has %q", ErrUnsupported, opts.ISA, isas())
+		}
+	}
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	return newSession(g, set, opts)
+}
+
+func isas() []string {
+	var names []string
+	for _, s := range kernel.All() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (*Session, error) {
+	if len(g.Inputs) != 1 {
+		return nil, fmt.Errorf("%w: graph with %d inputs, expected one", ErrUnsupported, len(g.Inputs))
+	}
+	threads, err := threads(opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{graph: g, weights: newWeights(set)}
+	if m.types, err = g.Infer(); err != nil {
+		return nil, err
+	}
+	if m.program, err = lower(g, m.weights, true, threads); err != nil {
+		return nil, err
+	}
+	return m.session(threads), nil
+}
+
+func threads(opts Options) (int, error) {
+	switch {
+	case opts.Threads < 0 || opts.Threads > maxThreads:
+		return 0, fmt.Errorf("%w: %d threads, expected 0 to %d", ErrUnsupported, opts.Threads, maxThreads)
+	case opts.Threads == 0:
+		return min(runtime.GOMAXPROCS(0), maxThreads), nil
+	}
+	return opts.Threads, nil
+}
+
+// maxThreads bounds the helpers that a session starts.
+const maxThreads = 1 << 10
+
+func (m *model) session(threads int) *Session {
+	s := &Session{model: m, threads: threads, pool: newPool(threads - 1)}
+	s.stats = Stats{ISA: m.weights.set.Name, Threads: threads, WeightBytes: m.weights.bytes}
+	// Helpers know the pool only, so a forgotten session is collected and they end.
+	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
+	return s
+}
+
+// Clone returns another session of the same network, which shares the packed weights and
+// has threads and plans of its own. Of the options only Threads counts.
+func (s *Session) Clone(opts Options) (*Session, error) {
+	n, err := threads(opts)
+	if err != nil {
+		return nil, err
+	}
+	return s.model.session(n), nil
+}
+
+// Close ends the session's helper threads and forgets its plans. Runs that are going on
+// finish; later ones answer [ErrClosed]. Close never fails and may be called again.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.plans = nil
+	s.mu.Unlock()
+	s.pool.close()
+	return nil
+}
+
+// Graph returns the network that the session runs. It must not be changed.
+func (s *Session) Graph() *graph.Graph { return s.model.graph }
+
+// Stats returns what the session holds in memory.
+func (s *Session) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Run computes the graph's first output, the logits N×classes of a classifier, for an
+// input N×3×H×W. It is of the type that the graph declares, float32.
+//
+// The error wraps [graph.ErrShape] where the input does not fit the graph, and is that of
+// ctx where that is done: Run looks at it between two operators. Inputs
+// that are not finite are computed with like any others, and come out as NaN or infinite
+// logits of the images concerned.
+func (s *Session) Run(ctx context.Context, input *graph.Tensor) (*graph.Tensor, error) {
+	all, err := s.RunAll(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// RunAll is [Session.Run] for graphs with several outputs, such as a backbone's feature
+// maps. It returns them in the graph's order.
+func (s *Session) RunAll(ctx context.Context, input *graph.Tensor) ([]*graph.Tensor, error) {
+	x, err := s.accept(input)
+	if err != nil {
+		return nil, err
+	}
+	c, e, err := s.acquire(input.Shape)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(c, e)
+	e.input = x
+	all := make([]*graph.Tensor, len(c.outputs))
+	for i, b := range c.outputs {
+		e.outputs[i] = make([]float32, b.cols)
+		all[i] = graph.Float32Tensor(slices.Clone(b.shape), e.outputs[i])
+	}
+	if err := e.run(ctx, nil); err != nil {
+		return nil, err
+	}
+	for i, v := range s.model.graph.Outputs {
+		all[i] = convert(all[i], s.model.types[v].DType)
+	}
+	return all, nil
+}
+
+// RunInto is [Session.Run] without allocation: it reads the elements of an input of the
+// given shape from input and writes those of the first output to dst, whose length
+// must be exactly theirs (see [Session.OutputShape]). Once a shape has been seen, and as
+// many runs at a time as there are now, nothing is allocated. Graphs with several outputs
+// are refused.
+func (s *Session) RunInto(ctx context.Context, dst []float32, shape []int, input []float32) error {
+	if len(s.model.graph.Outputs) != 1 {
+		return fmt.Errorf("%w: RunInto on a graph with %d outputs", ErrUnsupported, len(s.model.graph.Outputs))
+	}
+	if s.model.graph.Inputs[0].Type.DType != graph.Float32 {
+		return fmt.Errorf("%w: RunInto on an input of %v", ErrUnsupported, s.model.graph.Inputs[0].Type.DType)
+	}
+	n, err := graph.Numel(shape)
+	if err != nil {
+		return err
+	}
+	if n != len(input) {
+		return fmt.Errorf("%w: %d elements for an input of shape %v", graph.ErrShape, len(input), shape)
+	}
+	c, e, err := s.acquire(shape)
+	if err != nil {
+		return err
+	}
+	defer s.release(c, e)
+	if out := c.outputs[0]; len(dst) != out.cols {
+		return fmt.Errorf("%w: %d elements for an output of shape %v", graph.ErrShape, len(dst), out.shape)
+	}
+	e.input, e.outputs[0] = input, dst
+	return e.run(ctx, nil)
+}
+
+// OutputShape returns the shape of the graph's first output for an input of a shape.
+func (s *Session) OutputShape(input []int) ([]int, error) {
+	types, err := s.model.graph.Infer(graph.FixedShape(input...))
+	if err != nil {
+		return nil, err
+	}
+	dims, _ := types[s.model.graph.Outputs[0]].Shape.Ints()
+	return dims, nil
+}
+
+// accept checks an input tensor and returns its elements.
+func (s *Session) accept(t *graph.Tensor) ([]float32, error) {
+	in := s.model.graph.Inputs[0]
+	if t == nil || t.DType != in.Type.DType {
+		found := "none"
+		if t != nil {
+			found = t.DType.String()
+		}
+		return nil, fmt.Errorf("%w: input %q of %s, expected %v", graph.ErrShape, in.Name, found, in.Type.DType)
+	}
+	if _, err := graph.NewTensor(t.DType, t.Shape, t.Data); err != nil {
+		return nil, fmt.Errorf("input %q: %w", in.Name, err)
+	}
+	return t.Float32s(), nil
+}
+
+// acquire returns the plan for an input shape and an exec of it that nobody else uses.
+func (s *Session) acquire(shape []int) (*cached, *exec, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, ErrClosed
+	}
+	c, err := s.cached(shape)
+	if err != nil {
+		return nil, nil, err
+	}
+	if k := len(c.idle) - 1; k >= 0 {
+		e := c.idle[k]
+		c.idle = c.idle[:k]
+		return c, e, nil
+	}
+	return c, newExec(c.plan, s.pool), nil
+}
+
+// cached returns the plan for an input shape, made now if need be.
+func (s *Session) cached(shape []int) (*cached, error) {
+	for i, c := range s.plans {
+		if slices.Equal(c.input, shape) {
+			copy(s.plans[i:], s.plans[i+1:])
+			s.plans[len(s.plans)-1] = c
+			return c, nil
+		}
+	}
+	p, err := newPlan(s.model.program, shape, s.threads)
+	if err != nil {
+		return nil, err
+	}
+	c := &cached{plan: p}
+	if len(s.plans) == maxPlans {
+		s.plans = slices.Delete(s.plans, 0, 1)
+	}
+	s.plans = append(s.plans, c)
+	s.stats.Shape, s.stats.ArenaBytes, s.stats.ValueBytes = p.input, 4*p.arena, 4*p.naive
+	s.stats.Values, s.stats.Steps = p.values, len(p.steps)
+	return c, nil
+}
+
+// release gives an exec back.
+func (s *Session) release(c *cached, e *exec) {
+	e.input = nil
+	clear(e.outputs)
+	s.mu.Lock()
+	if !s.closed {
+		c.idle = append(c.idle, e)
+	}
+	s.mu.Unlock()
+}

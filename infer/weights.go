@@ -1,0 +1,178 @@
+package infer
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer/internal/kernel"
+)
+
+// weights holds the packed weights of a graph, which all its sessions share. Packing is
+// put off to [weights.pack], which does it on all cores.
+type weights struct {
+	set   *kernel.Float32
+	mu    sync.Mutex
+	packs map[packKey]*packed
+	jobs  []func()
+	bytes int
+}
+
+// packKey tells packed weights apart: the same tensor can be packed for several kernels.
+type packKey struct {
+	weight, bias *graph.Tensor
+	form         form
+}
+
+// form is the kernel that weights are packed for.
+type form uint8
+
+const (
+	formGemm     form = iota // rows of output channels
+	formColumns              // the same, packed in blocks of output channels
+	formMatMul               // rows of input channels
+	formDense3x3             // kernel.Conv3x3
+	formTaps3x3              // kernel.Depthwise
+	formTaps                 // convTask
+)
+
+// packed is a weight for one kernel.
+type packed struct {
+	blocks []*kernel.Packed // Gemm, Conv3x3
+	taps   []float32        // depthwise and general convolutions
+	bias   []float32
+}
+
+// columnBlock is the number of output channels in a block of formColumns: products with
+// few rows are split between threads by output channels instead of rows.
+const columnBlock = 128
+
+func newWeights(set *kernel.Float32) *weights {
+	return &weights{set: set, packs: map[packKey]*packed{}}
+}
+
+// get returns the packed form of a weight and its bias, which may be nil; it can be used
+// after the next call of pack.
+func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
+	key := packKey{weight, bias, f}
+	if p, ok := w.packs[key]; ok {
+		return p
+	}
+	p := &packed{}
+	w.packs[key] = p
+	var b []float32
+	if bias != nil {
+		b = bias.Float32s()
+	}
+	s := weight.Shape
+	switch f {
+	case formGemm, formColumns:
+		n := s[0]
+		k := elements(s[1:])
+		step := n
+		if f == formColumns {
+			step = columnBlock
+		}
+		for from := 0; from < n; from += step {
+			to := min(from+step, n)
+			i := len(p.blocks)
+			p.blocks = append(p.blocks, nil)
+			w.job(func() {
+				var part []float32
+				if b != nil {
+					part = b[from:to]
+				}
+				p.blocks[i] = w.set.Pack(weight.Float32s()[from*k:to*k], to-from, k, part)
+			})
+			w.bytes += 4 * (kernel.Pad(to-from, kernel.Lanes) * (k + 1))
+		}
+	case formMatMul:
+		k, n := s[0], s[1]
+		p.blocks = []*kernel.Packed{nil}
+		w.job(func() { p.blocks[0] = w.set.Pack(transposed(weight.Float32s(), k, n), n, k, b) })
+		w.bytes += 4 * (kernel.Pad(n, kernel.Lanes) * (k + 1))
+	case formDense3x3:
+		p.blocks = []*kernel.Packed{nil}
+		w.job(func() {
+			v := weight.Float32s()
+			r := make([]float32, len(v))
+			for o := range s[0] {
+				for c := range s[1] {
+					for t := range 9 {
+						r[(o*9+t)*s[1]+c] = v[(o*s[1]+c)*9+t]
+					}
+				}
+			}
+			p.blocks[0] = w.set.Pack(r, s[0], 9*s[1], b)
+		})
+		w.bytes += 4 * (kernel.Pad(s[0], kernel.Lanes) * (9*s[1] + 1))
+	case formTaps3x3, formTaps:
+		// taps[tap][input channel of the group][output channel]
+		ld := kernel.Pad(s[0], kernel.Lanes)
+		taps := s[2] * s[3]
+		p.taps, p.bias = kernel.Floats(taps*s[1]*ld), kernel.Floats(ld)
+		w.bytes += 4 * (len(p.taps) + ld)
+		copy(p.bias, b)
+		w.job(func() {
+			v := weight.Float32s()
+			for o := range s[0] {
+				for c := range s[1] {
+					for t := range taps {
+						p.taps[(t*s[1]+c)*ld+o] = v[(o*s[1]+c)*taps+t]
+					}
+				}
+			}
+		})
+	}
+	return p
+}
+
+func (w *weights) job(f func()) { w.jobs = append(w.jobs, f) }
+
+// pack does what get put off.
+func (w *weights) pack(threads int) {
+	jobs := w.jobs
+	w.jobs = nil
+	threads = min(threads, runtime.GOMAXPROCS(0), len(jobs))
+	if threads <= 1 {
+		for _, j := range jobs {
+			j()
+		}
+		return
+	}
+	next := make(chan func(), len(jobs))
+	for _, j := range slices.Backward(jobs) { // the largest layers come last in a network
+		next <- j
+	}
+	close(next)
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(func() {
+			for j := range next {
+				j()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// transposed returns the n×k transpose of a k×n matrix.
+func transposed(v []float32, k, n int) []float32 {
+	t := make([]float32, len(v))
+	for i := range k {
+		for o, x := range v[i*n:][:n] {
+			t[o*k+i] = x
+		}
+	}
+	return t
+}
+
+// elements is the product of axes whose tensor exists, so that it cannot overflow.
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
