@@ -1,0 +1,75 @@
+// Package mmap gives read-only views of whole files.
+package mmap
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+)
+
+// Map is a file's content. Data must not be written to, nor read after Close.
+//
+// Where the operating system maps files, pages are read when they are touched and belong
+// to the page cache. A file that another process shortens while it is mapped ends the
+// program with a bus error at the first touch beyond its end: replace files by renaming.
+type Map struct {
+	Data []byte
+
+	once  sync.Once
+	unmap func() error
+	err   error
+}
+
+// Open maps a regular file. An empty file gives empty Data. The error is an
+// [*fs.PathError].
+func Open(path string) (*Map, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New(kind(info.Mode()) + ", expected a regular file")}
+	}
+	size := info.Size()
+	if size == 0 {
+		return &Map{}, nil
+	}
+	if size != int64(int(size)) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%d bytes do not fit into memory", size)}
+	}
+	m, err := mapFile(f, int(size))
+	if err != nil {
+		return nil, &fs.PathError{Op: "mmap", Path: path, Err: err}
+	}
+	return m, nil
+}
+
+func kind(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	}
+	return "not a file"
+}
+
+// Close releases the view. It may be called more than once.
+func (m *Map) Close() error {
+	m.once.Do(func() {
+		m.Data = nil
+		if m.unmap != nil {
+			m.err = m.unmap()
+		}
+	})
+	return m.err
+}

@@ -1,0 +1,233 @@
+package pytorch
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+	"unsafe"
+)
+
+// DType is the type of a tensor's elements, by torch's name.
+type DType string
+
+// The element types.
+const (
+	Float32  DType = "float32"
+	Float64  DType = "float64"
+	Float16  DType = "float16"
+	BFloat16 DType = "bfloat16"
+	Int64    DType = "int64"
+	Int32    DType = "int32"
+	Int16    DType = "int16"
+	Int8     DType = "int8"
+	Uint8    DType = "uint8"
+	Bool     DType = "bool"
+)
+
+// Size returns the bytes of one element, zero for an unknown type.
+func (d DType) Size() int {
+	switch d {
+	case Float64, Int64:
+		return 8
+	case Float32, Int32:
+		return 4
+	case Float16, BFloat16, Int16:
+		return 2
+	case Int8, Uint8, Bool:
+		return 1
+	}
+	return 0
+}
+
+// Tensor is a strided view of a storage in a file. It is valid until the file is closed.
+type Tensor struct {
+	Shape []int
+	DType DType
+
+	data    source
+	offset  int   // of the first element in the storage, in elements
+	strides []int // in elements
+}
+
+// source is the raw bytes of a storage, which may have to be checked or decompressed
+// before they are seen.
+type source interface {
+	place() string
+	bytes() ([]byte, error)
+}
+
+// newTensor checks a view's geometry against a storage of numel elements.
+func newTensor(d DType, src source, numel, offset int, shape, strides []int) (*Tensor, error) {
+	bad := func(format string, args ...any) error {
+		return malformed(src.place(), "found a tensor with shape %v, strides %v and offset %d, expected "+format, append([]any{shape, strides, offset}, args...)...)
+	}
+	if len(shape) != len(strides) {
+		return nil, bad("as many strides as axes")
+	}
+	if len(shape) > 64 {
+		return nil, malformed(src.place(), "found a tensor with %d axes, expected 64 at most", len(shape))
+	}
+	count, last, ok := 1, offset, offset >= 0
+	for i, n := range shape {
+		if n < 0 || strides[i] < 0 {
+			return nil, bad("no negative numbers")
+		}
+		if count, ok = times(count, n, ok); n == 0 {
+			continue
+		}
+		var span int
+		if span, ok = times(n-1, strides[i], ok); ok {
+			last += span
+			ok = last >= 0
+		}
+	}
+	empty := false
+	for _, n := range shape {
+		empty = empty || n == 0
+	}
+	if empty {
+		return &Tensor{Shape: shape, DType: d, data: src, strides: strides}, nil
+	}
+	if !ok || last >= numel || count > numel {
+		return nil, bad("one inside its storage of %d elements", numel)
+	}
+	return &Tensor{Shape: shape, DType: d, data: src, offset: offset, strides: strides}, nil
+}
+
+// times multiplies two numbers that are not negative; ok turns false on overflow.
+func times(a, b int, ok bool) (int, bool) {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	return int(lo), ok && hi == 0 && lo <= math.MaxInt
+}
+
+// Len returns the number of elements.
+func (t *Tensor) Len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// contiguous reports whether the elements lie in row-major order without holes.
+func (t *Tensor) contiguous() bool {
+	want := 1
+	for i := len(t.Shape) - 1; i >= 0; i-- {
+		if t.Shape[i] == 1 {
+			continue
+		}
+		if t.strides[i] != want {
+			return false
+		}
+		want *= t.Shape[i]
+	}
+	return true
+}
+
+// littleEndian reports whether numbers in memory have the byte order of files.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// Float32s returns the elements in row-major order, rounded to float32 where they are
+// wider. Contiguous float32 elements are a view of the file, which must not be written to.
+// The error wraps [ErrFormat] where the file's bytes are damaged.
+func (t *Tensor) Float32s() ([]float32, error) {
+	if t.Len() == 0 {
+		return nil, nil
+	}
+	data, err := t.data.bytes()
+	if err != nil {
+		return nil, err
+	}
+	if t.DType == Float32 && littleEndian && t.contiguous() {
+		b := data[t.offset*4:][:t.Len()*4]
+		if uintptr(unsafe.Pointer(&b[0]))%4 == 0 {
+			return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), t.Len()), nil
+		}
+	}
+	out := make([]float32, t.Len())
+	return out, gather(t, data, func(i int, v float64) { out[i] = float32(v) })
+}
+
+// Float64s returns the elements in row-major order. Integers beyond 2⁵³ are rounded. The
+// error wraps [ErrFormat] where the file's bytes are damaged.
+func (t *Tensor) Float64s() ([]float64, error) {
+	if t.Len() == 0 {
+		return nil, nil
+	}
+	data, err := t.data.bytes()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, t.Len())
+	return out, gather(t, data, func(i int, v float64) { out[i] = v })
+}
+
+// gather calls set with every element in row-major order.
+func gather(t *Tensor, data []byte, set func(i int, v float64)) error {
+	load := loaders[t.DType]
+	if load == nil {
+		return fmt.Errorf("%w: elements of type %s", ErrUnsupported, t.DType)
+	}
+	size := t.DType.Size()
+	rank := len(t.Shape)
+	if rank == 0 {
+		set(0, load(data[t.offset*size:]))
+		return nil
+	}
+	index := make([]int, rank)
+	n, step := t.Shape[rank-1], t.strides[rank-1]
+	for i, at := 0, t.offset; ; {
+		for j := range n {
+			set(i+j, load(data[(at+j*step)*size:]))
+		}
+		i += n
+		axis := rank - 2
+		for ; axis >= 0; axis-- {
+			index[axis]++
+			at += t.strides[axis]
+			if index[axis] < t.Shape[axis] {
+				break
+			}
+			at -= index[axis] * t.strides[axis]
+			index[axis] = 0
+		}
+		if axis < 0 {
+			return nil
+		}
+	}
+}
+
+var loaders = map[DType]func([]byte) float64{
+	Float64: func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) },
+	Float32: func(b []byte) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b))) },
+	Float16: func(b []byte) float64 { return float16(binary.LittleEndian.Uint16(b)) },
+	BFloat16: func(b []byte) float64 {
+		return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
+	},
+	Int64: func(b []byte) float64 { return float64(int64(binary.LittleEndian.Uint64(b))) },
+	Int32: func(b []byte) float64 { return float64(int32(binary.LittleEndian.Uint32(b))) },
+	Int16: func(b []byte) float64 { return float64(int16(binary.LittleEndian.Uint16(b))) },
+	Int8:  func(b []byte) float64 { return float64(int8(b[0])) },
+	Uint8: func(b []byte) float64 { return float64(b[0]) },
+	Bool:  func(b []byte) float64 { return float64(min(b[0], 1)) },
+}
+
+// float16 decodes IEEE 754 binary16.
+func float16(h uint16) float64 {
+	sign := 1.0
+	if h>>15 == 1 {
+		sign = -1
+	}
+	exp, frac := int(h>>10&31), float64(h&1023)
+	switch exp {
+	case 0:
+		return sign * math.Ldexp(frac, -24)
+	case 31:
+		if frac != 0 {
+			return math.NaN()
+		}
+		return math.Inf(int(sign))
+	}
+	return sign * math.Ldexp(1+frac/1024, exp-15)
+}
