@@ -1,5 +1,7 @@
 package graph
 
+import "math"
+
 // Parameters returns the number of trainable parameters: the elements of all weights
 // except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, and
 // the scales and zero points of quantized values.
@@ -25,7 +27,8 @@ func (g *Graph) Parameters() int64 {
 }
 
 // MACs returns the multiply-accumulate operations of the convolutions, Gemm and MatMul for
-// an input of the shape given, which must be known in full.
+// an input of the shape given, which must be known in full. Counts beyond an int64 are its
+// largest value.
 func (g *Graph) MACs(input Shape) (int64, error) {
 	types, err := g.Infer(input)
 	if err != nil {
@@ -33,7 +36,7 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 	}
 	var sum int64
 	for _, n := range g.Nodes {
-		sum += n.MACs(types)
+		sum += min(n.MACs(types), math.MaxInt64-sum)
 	}
 	return sum, nil
 }
@@ -45,18 +48,24 @@ func (n *Node) MACs(types map[*Value]Type) int64 {
 	if !ok {
 		return 0
 	}
-	var each int // multiplications for one output element
+	var each Shape // whose product is the multiplications for one output element
 	switch n.Op.(type) {
 	case Conv:
-		w := types[n.Inputs[1]].Shape
-		each = w[1].Size * w[2].Size * w[3].Size
+		each = types[n.Inputs[1]].Shape[1:]
 	case Gemm:
-		each = types[n.Inputs[1]].Shape[1].Size
+		each = types[n.Inputs[1]].Shape[1:]
 	case MatMul:
-		each = types[n.Inputs[1]].Shape[0].Size
+		each = types[n.Inputs[1]].Shape[:1]
+	default:
+		return 0
 	}
-	for _, d := range out {
-		each *= d
+	dims, ok := each.Ints()
+	if !ok {
+		return 0
 	}
-	return int64(each)
+	count, err := Numel(append(out, dims...))
+	if err != nil {
+		return math.MaxInt64
+	}
+	return int64(count)
 }

@@ -142,8 +142,8 @@ func (g *Graph) Prune() {
 
 // Validate checks what every reader of a graph relies on: values have unique non-empty
 // names, weights hold as many bytes as their shape needs, inputs declare a type, each value
-// is produced once and before its use, outputs exist, and the shapes fit. The error wraps
-// [ErrGraph] or [ErrShape].
+// is produced once and before its use, outputs exist and are distinct, and the shapes fit.
+// The error wraps [ErrGraph] or [ErrShape].
 func (g *Graph) Validate() error {
 	names := map[string]*Value{}
 	known := map[*Value]bool{}
@@ -198,9 +198,12 @@ func (g *Graph) Validate() error {
 	if len(g.Outputs) == 0 {
 		return fmt.Errorf("%w: it has no outputs", ErrGraph)
 	}
-	for _, v := range g.Outputs {
+	for i, v := range g.Outputs {
 		if v == nil || !known[v] {
 			return fmt.Errorf("%w: an output is not produced by any node", ErrGraph)
+		}
+		if slices.Contains(g.Outputs[:i], v) {
+			return fmt.Errorf("%w: output %q stands twice", ErrGraph, v.Name)
 		}
 	}
 	_, err := g.Infer()

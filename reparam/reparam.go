@@ -14,40 +14,45 @@
 //   - The mean of several fully connected layers of one value is one layer.
 //
 // The passes run until nothing matches. All folding is done in float64 and rounded to
-// float32 once, at the end. A fused node keeps the name of the last value it replaces, so
+// float32 once, at the end; only float32 weights are folded. A fused node keeps the name of the last value it replaces, so
 // the two forms can be compared value by value.
 package reparam
 
 import (
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/repvit-go/repvit/graph"
 )
 
 // Fuse returns the deploy form of g, which is not changed. Values that are outputs of the
-// graph keep their nodes.
+// graph keep their nodes. A graph in which nothing matches is returned as a copy, its
+// weights shared and unchanged.
 func Fuse(g *graph.Graph) *graph.Graph {
 	f := &fuser{g: g.Clone(), linear: map[*graph.Node]*linear{}}
+	f.g.Prune()
+	f.producers, f.consumers = f.g.Producers(), f.g.Consumers()
 	passes := []func(*graph.Node) bool{f.convBatchNorm, f.batchNormGemm, f.branches, f.meanOfGemms}
 	for changed := true; changed; {
 		changed = false
-		f.index()
-		for _, n := range slices.Clone(f.g.Nodes) {
-			for _, pass := range passes {
-				if pass(n) {
-					changed = true
-					f.g.Prune()
-					f.index()
-					break
+		for _, n := range f.g.Nodes {
+			for i := 0; i < len(passes) && f.producers[n.Output] == n; i++ {
+				if passes[i](n) {
+					changed, i = true, -1
 				}
 			}
 		}
 	}
+	f.g.Prune()
 	f.round()
 	return f.g
 }
 
+// fuser rewrites a graph. Its maps leave out nodes that have lost their last reader; the
+// list of nodes has them until the end.
 type fuser struct {
 	g         *graph.Graph
 	linear    map[*graph.Node]*linear
@@ -55,8 +60,32 @@ type fuser struct {
 	consumers map[*graph.Value][]*graph.Node
 }
 
-func (f *fuser) index() {
-	f.producers, f.consumers = f.g.Producers(), f.g.Consumers()
+// rewire gives n other operands.
+func (f *fuser) rewire(n *graph.Node, inputs ...*graph.Value) {
+	old := n.Inputs
+	n.Inputs = inputs
+	for _, v := range inputs {
+		f.consumers[v] = append(f.consumers[v], n)
+	}
+	for _, v := range old {
+		f.release(v, n)
+	}
+}
+
+// release removes n from the readers of v, and the node that produces v if n was the last.
+func (f *fuser) release(v *graph.Value, n *graph.Node) {
+	readers := f.consumers[v]
+	i := slices.Index(readers, n)
+	readers = slices.Delete(readers, i, i+1)
+	f.consumers[v] = readers
+	p := f.producers[v]
+	if len(readers) != 0 || p == nil || f.g.IsOutput(v) {
+		return
+	}
+	delete(f.producers, v)
+	for _, w := range p.Inputs {
+		f.release(w, p)
+	}
 }
 
 // linear is a convolution or fully connected layer that was folded into, in float64:
@@ -69,7 +98,8 @@ type linear struct {
 	bias        []float64
 }
 
-// of returns the folding state of a Conv or Gemm node, begun where there is none.
+// of returns the folding state of a Conv or Gemm node, begun where there is none. It is
+// called for nodes that are being folded only: round gives all of them new weights.
 func (f *fuser) of(n *graph.Node) *linear {
 	if l, ok := f.linear[n]; ok {
 		return l
@@ -84,26 +114,53 @@ func (f *fuser) of(n *graph.Node) *linear {
 	return l
 }
 
-// dense returns weight[o][i] with its scales applied, in float64.
-func (l *linear) dense() []float64 {
-	v := slices.Clone(l.weight.Float64s())
-	for o := range l.rows {
-		for i := range l.cols {
-			v[o*l.cols+i] *= l.scale(o, i)
-		}
+// shape returns the shape of the weight of a Conv or Gemm node.
+func (f *fuser) shape(n *graph.Node) []int {
+	if l, ok := f.linear[n]; ok {
+		return l.weight.Shape
 	}
-	return v
+	return n.Inputs[1].Const.Shape
 }
 
-func (l *linear) scale(o, i int) float64 {
-	s := 1.0
-	if l.row != nil {
-		s = l.row[o]
+// apply calls use with each row of the weight in float64, its scales applied.
+func (l *linear) apply(use func(o int, row []float64)) {
+	v := make([]float64, l.cols)
+	var v32 []float32
+	var v64 []float64
+	if l.weight.DType == graph.Float32 {
+		v32 = l.weight.Float32s()
+	} else {
+		v64 = l.weight.Float64s()
 	}
-	if l.column != nil {
-		s *= l.column[i]
+	for o := range l.rows {
+		at := o * l.cols
+		if v32 != nil {
+			for i, x := range v32[at : at+l.cols] {
+				v[i] = float64(x)
+			}
+		} else {
+			copy(v, v64[at:at+l.cols])
+		}
+		if l.column != nil {
+			for i, c := range l.column {
+				v[i] *= c
+			}
+		}
+		if l.row != nil {
+			r := l.row[o]
+			for i := range v {
+				v[i] *= r
+			}
+		}
+		use(o, v)
 	}
-	return s
+}
+
+// dense returns the whole weight, its scales applied.
+func (l *linear) dense() []float64 {
+	d := make([]float64, 0, l.rows*l.cols)
+	l.apply(func(_ int, row []float64) { d = append(d, row...) })
+	return d
 }
 
 // setDense replaces weight and scales.
@@ -126,9 +183,11 @@ func affine(n *graph.Node) (scale, shift []float64) {
 	return scale, shift
 }
 
-// constant reports whether all operands from the second on are weights.
+// constant reports whether all operands from the second on are float32 weights.
 func constant(n *graph.Node) bool {
-	return !slices.ContainsFunc(n.Inputs[1:], func(v *graph.Value) bool { return v.Const == nil })
+	return !slices.ContainsFunc(n.Inputs[1:], func(v *graph.Value) bool {
+		return v.Const == nil || v.Const.DType != graph.Float32
+	})
 }
 
 // private returns the node that produces v if it is of type T, its weights are constants,
@@ -147,8 +206,9 @@ func private[T graph.Op](f *fuser, v *graph.Value) *graph.Node {
 // become makes n the node that replaces it: another operator over input x, with the
 // folding state given.
 func (f *fuser) become(n *graph.Node, op graph.Op, x *graph.Value, w *graph.Value, l *linear) {
-	n.Op, n.Inputs = op, []*graph.Value{x, w}
+	n.Op = op
 	f.linear[n] = l
+	f.rewire(n, x, w)
 }
 
 // convBatchNorm folds a BatchNorm into the convolution before it.
@@ -186,23 +246,20 @@ func (f *fuser) batchNormGemm(n *graph.Node) bool {
 	}
 	l := f.of(n)
 	scale, shift := affine(bn)
-	w := l.weight.Float64s()
-	column := make([]float64, l.cols)
-	for i := range column {
-		column[i] = scale[i]
-		if l.column != nil {
-			column[i] *= l.column[i]
-		}
-	}
-	for o := range l.rows {
+	l.apply(func(o int, row []float64) {
 		sum := 0.0
-		for i := range l.cols {
-			sum += w[o*l.cols+i] * l.scale(o, i) * shift[i]
+		for i, w := range row {
+			sum += w * shift[i]
 		}
 		l.bias[o] += sum
+	})
+	if l.column != nil {
+		for i := range scale {
+			scale[i] *= l.column[i]
+		}
 	}
-	l.column = column
-	n.Inputs[0] = bn.Inputs[0]
+	l.column = scale
+	f.rewire(n, append([]*graph.Value{bn.Inputs[0]}, n.Inputs[1:]...)...)
 	return true
 }
 
@@ -226,11 +283,11 @@ func (f *fuser) branches(n *graph.Node) bool {
 
 // mergeConvs adds kernel b into kernel a, where b's window lies inside a's.
 func (f *fuser) mergeConvs(n, a, b *graph.Node) bool {
-	if f.of(a).cols < f.of(b).cols {
-		a, b = b, a
+	sa, sb := f.shape(a), f.shape(b)
+	if sa[2]*sa[3] < sb[2]*sb[3] {
+		a, b, sa, sb = b, a, sb, sa
 	}
 	ca, cb := a.Op.(graph.Conv), b.Op.(graph.Conv)
-	sa, sb := f.of(a).weight.Shape, f.of(b).weight.Shape
 	if ca.Group != cb.Group || ca.Strides != cb.Strides || sa[0] != sb[0] || sa[1] != sb[1] {
 		return false
 	}
@@ -262,13 +319,13 @@ func (f *fuser) mergeConvs(n, a, b *graph.Node) bool {
 // input pixel.
 func (f *fuser) mergeIdentity(n, c *graph.Node) bool {
 	op := c.Op.(graph.Conv)
-	l := f.of(c)
-	s := l.weight.Shape
+	s := f.shape(c)
 	y, x := op.Pads[0], op.Pads[1]
 	if op.Strides != [2]int{1, 1} || s[0] != s[1]*op.Group || y >= s[2] || x >= s[3] ||
 		op.Pads[2] != s[2]-1-y || op.Pads[3] != s[3]-1-x {
 		return false
 	}
+	l := f.of(c)
 	w := l.dense()
 	for o := range s[0] {
 		w[((o*s[1]+o%s[1])*s[2]+y)*s[3]+x]++
@@ -292,17 +349,20 @@ func (f *fuser) meanOfGemms(n *graph.Node) bool {
 		if first == nil {
 			first = h
 		}
-		if h.Inputs[0] != first.Inputs[0] || !slices.Equal(f.of(h).weight.Shape, f.of(first).weight.Shape) {
+		if h.Inputs[0] != first.Inputs[0] || !slices.Equal(f.shape(h), f.shape(first)) {
 			return false
 		}
 	}
-	l := &linear{bias: make([]float64, f.of(first).rows)}
-	sum := make([]float64, f.of(first).rows*f.of(first).cols)
+	shape := f.shape(first)
+	l := &linear{bias: make([]float64, shape[0])}
+	sum := make([]float64, shape[0]*shape[1])
 	for _, v := range n.Inputs {
 		h := f.of(f.producers[v])
-		for i, x := range h.dense() {
-			sum[i] += x
-		}
+		h.apply(func(o int, row []float64) {
+			for i, x := range row {
+				sum[o*shape[1]+i] += x
+			}
+		})
 		for o, x := range h.bias {
 			l.bias[o] += x
 		}
@@ -314,42 +374,59 @@ func (f *fuser) meanOfGemms(n *graph.Node) bool {
 	for o := range l.bias {
 		l.bias[o] /= k
 	}
-	l.setDense(f.of(first).weight.Shape, sum)
+	l.setDense(shape, sum)
 	f.become(n, graph.Gemm{}, first.Inputs[0], first.Inputs[1], l)
 	return true
 }
 
-// round gives every folded node its float32 weight and bias, named after the node.
+// round gives every folded node its float32 weight and bias, named after the node. Nodes
+// share nothing, so they are rounded on all cores and come out the same on any number.
 func (f *fuser) round() {
+	var nodes []*graph.Node
 	for _, n := range f.g.Nodes {
-		l, ok := f.linear[n]
-		if !ok {
-			continue
+		if f.linear[n] != nil {
+			nodes = append(nodes, n)
 		}
-		w := make([]float32, l.rows*l.cols)
-		narrow := l.weight.DType == graph.Float32
-		var v32 []float32
-		var v64 []float64
-		if narrow {
-			v32 = l.weight.Float32s()
-		} else {
-			v64 = l.weight.Float64s()
-		}
-		for o := range l.rows {
-			for i := o * l.cols; i < (o+1)*l.cols; i++ {
-				if narrow {
-					w[i] = float32(float64(v32[i]) * l.scale(o, i-o*l.cols))
-				} else {
-					w[i] = float32(v64[i] * l.scale(o, i-o*l.cols))
-				}
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(nodes)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(nodes); i = int(next.Add(1)) - 1 {
+				n := nodes[i]
+				weight, bias := f.linear[n].round()
+				n.Inputs = []*graph.Value{n.Inputs[0], graph.Weight(n.Name()+".weight", weight), graph.Weight(n.Name()+".bias", bias)}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (l *linear) round() (weight, bias *graph.Tensor) {
+	weight = l.weight
+	switch {
+	case weight.DType == graph.Float32 && l.column == nil && l.row != nil:
+		// Most of a network's weights: without the detour over a row of float64.
+		w, v := make([]float32, l.rows*l.cols), weight.Float32s()
+		for o, r := range l.row {
+			from, to := v[o*l.cols:][:l.cols], w[o*l.cols:][:l.cols]
+			for i, x := range from {
+				to[i] = float32(float64(x) * r)
 			}
 		}
-		b := make([]float32, l.rows)
-		for o := range b {
-			b[o] = float32(l.bias[o])
-		}
-		n.Inputs = []*graph.Value{n.Inputs[0],
-			graph.Weight(n.Name()+".weight", graph.Float32Tensor(l.weight.Shape, w)),
-			graph.Weight(n.Name()+".bias", graph.Float32Tensor([]int{l.rows}, b))}
+		weight = graph.Float32Tensor(weight.Shape, w)
+	case weight.DType != graph.Float32 || l.column != nil || l.row != nil:
+		w := make([]float32, l.rows*l.cols)
+		l.apply(func(o int, row []float64) {
+			for i, x := range row {
+				w[o*l.cols+i] = float32(x)
+			}
+		})
+		weight = graph.Float32Tensor(weight.Shape, w)
 	}
+	b := make([]float32, l.rows)
+	for o, x := range l.bias {
+		b[o] = float32(x)
+	}
+	return weight, graph.Float32Tensor([]int{l.rows}, b)
 }
