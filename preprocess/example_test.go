@@ -1,0 +1,21 @@
+package preprocess_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/repvit-go/repvit/preprocess"
+)
+
+func Example() {
+	img, err := preprocess.Open("testdata/420.jpg")
+	if err != nil {
+		log.Fatal(err)
+	}
+	x, err := preprocess.ImageNet(224, 224, 0.875).Tensor(img)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(img.Bounds().Size(), x.DType, x.Shape)
+	// Output: (61,43) float32 [1 3 224 224]
+}
