@@ -1,0 +1,15 @@
+package model
+
+import (
+	"strconv"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// InfoOf returns what the metadata of a converted graph says about its network; a graph
+// that [Build] did not begin has none. Family and Stages are empty: see [Parts].
+func InfoOf(g *graph.Graph) Info {
+	classes, _ := strconv.Atoi(g.Metadata[MetaClasses])
+	distilled, _ := strconv.ParseBool(g.Metadata[MetaDistilled])
+	return Info{Variant: g.Metadata[MetaVariant], Generation: g.Metadata[MetaGeneration], Classes: classes, Distilled: distilled}
+}

@@ -1,0 +1,154 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Part is a piece of a network that a table shows as one line: the stem, a stage, or the
+// head.
+type Part struct {
+	Name       string `json:"name"` // "stem", "stage 1", …, "head"
+	Blocks     int    `json:"blocks"`
+	Width      int    `json:"width"`        // channels of the output; classes for the head
+	SE         string `json:"se,omitempty"` // a digit for each block: 1 with squeeze-and-excitation
+	Parameters int64  `json:"parameters"`
+	MACs       int64  `json:"macs"` // for one image of the size asked for
+}
+
+// Parts divides a graph of this family, in whatever form, by the names of its values and
+// counts each part for an input of height×width pixels. Its strided blocks begin stages. A
+// graph whose values have other names is one part, "network".
+func Parts(g *graph.Graph, height, width int) ([]Part, error) {
+	in := slices.Clone(g.Inputs[0].Type.Shape)
+	if len(in) != 4 {
+		return nil, fmt.Errorf("%w: input of shape %v, expected N×C×H×W", graph.ErrShape, in)
+	}
+	in[0] = graph.Fixed(1)
+	for i, n := range []int{height, width} {
+		if d := in[2+i]; !d.Known() {
+			in[2+i] = graph.Fixed(n)
+		}
+	}
+	if d := g.Inputs[0].Type.Shape[0]; d.Known() {
+		in[0] = d
+	}
+	types, err := g.Infer(in)
+	if err != nil {
+		return nil, err
+	}
+	stages, last := stagesOf(g)
+	var parts []Part
+	nodes := map[string]*graph.Graph{}
+	for _, n := range g.Nodes {
+		name := "network"
+		if last >= 0 {
+			name = partName(n.Name(), stages)
+		}
+		if nodes[name] == nil {
+			nodes[name] = &graph.Graph{}
+			parts = append(parts, Part{Name: name})
+		}
+		nodes[name].Nodes = append(nodes[name].Nodes, n)
+		p := &parts[slices.IndexFunc(parts, func(p Part) bool { return p.Name == name })]
+		p.MACs += n.MACs(types) / int64(in[0].Size)
+		if s := types[n.Output].Shape; len(s) > 1 && (len(s) == 2 || s[2].Size > 1) && s[1].Known() {
+			p.Width = s[1].Size
+		}
+	}
+	for i := range parts {
+		part := nodes[parts[i].Name]
+		parts[i].Parameters = part.Parameters()
+		if strings.HasPrefix(parts[i].Name, "stage") {
+			parts[i].SE = seDigits(part)
+			parts[i].Blocks = len(parts[i].SE)
+		}
+	}
+	return parts, nil
+}
+
+// blockIndex returns N of a value named "features.N" or below.
+func blockIndex(name string) (int, bool) {
+	rest, ok := strings.CutPrefix(name, "features.")
+	if !ok {
+		return 0, false
+	}
+	digits, _, _ := strings.Cut(rest, ".")
+	// Rewritten graphs append to names: "features.3_quantized".
+	if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		digits = digits[:end]
+	}
+	i, err := strconv.Atoi(digits)
+	return i, err == nil
+}
+
+// stagesOf maps every block to its stage, counted from 1, and returns the last block, −1
+// where there is none.
+func stagesOf(g *graph.Graph) (map[int]int, int) {
+	strided := map[int]bool{}
+	last := -1
+	for _, n := range g.Nodes {
+		i, ok := blockIndex(n.Name())
+		if !ok {
+			continue
+		}
+		last = max(last, i)
+		if c, ok := n.Op.(graph.Conv); ok && c.Strides[0] == 2 && i > 0 {
+			strided[i] = true
+		}
+	}
+	stages := map[int]int{}
+	stage := 1
+	for i := 1; i <= last; i++ {
+		if strided[i] {
+			stage++
+		}
+		stages[i] = stage
+	}
+	return stages, last
+}
+
+func partName(value string, stages map[int]int) string {
+	i, ok := blockIndex(value)
+	switch {
+	case strings.HasPrefix(value, "stage"): // an output of a backbone: the end of its stage
+		digits := strings.TrimPrefix(value, "stage")
+		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+			digits = digits[:end]
+		}
+		return "stage " + digits
+	case !ok:
+		return "head"
+	case i == 0:
+		return "stem"
+	}
+	return fmt.Sprintf("stage %d", stages[i])
+}
+
+// seDigits returns a digit for each block of a stage: 1 where it has a Sigmoid, which
+// nothing but squeeze-and-excitation has.
+func seDigits(part *graph.Graph) string {
+	var blocks []int
+	se := map[int]bool{}
+	for _, n := range part.Nodes {
+		i, ok := blockIndex(n.Name())
+		if !ok {
+			continue
+		}
+		if !slices.Contains(blocks, i) {
+			blocks = append(blocks, i)
+		}
+		if _, ok := n.Op.(graph.Sigmoid); ok {
+			se[i] = true
+		}
+	}
+	s := ""
+	for _, i := range blocks {
+		s += map[bool]string{true: "1", false: "0"}[se[i]]
+	}
+	return s
+}
