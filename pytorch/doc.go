@@ -5,7 +5,7 @@
 // since PyTorch 1.6, the stream that it wrote before, or safetensors. [File.StateDict]
 // finds the state dict in it, whatever wraps it: the file itself, {'model': …},
 // {'state_dict': …}, a full training checkpoint, a whole pickled nn.Module, each with or
-// without the "module." that DistributedDataParallel puts in front of names.
+// without what wrappers put in front of names ("module." of DistributedDataParallel).
 //
 // A [Tensor] is a view of the mapped file with a shape, an element type, an offset and
 // strides, which were checked against the storage that it lies in. Its elements are
@@ -17,14 +17,28 @@
 // executes its opcodes with gopickle's machine after [Decode] has checked every length in
 // the stream against the bytes that are there, and resolves names from a fixed list only:
 // ordered dictionaries, torch's tensor rebuilding and storage classes, NumPy scalars and
-// the like, which are all plain data here. The classes of torch.nn, timm and the official
-// code become inert records. Any other name ends the decoding with an [*UnsafeError].
+// the like, which are all plain data here. The classes of torch.nn, of timm, and those that
+// the official code names, wherever they stand, become inert records. Any other name ends
+// the decoding with an [*UnsafeError].
 //
 // # Bounds
 //
-// Memory and time are proportional to the size of the file. A pickle may have at most
-// 64 MiB, 2 million opcodes, 200 000 containers and 1000 open marks; a compressed zip
-// record may hold at most 64 times its compressed size, and torch.save never compresses. A
-// tensor has no more elements than its storage. The CRC-32 of a zip record, which PyTorch
-// itself does not look at, is checked before the first element is read.
+// Memory and time are proportional to the size of the file.
+//
+//   - A pickle may have 8 MiB, 1 million opcodes, 200 000 containers and 1000 open marks.
+//     Strings that it pushes again from its memo may add up to 4 MiB: gopickle prints whole
+//     objects into its errors.
+//   - Compressed zip records may grow to 8 times the file and 1 MiB, all together; torch.save
+//     never compresses. Records must not overlap. A record's CRC-32, which PyTorch itself
+//     does not look at, is checked before its first byte is read.
+//   - A safetensors header may have 100 MiB. Its names are unique, and its tensors follow each
+//     other without holes, as the format demands.
+//   - A tensor lies inside its storage, has 64 axes at most, and by strides of zero no more
+//     than a million elements beyond the storage's. The tensors of a state dict have no more
+//     than twice the bytes of their storages and 1 MiB.
+//   - A name has 1024 bytes at most. Weights are looked for 6 containers deep, in modules 32
+//     deep, through at most 4 million entries.
+//
+// Files of PyTorch on big-endian machines, TorchScript archives and the tar files of PyTorch
+// before 0.1.10 are refused, with an error that says so.
 package pytorch

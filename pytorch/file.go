@@ -60,7 +60,7 @@ func (f *File) decode(data []byte) (err error) {
 	case bytes.HasPrefix(data, []byte("PK")):
 		f.Format = "zip"
 		f.root, err = decodeZip(data)
-	case bytes.HasPrefix(data, legacyMagic):
+	case isLegacy(data):
 		f.Format = "legacy"
 		f.root, err = decodeLegacy(data)
 	case isSafetensors(data):

@@ -1,14 +1,27 @@
 package pytorch
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// legacyMagic is how the stream begins: a pickle of the number 0x1950a86a20f9469cfc6c.
-var legacyMagic = []byte{0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'}
+// isLegacy reports whether data begins like the stream: with a pickle of the number
+// 0x1950a86a20f9469cfc6c in any protocol.
+func isLegacy(data []byte) bool {
+	if len(data) > 2 && data[0] == 0x80 {
+		data = data[2:]
+		if data[0] == 0x95 && len(data) > 9 {
+			data = data[9:] // a frame
+		}
+	}
+	return bytes.HasPrefix(data, []byte{0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'}) ||
+		bytes.HasPrefix(data, []byte("L119547037146038801333356L\n."))
+}
 
 const legacyProtocol = 1001
 
@@ -21,6 +34,7 @@ type rawStorage struct {
 }
 
 func (s *rawStorage) place() string          { return fmt.Sprintf("storage %q", clip(s.key, 80)) }
+func (s *rawStorage) size() int              { return s.numel * s.dtype.Size() }
 func (s *rawStorage) bytes() ([]byte, error) { return s.data, nil }
 
 // decodeLegacy decodes the stream that PyTorch wrote before 1.6: pickles of a magic
@@ -42,7 +56,7 @@ func decodeLegacy(data []byte) (any, error) {
 		return nil, err
 	}
 	if p, ok := protocol.(int); !ok || p != legacyProtocol {
-		return nil, fmt.Errorf("%w: protocol %s, expected %d", ErrUnsupported, clip(fmt.Sprint(protocol), 40), legacyProtocol)
+		return nil, fmt.Errorf("%w: protocol %s, expected %d", ErrUnsupported, show(protocol), legacyProtocol)
 	}
 	system, err := next("the system's pickle", &unpickler{})
 	if err != nil {
@@ -84,7 +98,7 @@ func decodeLegacy(data []byte) (any, error) {
 		key, _ := k.(string)
 		s := storages[key]
 		if s == nil || s.data != nil {
-			return nil, malformed("the storage keys' pickle", "found key %s, expected each storage of the object once", clip(fmt.Sprintf("%q", k), 80))
+			return nil, malformed("the storage keys' pickle", "found key %s, expected each storage of the object once", show(k))
 		}
 		if len(data)-at < 8 {
 			return nil, malformed(s.place(), "found the end of the file at byte %d, expected its size", len(data))
@@ -104,9 +118,9 @@ func decodeLegacy(data []byte) (any, error) {
 			s.data = []byte{}
 		}
 	}
-	for _, s := range storages {
-		if s.data == nil {
-			return nil, malformed("the storage keys' pickle", "found no key %q, which the object uses", clip(s.key, 80))
+	for _, key := range slices.Sorted(maps.Keys(storages)) {
+		if storages[key].data == nil {
+			return nil, malformed("the storage keys' pickle", "found no key %q, which the object uses", clip(key, 80))
 		}
 	}
 	return object, nil

@@ -2,6 +2,7 @@ package pytorch
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,7 @@ type fileSource struct {
 }
 
 func (s *fileSource) place() string          { return fmt.Sprintf("tensor %q", clip(s.name, 200)) }
+func (s *fileSource) size() int              { return len(s.data) }
 func (s *fileSource) bytes() ([]byte, error) { return s.data, nil }
 
 var safetensorsTypes = map[string]DType{
@@ -45,70 +47,26 @@ func decodeSafetensors(data []byte) (any, map[string]string, error) {
 		return nil, nil, malformed("byte 0", "found a header of %d bytes, expected at most the %d bytes that follow", n, len(data)-8)
 	}
 	header, body := data[8:8+n], data[8+n:]
-	var entries map[string]json.RawMessage
-	if err := json.Unmarshal(header, &entries); err != nil {
-		return nil, nil, malformed("header", "%v", err)
-	}
 	var meta map[string]string
 	d := &flatDict{tensors: map[string]*Tensor{}}
-	type span struct {
-		from, to uint64
-		name     string
-	}
 	var spans []span
-	for name, raw := range entries {
+	err := members(header, func(name string, value json.RawMessage) error {
 		if name == "__metadata__" {
-			if err := json.Unmarshal(raw, &meta); err != nil {
-				return nil, nil, malformed("header, __metadata__", "%v", err)
+			if err := json.Unmarshal(value, &meta); err != nil {
+				return malformed("header, __metadata__", "%s", clip(err.Error(), 200))
 			}
-			continue
+			return nil
 		}
-		place := fmt.Sprintf("tensor %q", clip(name, 200))
-		var e struct {
-			DType   string    `json:"dtype"`
-			Shape   []int     `json:"shape"`
-			Offsets [2]uint64 `json:"data_offsets"`
-		}
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&e); err != nil {
-			return nil, nil, malformed(place, "%v", err)
-		}
-		dtype, ok := safetensorsTypes[e.DType]
-		if !ok {
-			return nil, nil, fmt.Errorf("%w: %s has type %q", ErrUnsupported, place, clip(e.DType, 20))
-		}
-		from, to := e.Offsets[0], e.Offsets[1]
-		if from > to || to > uint64(len(body)) {
-			return nil, nil, malformed(place, "found bytes %d to %d, expected them inside the file's %d", from, to, len(body))
-		}
-		strides := make([]int, len(e.Shape))
-		count, ok := 1, true
-		for i := len(e.Shape) - 1; i >= 0; i-- {
-			if e.Shape[i] < 0 {
-				return nil, nil, malformed(place, "found shape %v, expected no negative numbers", e.Shape)
-			}
-			strides[i] = count
-			count, ok = times(count, e.Shape[i], ok)
-		}
-		size, ok := times(count, dtype.Size(), ok)
-		if !ok || uint64(size) != to-from {
-			return nil, nil, malformed(place, "found %d bytes, expected shape %v of %s", to-from, e.Shape, dtype)
-		}
-		t, err := newTensor(dtype, &fileSource{name, body[from:to:to]}, count, 0, e.Shape, strides)
-		if err != nil {
-			return nil, nil, err
-		}
+		t, s, err := headerEntry(name, value, body)
 		d.tensors[name] = t
-		spans = append(spans, span{from, to, name})
+		spans = append(spans, s)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	slices.SortFunc(spans, func(a, b span) int {
-		for _, c := range [][2]uint64{{a.from, b.from}, {a.to, b.to}} {
-			if c[0] != c[1] {
-				return map[bool]int{true: -1, false: 1}[c[0] < c[1]]
-			}
-		}
-		return bytes.Compare([]byte(a.name), []byte(b.name))
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), cmp.Compare(a.name, b.name))
 	})
 	at := uint64(0)
 	for _, s := range spans {
@@ -122,4 +80,92 @@ func decodeSafetensors(data []byte) (any, map[string]string, error) {
 		return nil, nil, malformed("the end of the last tensor", "found %d more bytes, expected none", uint64(len(body))-at)
 	}
 	return d, meta, nil
+}
+
+// span is where a tensor lies in the bytes behind the header.
+type span struct {
+	from, to uint64
+	name     string
+}
+
+// members calls f with the members of the JSON object that is the header, in order. The
+// format forbids a key that stands twice, which encoding/json would let pass.
+func members(header []byte, f func(name string, value json.RawMessage) error) error {
+	bad := func(err error) error {
+		return malformed("header", "%s, expected a JSON object", clip(err.Error(), 200))
+	}
+	dec := json.NewDecoder(bytes.NewReader(header))
+	if _, err := dec.Token(); err != nil { // the brace by which the format was told
+		return bad(err)
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return bad(err)
+		}
+		name := key.(string) // the decoder takes nothing else there
+		if seen[name] {
+			return malformed(fmt.Sprintf("tensor %q", clip(name, 200)), "it stands twice in the header")
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return bad(err)
+		}
+		if err := f(name, value); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return bad(err)
+	}
+	if rest := bytes.Trim(header[dec.InputOffset():], " "); len(rest) != 0 {
+		return malformed("header", "found %q after the JSON object, expected spaces only", clip(string(rest[:min(len(rest), 20)]), 20))
+	}
+	return nil
+}
+
+// headerEntry decodes what the header says of one tensor.
+func headerEntry(name string, value json.RawMessage, body []byte) (*Tensor, span, error) {
+	place := fmt.Sprintf("tensor %q", clip(name, 200))
+	var e struct {
+		DType   *string  `json:"dtype"`
+		Shape   []int    `json:"shape"`
+		Offsets []uint64 `json:"data_offsets"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(value))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&e); err != nil {
+		return nil, span{}, malformed(place, "%s", clip(err.Error(), 200))
+	}
+	if e.DType == nil || e.Shape == nil || len(e.Offsets) != 2 {
+		return nil, span{}, malformed(place, "found %q, expected a dtype, a shape and two data_offsets", clip(string(value), 100))
+	}
+	dtype, ok := safetensorsTypes[*e.DType]
+	if !ok {
+		return nil, span{}, fmt.Errorf("%w: %s has type %q", ErrUnsupported, place, clip(*e.DType, 20))
+	}
+	s := span{e.Offsets[0], e.Offsets[1], name}
+	if s.from > s.to || s.to > uint64(len(body)) {
+		return nil, span{}, malformed(place, "found bytes %d to %d, expected them inside the file's %d", s.from, s.to, len(body))
+	}
+	if len(e.Shape) > maxAxes {
+		return nil, span{}, malformed(place, "found %d axes, expected %d at most", len(e.Shape), maxAxes)
+	}
+	strides := make([]int, len(e.Shape))
+	count, ok := 1, true
+	for i := len(e.Shape) - 1; i >= 0; i-- {
+		if e.Shape[i] < 0 {
+			return nil, span{}, malformed(place, "found shape %v, expected no negative numbers", e.Shape)
+		}
+		strides[i] = count
+		count, ok = times(count, e.Shape[i], ok)
+	}
+	size, ok := times(count, dtype.Size(), ok)
+	if !ok || uint64(size) != s.to-s.from {
+		return nil, span{}, malformed(place, "found %d bytes, expected as many as shape %v of %s needs", s.to-s.from, e.Shape, dtype)
+	}
+	t, err := newTensor(dtype, &fileSource{name, body[s.from:s.to:s.to]}, count, 0, e.Shape, strides)
+	return t, s, err
 }

@@ -2,8 +2,12 @@ package pytorch
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/nlpodyssey/gopickle/types"
 )
@@ -21,6 +25,7 @@ type StateDict struct {
 
 	keys    []string
 	tensors map[string]*Tensor
+	alias   bool // the same dictionary as an earlier one, under another path
 }
 
 // Keys returns the names of the tensors in order. The caller must not change the list.
@@ -30,6 +35,30 @@ func (s *StateDict) Keys() []string { return s.keys }
 func (s *StateDict) Get(key string) (*Tensor, bool) {
 	t, ok := s.tensors[key]
 	return t, ok
+}
+
+// Preload reads and checks the bytes of all tensors on all cores, so that whoever asks for
+// their elements one after the other does not wait. What is wrong with a tensor is told when
+// its elements are asked for.
+func (s *StateDict) Preload() {
+	var list []source
+	seen := map[source]bool{}
+	for _, k := range s.keys {
+		if src := s.tensors[k].data; !seen[src] {
+			seen[src] = true
+			list = append(list, src)
+		}
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(list)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				_, _ = list[i].bytes()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func (s *StateDict) add(key string, t *Tensor) {
@@ -54,8 +83,18 @@ type Options struct {
 // emaKeys are where training scripts store averaged weights.
 var emaKeys = []string{"model_ema", "state_dict_ema", "ema_state_dict", "ema"}
 
-// maxDepth is how deep inside dictionaries a state dict is looked for.
-const maxDepth = 6
+const (
+	// maxDepth is how deep inside dictionaries and lists a state dict is looked for.
+	maxDepth = 6
+	// maxName bounds the bytes of a name. Objects can share one string, so that the paths
+	// through them could grow without end.
+	maxName = 1024
+	// maxFound bounds the paths to one state dict that are listed.
+	maxFound = 1000
+	// maxSteps bounds the entries that a search for weights looks at: modules that contain
+	// each other have more paths than a file has bytes.
+	maxSteps = 4 << 20
+)
 
 // StateDict returns the weights that opts asks for. The error names the file and wraps
 // [ErrNoWeights] or an [*AmbiguousError].
@@ -69,14 +108,29 @@ func (f *File) StateDict(opts Options) (*StateDict, error) {
 
 // StateDicts returns every state dict of the file in order: what Options.Key can choose.
 func (f *File) StateDicts() []*StateDict {
-	var all []*StateDict
-	w := walker{seen: map[any]bool{}, found: func(s *StateDict) { all = append(all, s) }}
-	w.walk("", f.root, 0)
+	all, _ := f.search()
 	return all
 }
 
+func (f *File) search() ([]*StateDict, error) {
+	w := walker{seen: map[any]bool{}, dicts: map[any]*StateDict{}}
+	w.walk("", f.root, 0)
+	return w.found, w.err
+}
+
 func (f *File) stateDict(opts Options) (*StateDict, error) {
-	all := f.StateDicts()
+	all, err := f.search()
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.choose(all, opts)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.bounded()
+}
+
+func (f *File) choose(all []*StateDict, opts Options) (*StateDict, error) {
 	paths := make([]string, len(all))
 	for i, s := range all {
 		paths[i] = s.Path
@@ -123,7 +177,7 @@ func (f *File) stateDict(opts Options) (*StateDict, error) {
 	}
 	var rest []*StateDict
 	for _, s := range all {
-		if !slices.Contains(emaKeys, s.Path) {
+		if !slices.Contains(emaKeys, s.Path) && !s.alias {
 			rest = append(rest, s)
 		}
 	}
@@ -183,10 +237,12 @@ func (f *File) Tensors() []NamedTensor {
 	return out
 }
 
+// keyText returns a key of a mapping as a part of a path. Longer strings than any name are
+// not keys by which something is found.
 func keyText(k any) (string, bool) {
 	switch k := k.(type) {
 	case string:
-		return k, true
+		return k, len(k) <= maxName
 	case int:
 		return fmt.Sprint(k), true
 	}
@@ -196,12 +252,16 @@ func keyText(k any) (string, bool) {
 // enter reports whether a container is seen for the first time. Pickles can share and
 // nest containers in each other so that walking every path would never end.
 func enter(seen map[any]bool, obj any) bool {
+	if !isContainer(obj) || seen[obj] {
+		return false
+	}
+	seen[obj] = true
+	return true
+}
+
+func isContainer(obj any) bool {
 	switch obj.(type) {
 	case *types.Dict, *types.OrderedDict, *types.List, *types.Tuple, *object, *flatDict:
-		if seen[obj] {
-			return false
-		}
-		seen[obj] = true
 		return true
 	}
 	return false
@@ -210,49 +270,99 @@ func enter(seen map[any]bool, obj any) bool {
 // walker finds the state dicts of a file.
 type walker struct {
 	seen  map[any]bool
-	found func(*StateDict)
+	dicts map[any]*StateDict
+	found []*StateDict
+	steps int
+	err   error
+}
+
+// step counts an entry and reports whether the search goes on.
+func (w *walker) step() bool {
+	if w.steps++; w.steps > maxSteps && w.err == nil {
+		w.err = malformed("the object", "found more than %d entries on the way to the weights, expected no modules that contain each other", maxSteps)
+	}
+	return w.err == nil
+}
+
+// add adds a tensor to a state dict.
+func (w *walker) add(s *StateDict, key string, t *Tensor) {
+	if len(key) > maxName {
+		w.err = malformed(fmt.Sprintf("key %q", clip(key, 80)), "found a name of %d bytes, expected %d at most", len(key), maxName)
+		return
+	}
+	s.add(key, t)
 }
 
 func (w *walker) walk(path string, obj any, depth int) {
-	if depth > maxDepth || !enter(w.seen, obj) {
+	if depth > maxDepth || w.err != nil {
+		return
+	}
+	if !enter(w.seen, obj) {
+		if isContainer(obj) && w.dicts[obj] != nil && len(w.found) < maxFound {
+			s := *w.dicts[obj]
+			s.Path, s.alias = path, true
+			w.found = append(w.found, &s)
+		}
 		return
 	}
 	s := &StateDict{Path: path, tensors: map[string]*Tensor{}}
 	switch v := obj.(type) {
 	case *flatDict:
-		s.keys, s.tensors = v.names, v.tensors
+		s.keys, s.tensors = slices.Clone(v.names), maps.Clone(v.tensors)
 	case *object:
 		if isModule(v) {
 			s.Module = v.class.name
-			flatten(s, "", v, 0)
+			w.flatten(s, "", v, 0)
 			break
 		}
-		if len(v.state) == 0 {
-			return
-		}
-		collect(s, v)
+		w.collect(s, "", v)
 	default:
-		collect(s, obj)
+		w.collect(s, "", obj)
 	}
-	if looksTrained(s) {
+	if w.err == nil && looksTrained(s) {
 		s.strip()
-		w.found(s)
+		w.found = append(w.found, s)
+		w.dicts[obj] = s
 		return
 	}
-	for k, v := range entries(obj) {
-		if name, ok := k.(string); ok {
+	for k, v := range children(obj) {
+		if name, ok := keyText(k); ok && w.step() {
 			w.walk(join(path, name), v, depth+1)
 		}
 	}
 }
 
+// children iterates over a container's elements: a mapping's by their keys, a sequence's by
+// their indexes.
+func children(obj any) func(yield func(k, v any) bool) {
+	var list []any
+	switch v := obj.(type) {
+	case *types.List:
+		list = *v
+	case *types.Tuple:
+		list = *v
+	default:
+		return entries(obj)
+	}
+	return func(yield func(k, v any) bool) {
+		for i, e := range list {
+			if !yield(i, e) {
+				return
+			}
+		}
+	}
+}
+
 // collect gathers the tensors that stand directly in a mapping.
-func collect(s *StateDict, mapping any) {
+func (w *walker) collect(s *StateDict, prefix string, mapping any) {
 	for k, v := range entries(mapping) {
+		if !w.step() {
+			return
+		}
 		name, ok1 := k.(string)
 		t, ok2 := v.(*Tensor)
 		if ok1 && ok2 {
-			s.add(name, t)
+			w.add(s, prefix+name, t)
 		}
 	}
 }
@@ -271,35 +381,58 @@ func isModule(o *object) bool {
 
 // flatten does what nn.Module.state_dict does: a module's parameters and buffers, then
 // those of its children.
-func flatten(s *StateDict, prefix string, o *object, depth int) {
-	if depth > 32 {
+func (w *walker) flatten(s *StateDict, prefix string, o *object, depth int) {
+	if depth > 32 || len(prefix) > maxName {
 		return // deeper than any network, or a module inside itself
 	}
-	attr := func(name string) any {
-		var found any
-		for k, v := range entries(o) {
-			if k == any(name) {
-				found = v
-			}
+	var parameters, buffers, modules any
+	for k, v := range entries(o) {
+		if !w.step() {
+			return
 		}
-		return found
-	}
-	for _, name := range []string{"_parameters", "_buffers"} {
-		for k, v := range entries(attr(name)) {
-			key, ok1 := k.(string)
-			t, ok2 := v.(*Tensor)
-			if ok1 && ok2 && len(s.keys) < maxContainers {
-				s.add(prefix+key, t)
-			}
+		switch k {
+		case "_parameters":
+			parameters = v
+		case "_buffers":
+			buffers = v
+		case "_modules":
+			modules = v
 		}
 	}
-	for k, v := range entries(attr("_modules")) {
+	w.collect(s, prefix, parameters)
+	w.collect(s, prefix, buffers)
+	for k, v := range entries(modules) {
+		if !w.step() {
+			return
+		}
 		key, ok1 := k.(string)
 		child, ok2 := v.(*object)
-		if ok1 && ok2 && len(s.keys) < maxContainers {
-			flatten(s, prefix+key+".", child, depth+1)
+		if ok1 && ok2 && len(key) <= maxName {
+			w.flatten(s, prefix+key+".", child, depth+1)
 		}
 	}
+}
+
+// bounded checks that the tensors together are not much larger than the storages in which
+// they lie. Converting and fusing costs memory for each tensor, and a small file could name
+// one large storage a thousand times; networks that share weights do so in a few places.
+func (s *StateDict) bounded() error {
+	have := map[source]bool{}
+	most := 1 << 20
+	for _, k := range s.keys {
+		if src := s.tensors[k].data; !have[src] {
+			have[src] = true
+			most += 2 * src.size()
+		}
+	}
+	size := 0
+	for _, k := range s.keys {
+		t := s.tensors[k]
+		if size += t.Len() * t.DType.Size(); size > most {
+			return malformed(fmt.Sprintf("key %q", clip(k, 80)), "found tensors of more than %d bytes up to here, expected no more than twice the storages in which they lie", most)
+		}
+	}
+	return nil
 }
 
 // looksTrained tells a network's weights from other tensors, such as an optimizer's.
@@ -312,11 +445,17 @@ func looksTrained(s *StateDict) bool {
 	return false
 }
 
-// strip takes off what wrappers of modules put in front of every name.
+// strip takes off what wrappers of modules put in front of every name:
+// DistributedDataParallel, torch.compile, and the attribute under which trainers keep their
+// network. The count of an AveragedModel stands beside them without a prefix.
 func (s *StateDict) strip() {
+	if _, ok := s.tensors["n_averaged"]; ok {
+		s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return k == "n_averaged" })
+		delete(s.tensors, "n_averaged")
+	}
 	for again := true; again; {
 		again = false
-		for _, p := range []string{"module.", "_orig_mod."} {
+		for _, p := range []string{"module.", "_orig_mod.", "model."} {
 			if slices.ContainsFunc(s.keys, func(k string) bool { return !strings.HasPrefix(k, p) }) {
 				continue
 			}
@@ -361,7 +500,9 @@ func describe(obj any) string {
 	case *types.Dict, *types.OrderedDict:
 		return names()
 	case *object:
-		return "an object of class " + v.class.name
+		return "an object of class " + clip(v.class.name, 200)
+	case *opaque, *storage, *storageClass, *class, function, wrapper:
+		return "an object that is no tensor"
 	case *flatDict:
 		return fmt.Sprintf("%d tensors, %s", len(v.names), quoteAll(v.names))
 	case string:

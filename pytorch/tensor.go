@@ -54,19 +54,28 @@ type Tensor struct {
 // before they are seen.
 type source interface {
 	place() string
+	size() int // bytes, before they are seen
 	bytes() ([]byte, error)
 }
+
+const (
+	// maxAxes is also PyTorch's.
+	maxAxes = 64
+	// maxExpanded is how many elements a tensor may have beyond those of its storage:
+	// Tensor.expand repeats elements by strides of zero.
+	maxExpanded = 1 << 20
+)
 
 // newTensor checks a view's geometry against a storage of numel elements.
 func newTensor(d DType, src source, numel, offset int, shape, strides []int) (*Tensor, error) {
 	bad := func(format string, args ...any) error {
 		return malformed(src.place(), "found a tensor with shape %v, strides %v and offset %d, expected "+format, append([]any{shape, strides, offset}, args...)...)
 	}
+	if len(shape) > maxAxes {
+		return nil, malformed(src.place(), "found a tensor with %d axes, expected %d at most", len(shape), maxAxes)
+	}
 	if len(shape) != len(strides) {
 		return nil, bad("as many strides as axes")
-	}
-	if len(shape) > 64 {
-		return nil, malformed(src.place(), "found a tensor with %d axes, expected 64 at most", len(shape))
 	}
 	count, last, ok := 1, offset, offset >= 0
 	for i, n := range shape {
@@ -89,7 +98,7 @@ func newTensor(d DType, src source, numel, offset int, shape, strides []int) (*T
 	if empty {
 		return &Tensor{Shape: shape, DType: d, data: src, strides: strides}, nil
 	}
-	if !ok || last >= numel || count > numel {
+	if !ok || last >= numel || count > max(numel, maxExpanded) {
 		return nil, bad("one inside its storage of %d elements", numel)
 	}
 	return &Tensor{Shape: shape, DType: d, data: src, offset: offset, strides: strides}, nil

@@ -38,7 +38,7 @@ func (u *unpickler) run(p []byte) (obj any, n int, err error) {
 	// The machine indexes and type-asserts by what the stream says.
 	defer func() {
 		if r := recover(); r != nil {
-			obj, n, err = nil, 0, malformed(u.place, "the opcodes do not fit together: %s", clip(fmt.Sprint(r), 200))
+			obj, n, err = nil, 0, malformed(u.place, "the opcodes do not fit together: %s", oneLine(fmt.Sprint(r)))
 		}
 	}()
 	machine := pickle.NewUnpickler(bytes.NewReader(p[:n]))
@@ -49,18 +49,41 @@ func (u *unpickler) run(p []byte) (obj any, n int, err error) {
 	if err == nil {
 		return obj, n, nil
 	}
-	for _, known := range []error{ErrFormat, ErrUnsafe, ErrUnsupported} {
-		if errors.Is(err, known) {
-			return nil, 0, err
-		}
+	if fe, ok := errors.AsType[*formatError](err); ok && fe.place == inPickle {
+		return nil, 0, &formatError{u.place, fe.text}
 	}
-	return nil, 0, malformed(u.place, "%s", clip(err.Error(), 200))
+	if errors.Is(err, ErrUnsafe) {
+		return nil, 0, fmt.Errorf("%s: %w", u.place, err)
+	}
+	if errors.Is(err, ErrFormat) || errors.Is(err, ErrUnsupported) {
+		return nil, 0, err
+	}
+	return nil, 0, malformed(u.place, "%s", oneLine(err.Error()))
+}
+
+// inPickle is the place of an error in a function that does not know which pickle runs.
+const inPickle = "pickle"
+
+// oneLine shortens a message of gopickle's, which may print objects.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, clip(s, 200))
 }
 
 // persistentLoad resolves ('storage', class, key, location, numel) and what legacy streams
 // append: None or (view name, offset, size).
 func (u *unpickler) persistentLoad(id any) (any, error) {
 	t, ok := id.(*types.Tuple)
+	if ok && len(*t) >= 2 && (*t)[0] == any("module") {
+		// Legacy streams write a module's class as ('module', class, source file, source).
+		if c, ok := (*t)[1].(*class); ok {
+			return c, nil
+		}
+	}
 	if !ok || len(*t) < 5 || (*t)[0] != any("storage") {
 		return nil, malformed(u.place, "found a persistent id that is not ('storage', class, key, location, count)")
 	}
@@ -87,7 +110,7 @@ func (u *unpickler) persistentLoad(id any) (any, error) {
 		from, ok1 := (*v)[1].(int)
 		size, ok2 := (*v)[2].(int)
 		if !ok1 || !ok2 || from < 0 || size < 0 || from > n-size {
-			return nil, malformed(src.place(), "found a view of elements %v to +%v, expected one inside the storage of %d elements", (*v)[1], (*v)[2], n)
+			return nil, malformed(src.place(), "found a view of %s elements from %s, expected one inside the storage of %d elements", show((*v)[2]), show((*v)[1]), n)
 		}
 		s.first, s.numel = from, size
 	}
@@ -103,11 +126,30 @@ var storageClasses = map[string]DType{
 	"ByteStorage": Uint8, "BoolStorage": Bool, "UntypedStorage": Uint8,
 }
 
+// show prints a plain value for an error message, and of others no more than what they are:
+// containers can repeat a long string a million times.
+func show(obj any) string {
+	switch v := obj.(type) {
+	case string:
+		return fmt.Sprintf("%q", clip(v, 80))
+	case int, bool, float64:
+		return fmt.Sprint(v)
+	}
+	return describe(obj)
+}
+
 // function is a callable that a pickle may REDUCE.
 type function func(args []any) (any, error)
 
 // Call implements gopickle's Callable.
 func (f function) Call(args ...any) (any, error) { return f(args) }
+
+// wrapper is a callable that a pickle may REDUCE, whose arguments name another one. Being
+// of its own type, it never calls a wrapper.
+type wrapper func(args []any) (any, error)
+
+// Call implements gopickle's Callable.
+func (w wrapper) Call(args ...any) (any, error) { return w(args) }
 
 // class is a class whose instances are inert records.
 type class struct {
@@ -182,6 +224,12 @@ type opaque struct{}
 
 func ignore([]any) (any, error) { return &opaque{}, nil }
 
+// PySetState, Set, Append and Add let it be filled.
+func (*opaque) PySetState(any) error { return nil }
+func (*opaque) Set(any, any)         {}
+func (*opaque) Append(any)           {}
+func (*opaque) Add(any)              {}
+
 // functions is the list of callables by module and name. None of them does more than
 // build plain data.
 var functions = map[string]function{
@@ -189,23 +237,25 @@ var functions = map[string]function{
 	"torch._utils._rebuild_tensor":               rebuildTensor,
 	"torch._utils._rebuild_parameter":            first,
 	"torch._utils._rebuild_parameter_with_state": first,
-	"torch._tensor._rebuild_from_type_v2":        rebuildFromType,
-	"torch.Size":                                 ignore,
-	"torch.device":                               ignore,
-	"numpy.dtype":                                ignore,
-	"numpy.core.multiarray.scalar":               ignore,
-	"numpy._core.multiarray.scalar":              ignore,
-	"_codecs.encode":                             ignore,
-	"builtins.set":                               ignore,
-	"__builtin__.set":                            ignore,
-	"builtins.frozenset":                         ignore,
-	"__builtin__.frozenset":                      ignore,
-	"builtins.bytearray":                         ignore,
-	"__builtin__.bytearray":                      ignore,
-	"builtins.complex":                           ignore,
-	"__builtin__.complex":                        ignore,
-	"builtins.slice":                             ignore,
-	"__builtin__.slice":                          ignore,
+	"torch.Size":                      ignore,
+	"torch.device":                    ignore,
+	"torch.serialization._get_layout": ignore,
+	"numpy.dtype":                     ignore,
+	"numpy.core.multiarray.scalar":    ignore,
+	"numpy._core.multiarray.scalar":   ignore,
+	"_codecs.encode":                  ignore,
+	"builtins.set":                    ignore,
+	"__builtin__.set":                 ignore,
+	"builtins.frozenset":              ignore,
+	"__builtin__.frozenset":           ignore,
+	"builtins.bytearray":              ignore,
+	"__builtin__.bytearray":           ignore,
+	"builtins.complex":                ignore,
+	"__builtin__.complex":             ignore,
+	"builtins.range":                  ignore,
+	"__builtin__.xrange":              ignore,
+	"builtins.slice":                  ignore,
+	"__builtin__.slice":               ignore,
 }
 
 // classes is the list of classes outside torch.nn and timm whose instances stand in
@@ -243,11 +293,9 @@ var classes = map[string]bool{
 	"torch.torch_version.TorchVersion":              true,
 }
 
-// networkModules are the first components of modules whose classes make up a pickled
-// network. Their instances are records: never constructed by a call, only filled.
-var networkModules = []string{"torch.nn", "timm", "model", "models", "repvit", "__main__"}
-
-// networkClasses are the class names that such a module may name outside torch and timm.
+// networkClasses are the classes outside torch.nn and timm that make up a pickled network,
+// in whichever module of a user's project they stand. Their instances are records: never
+// constructed by a call, only filled.
 var networkClasses = map[string]bool{
 	"RepViT": true, "RepViTBlock": true, "RepVGGDW": true, "Conv2d_BN": true, "Residual": true, "BN_Linear": true,
 	"Classfier": true, "Classifier": true, "SqueezeExcite": true, "SEModule": true,
@@ -257,11 +305,17 @@ var networkClasses = map[string]bool{
 // copy_reg._reconstructor itself; the latter two build plain objects.
 func findClass(module, name string) (any, error) {
 	full := module + "." + name
+	if len(full) > maxName {
+		return nil, &UnsafeError{clip(full, 200)}
+	}
 	if d, ok := storageClasses[name]; ok && (module == "torch" || module == "torch.cuda" || module == "torch.storage") {
 		return &storageClass{d}, nil
 	}
 	if f, ok := functions[full]; ok {
 		return f, nil
+	}
+	if full == "torch._tensor._rebuild_from_type_v2" {
+		return wrapper(rebuildFromType), nil
 	}
 	if callable, ok := classes[full]; ok {
 		return &class{full, callable}, nil
@@ -274,8 +328,9 @@ func findClass(module, name string) (any, error) {
 		head, _, _ := strings.Cut(module, ".")
 		switch {
 		case strings.HasPrefix(module, "torch.nn.modules.") && upper(name),
+			strings.HasPrefix(module, "torch.nn.parallel.") && upper(name),
 			head == "timm" && upper(name),
-			slices.Contains(networkModules, head) && networkClasses[name]:
+			networkClasses[name]:
 			return &class{full, false}, nil
 		}
 	}
@@ -302,15 +357,17 @@ func identifiers(s string) bool {
 
 // first is torch._utils._rebuild_parameter(data, requires_grad, backward_hooks, …).
 func first(args []any) (any, error) {
-	if len(args) == 0 {
-		return nil, malformed("pickle", "a parameter is rebuilt from nothing, expected a tensor")
+	if len(args) != 0 {
+		if t, ok := args[0].(*Tensor); ok {
+			return t, nil
+		}
 	}
-	return args[0], nil
+	return nil, malformed(inPickle, "a parameter is not rebuilt from a tensor")
 }
 
 // rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
 func rebuildTensor(args []any) (any, error) {
-	bad := malformed("pickle", "a tensor is not rebuilt from (storage, offset, size, stride, …)")
+	bad := malformed(inPickle, "a tensor is not rebuilt from (storage, offset, size, stride, …) with %d axes at most", maxAxes)
 	if len(args) < 4 {
 		return nil, bad
 	}
@@ -343,7 +400,7 @@ func rebuildFromType(args []any) (any, error) {
 			return f(*inner)
 		}
 	}
-	return nil, malformed("pickle", "a tensor is not rebuilt from (function, type, arguments, state)")
+	return nil, malformed(inPickle, "a tensor is not rebuilt from (function, type, arguments, state)")
 }
 
 func ints(obj any) ([]int, bool) {
@@ -354,6 +411,9 @@ func ints(obj any) ([]int, bool) {
 	case *types.List:
 		list = *v
 	default:
+		return nil, false
+	}
+	if len(list) > maxAxes {
 		return nil, false
 	}
 	out := make([]int, len(list))

@@ -12,12 +12,10 @@ import (
 	"sync"
 )
 
-const (
-	maxPickle = 64 << 20
-	// maxRatio bounds what a compressed record may grow to. Trained weights hardly compress
-	// at all, and torch.save does not try.
-	maxRatio = 64
-)
+// maxRatio bounds what compressed records may grow to, all together, as a multiple of the
+// file. torch.save does not compress, and trained weights hardly can be; pickles shrink to
+// about a tenth.
+const maxRatio = 8
 
 // record is a file inside a zip archive. Its bytes are a view of the archive, or are
 // decompressed, when they are first asked for, and checked against their CRC-32 then.
@@ -72,6 +70,7 @@ func openZip(data []byte) (map[string]*record, error) {
 		name     string
 	}
 	var spans []span
+	inflated := 0
 	for _, f := range z.File {
 		place := "record " + clip(f.Name, 200)
 		if strings.HasSuffix(f.Name, "/") {
@@ -97,9 +96,11 @@ func openZip(data []byte) (map[string]*record, error) {
 				return nil, malformed(place, "found sizes %d and %d, expected them to be equal in a stored record", f.CompressedSize64, f.UncompressedSize64)
 			}
 		case zip.Deflate:
-			if f.UncompressedSize64 > maxRatio*f.CompressedSize64 {
-				return nil, malformed(place, "found %d bytes compressed to %d, expected at most %d times as much", f.UncompressedSize64, f.CompressedSize64, maxRatio)
+			most := 1<<20 + maxRatio*len(data)
+			if f.UncompressedSize64 > uint64(most-inflated) {
+				return nil, malformed(place, "found %d bytes compressed to %d, expected at most %d in all compressed records of a file of %d bytes", f.UncompressedSize64, f.CompressedSize64, most, len(data))
 			}
+			inflated += int(f.UncompressedSize64)
 		default:
 			return nil, fmt.Errorf("%w: %s has compression method %d, expected a stored or deflated record", ErrUnsupported, place, f.Method)
 		}

@@ -1,0 +1,129 @@
+package pytorch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	tt "github.com/repvit-go/repvit/internal/torchtest"
+)
+
+// use does with a file what callers do, and checks what they rely on.
+func use(t *testing.T, data []byte) {
+	f, err := Decode("fuzz", data)
+	if err != nil {
+		if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrUnsafe) && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("an error of no kind: %v", err)
+		}
+		return
+	}
+	sum := 0
+	read := func(x *Tensor) {
+		if sum += x.Len(); sum > 1<<22 {
+			return // tensors may share their storage
+		}
+		narrow, err := x.Float32s()
+		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("an error of no kind: %v", err)
+		}
+		if err == nil && len(narrow) != x.Len() {
+			t.Errorf("%d elements of shape %v", len(narrow), x.Shape)
+		}
+		if wide, err := x.Float64s(); err == nil && len(wide) != x.Len() {
+			t.Errorf("%d elements of shape %v", len(wide), x.Shape)
+		}
+	}
+	for _, x := range f.Tensors() {
+		read(x.Tensor)
+	}
+	for _, s := range f.StateDicts() {
+		chosen, err := f.StateDict(Options{Key: s.Path})
+		if err != nil || s.Path == "" {
+			continue
+		}
+		for _, k := range chosen.Keys() {
+			x, ok := chosen.Get(k)
+			if !ok {
+				t.Errorf("no tensor %q", k)
+				continue
+			}
+			read(x)
+		}
+	}
+	_, _ = f.StateDict(Options{})
+	_, _ = f.StateDict(Options{EMA: true})
+}
+
+func FuzzDecode(f *testing.F) {
+	root := tt.Dict{"model", tt.Ordered{"module.a.weight", tt.Tensor(tt.Storage("FloatStorage", "0", 6), 0, []int{2, 3}, []int{1, 2})}, "epoch", 3}
+	storage := tt.Record{Name: "0", Data: tt.Float32s(1, 2, 3, 4, 5, 6)}
+	f.Add(tt.Checkpoint(root, storage))
+	f.Add(tt.Legacy(root, 4, storage))
+	f.Add(tt.Safetensors(tt.Named{Name: "a.weight", Shape: []int{2, 1}, Values: []float32{1, 2}}))
+	files, err := filepath.Glob("../testdata/hostile/*")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no files: %v", err)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(data) < 8<<10 {
+			f.Add(data)
+		}
+	}
+	f.Fuzz(use)
+}
+
+// FuzzPickle runs the same in a well-formed archive, so that mutations reach the pickle.
+func FuzzPickle(f *testing.F) {
+	for _, v := range []any{
+		nil, tt.Dict{"a", 1, "b", 2.5}, tt.List{"x", tt.Tuple{}}, tt.Raw("\x8a\x00"), tt.Raw("I12\n"), tt.Raw("L12L\n"), tt.Raw("F1e5\n"), tt.Raw("V\\u1234\n"), tt.Raw("S'a'\n"),
+		tt.Ordered{"a.weight", tt.Tensor(tt.Storage("FloatStorage", "0", 6), 0, []int{2, 3}, []int{3, 1})},
+		tt.Object{Class: tt.Global("torch.nn.modules.container Sequential"), State: tt.Dict{"_parameters", tt.Ordered{}, "_buffers", tt.Ordered{}, "_modules", tt.Ordered{}}},
+		tt.Call{Func: tt.Global("torch._tensor _rebuild_from_type_v2"), Args: tt.Tuple{tt.Global("torch._utils _rebuild_tensor_v2"), nil, tt.Tuple{}, nil}},
+		tt.Call{Func: tt.Global("copy_reg _reconstructor"), Args: tt.Tuple{tt.Global("argparse Namespace"), tt.Global("__builtin__ object"), nil}},
+		tt.Raw("\x95\x02\x00\x00\x00\x00\x00\x00\x00N0\x8f(N\x90"), tt.Raw("(N\x91"), tt.Raw("}q\x00h\x00\x94"),
+	} {
+		f.Add(tt.Pickle(v))
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		use(t, tt.Zip(tt.Record{Name: "a/data.pkl", Data: p}, tt.Record{Name: "a/data/0", Data: make([]byte, 24)}))
+	})
+}
+
+// FuzzScan checks that a stream that was scanned ends where the scan says, whatever follows.
+func FuzzScan(f *testing.F) {
+	f.Add(tt.Pickle(tt.Dict{"a", tt.List{1, 2.5, "x", nil, true}}))
+	f.Add([]byte("\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00K\x01."))
+	f.Add([]byte("cposix\nsystem\nq\x00X\x01\x00\x00\x00ah\x00\x94."))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		n, err := scan("p", p)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Error(err)
+			}
+			return
+		}
+		if n < 1 || n > len(p) || p[n-1] != '.' {
+			t.Fatalf("it takes %d bytes", n)
+		}
+		if m, err := scan("p", append(p[:len(p):len(p)], "\xff\xff\xff"...)); m != n || err != nil {
+			t.Errorf("with other bytes behind it: %d, %v; want %d", m, err, n)
+		}
+	})
+}
+
+// FuzzSafetensors runs the same behind a right length, so that mutations reach the header.
+func FuzzSafetensors(f *testing.F) {
+	for _, header := range []string{
+		`{}`, `{"__metadata__":{"format":"pt"}}`, `{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`,
+		`{"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[6],"data_offsets":[2,8]}}`,
+		`{"a":{"dtype":"F32","shape":[0,9],"data_offsets":[0,0]},"b":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}`,
+	} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) { use(t, tt.SafetensorsOf(header, make([]byte, 8))) })
+}
