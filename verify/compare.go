@@ -1,0 +1,190 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Tolerance says how far two numbers may be apart; see the package's rules.
+type Tolerance struct {
+	Abs float64 // absolute
+	Rel float64 // in proportion to the number wanted
+}
+
+// DefaultTolerance is for logits in float32 against the truth.
+var DefaultTolerance = Tolerance{Abs: 1e-4, Rel: 1e-3}
+
+// Within reports whether got equals want: |got − want| ≤ Abs + Rel·|want|.
+func (t Tolerance) Within(got, want float64) bool {
+	return got == want || math.Abs(got-want) <= t.Abs+t.Rel*math.Abs(want) && !math.IsInf(want, 0)
+}
+
+// Comparison is what came of comparing logits N×classes, or any outputs, with those wanted.
+type Comparison struct {
+	Equal bool // every element is within the tolerance
+	// MaxAbs is the largest |got − want|; infinite where one of them is NaN.
+	MaxAbs float64
+	// RelL2 is ‖got − want‖₂ / ‖want‖₂.
+	RelL2 float64
+	// Top1Agree is the share of rows, images of a batch, that have the same top-1 class.
+	Top1Agree float64
+	// FirstDivergence is the first intermediate value that diverges, nil where the outputs
+	// are equal or intermediate values were not compared.
+	FirstDivergence *Divergence
+}
+
+// Divergence is a value that differs between two networks.
+type Divergence struct {
+	Value  string  // its name
+	MaxAbs float64 // largest |a − b|
+}
+
+// MarshalJSON encodes c as the commands print it; numbers that are not finite are null.
+func (c Comparison) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Equal           bool        `json:"equal"`
+		MaxAbs          *float64    `json:"max_abs"`
+		RelL2           *float64    `json:"rel_l2"`
+		Top1Agree       *float64    `json:"top1_agree"`
+		FirstDivergence *Divergence `json:"first_divergence"`
+	}{c.Equal, finite(c.MaxAbs), finite(c.RelL2), finite(c.Top1Agree), c.FirstDivergence})
+}
+
+// MarshalJSON encodes d with null for an infinite distance.
+func (d Divergence) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Value  string   `json:"value"`
+		MaxAbs *float64 `json:"max_abs"`
+	}{d.Value, finite(d.MaxAbs)})
+}
+
+// finite returns nil for numbers that JSON lacks.
+func finite(x float64) *float64 {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		return nil
+	}
+	return &x
+}
+
+// Compare compares got with want, element by element. Rows are the first axis; a tensor
+// with one axis is one row. Axes of size 1 do not count, so logits saved without their
+// batch axis compare. The error wraps [graph.ErrShape] where the shapes differ.
+func Compare(got, want *graph.Tensor, tol Tolerance) (Comparison, error) {
+	if !slices.Equal(squeeze(got.Shape), squeeze(want.Shape)) {
+		return Comparison{}, fmt.Errorf("%w: outputs of shape %v, expected %v", graph.ErrShape, got.Shape, want.Shape)
+	}
+	a, b := got.Float64s(), want.Float64s()
+	c := Comparison{Equal: true}
+	for i := range a {
+		c.Equal = c.Equal && tol.Within(a[i], b[i])
+	}
+	d := measure(a, b)
+	c.MaxAbs, c.RelL2 = d.maxAbs, d.relL2()
+	rows, length := rowsOf(got.Shape)
+	if wide, n := rowsOf(want.Shape); wide > rows {
+		rows, length = wide, n
+	}
+	agree := 0
+	for r := range rows {
+		if k := top1(a[r*length:][:length]); k >= 0 && k == top1(b[r*length:][:length]) {
+			agree++
+		}
+	}
+	c.Top1Agree = 1
+	if rows > 0 {
+		c.Top1Agree = float64(agree) / float64(rows)
+	}
+	return c, nil
+}
+
+func squeeze(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
+}
+
+// rowsOf returns how many rows a tensor has and how many elements each of them.
+func rowsOf(shape []int) (rows, length int) {
+	if len(shape) < 2 {
+		n, _ := graph.Numel(shape)
+		return 1, n
+	}
+	length, _ = graph.Numel(shape[1:])
+	return shape[0], length
+}
+
+// distance sums up how far two lists of numbers are apart.
+type distance struct {
+	maxAbs        float64 // largest |a−b|
+	magnitude     float64 // largest |b|
+	signal, noise float64 // Σb², Σ(a−b)²
+}
+
+func measure(a, b []float64) distance {
+	var d distance
+	d.add(a, b)
+	return d
+}
+
+func (d *distance) add(a, b []float64) {
+	for i := range a {
+		diff := math.Abs(a[i] - b[i])
+		switch {
+		case a[i] == b[i]: // also infinities, whose difference is NaN
+			diff = 0
+		case math.IsNaN(diff):
+			diff = math.Inf(1)
+		}
+		d.maxAbs = max(d.maxAbs, diff)
+		d.noise += diff * diff
+		if m := math.Abs(b[i]); m <= math.MaxFloat64 {
+			d.magnitude = max(d.magnitude, m)
+			d.signal += m * m
+		}
+	}
+}
+
+func (d distance) relL2() float64 {
+	if d.noise == 0 {
+		return 0
+	}
+	return math.Sqrt(d.noise) / math.Sqrt(d.signal)
+}
+
+// sqnr is in decibels; infinite where nothing differs.
+func (d distance) sqnr() float64 {
+	if d.noise == 0 {
+		return math.Inf(1)
+	}
+	return 10 * math.Log10(d.signal/d.noise)
+}
+
+// top1 returns the index of the largest number, the first of several; −1 for no numbers.
+func top1(v []float64) int {
+	best := -1
+	for i, x := range v {
+		if x == x && (best < 0 || x > v[best]) {
+			best = i
+		}
+	}
+	return best
+}
+
+// rank returns how many indexes stand before k in descending order, equal numbers in
+// order of index and NaN last.
+func rank(v []float64, k int) int {
+	n := 0
+	for i, x := range v {
+		switch {
+		case v[k] != v[k]:
+			if x == x || i < k {
+				n++
+			}
+		case x > v[k] || x == v[k] && i < k:
+			n++
+		}
+	}
+	return n
+}

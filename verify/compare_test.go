@@ -1,0 +1,162 @@
+package verify
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+var (
+	inf = math.Inf(1)
+	nan = math.NaN()
+)
+
+func TestTolerance(t *testing.T) {
+	tol := Tolerance{Abs: 0.5, Rel: 0.25}
+	for _, c := range []struct {
+		got, want float64
+		within    bool
+	}{
+		{1, 1, true}, {1.75, 1, true}, {1.7500001, 1, false}, {0.25, 1, true}, {0.2499, 1, false},
+		{0.5, 0, true}, {-0.5, 0, true}, {0.51, 0, false}, {-1.75, -1, true},
+		{nan, 1, false}, {1, nan, false}, {nan, nan, false},
+		{inf, inf, true}, {-inf, -inf, true}, {inf, -inf, false}, {1, inf, false}, {inf, 1, false},
+	} {
+		if tol.Within(c.got, c.want) != c.within {
+			t.Errorf("%v within tolerance of %v: %v, want %v", c.got, c.want, !c.within, c.within)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	row := func(v ...float64) *graph.Tensor { return graph.Float64Tensor([]int{1, len(v)}, v) }
+	tests := []struct {
+		name      string
+		got, want *graph.Tensor
+		result    Comparison
+	}{
+		{"same", row(1, 2, 3), row(1, 2, 3), Comparison{Equal: true, Top1Agree: 1}},
+		{"different", row(3, 0), row(0, 4), Comparison{MaxAbs: 4, RelL2: 1.25}},
+		{"by one row of two", graph.Float64Tensor([]int{2, 2}, []float64{0, 1, 0, 1}), graph.Float64Tensor([]int{2, 2}, []float64{0, 1, 1, 0}),
+			Comparison{MaxAbs: 1, RelL2: 1, Top1Agree: 0.5}},
+		{"float32 against float64", graph.Float32Tensor([]int{1, 1}, []float32{0.5}), row(0.5), Comparison{Equal: true, Top1Agree: 1}},
+		{"without batch axis", graph.Float64Tensor([]int{2}, []float64{1, 2}), row(1, 2), Comparison{Equal: true, Top1Agree: 1}},
+		{"a batch of one class", graph.Float64Tensor([]int{2}, []float64{1, 2}), graph.Float64Tensor([]int{2, 1}, []float64{1, 2}),
+			Comparison{Equal: true, Top1Agree: 1}},
+		{"ties go to the first", row(1, 1), row(1, 0.99999), Comparison{Equal: true, MaxAbs: 1 - 0.99999, RelL2: (1 - 0.99999) / math.Sqrt(1+0.99999*0.99999), Top1Agree: 1}},
+		{"nan", row(nan, 1), row(nan, 1), Comparison{MaxAbs: inf, RelL2: inf, Top1Agree: 1}},
+		{"nothing but nan", row(nan, nan), row(nan, nan), Comparison{MaxAbs: inf, RelL2: inf}},
+		{"zeros wanted", row(1), row(0), Comparison{MaxAbs: 1, RelL2: inf, Top1Agree: 1}},
+	}
+	same := func(a, b float64) bool { return a == b || math.IsNaN(a) || math.Abs(a-b) < 1e-15 }
+	for _, c := range tests {
+		got, err := Compare(c.got, c.want, DefaultTolerance)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if c.name == "nan" || c.name == "nothing but nan" {
+			got.RelL2 = c.result.RelL2 // infinite noise over any signal
+		}
+		if got.Equal != c.result.Equal || !same(got.MaxAbs, c.result.MaxAbs) || !same(got.RelL2, c.result.RelL2) || got.Top1Agree != c.result.Top1Agree {
+			t.Errorf("%s: found %+v, want %+v", c.name, got, c.result)
+		}
+	}
+	if _, err := Compare(row(1, 2), row(1, 2, 3), DefaultTolerance); !errors.Is(err, graph.ErrShape) {
+		t.Errorf("other shapes: %v", err)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		want string
+	}{
+		{Comparison{Equal: true, MaxAbs: 4.5e-6, RelL2: 1e-6, Top1Agree: 1},
+			`{"equal":true,"max_abs":0.0000045,"rel_l2":0.000001,"top1_agree":1,"first_divergence":null}`},
+		{Comparison{MaxAbs: inf, RelL2: nan, FirstDivergence: &Divergence{"features.3.token_mixer", 0.02}},
+			`{"equal":false,"max_abs":null,"rel_l2":null,"top1_agree":0,"first_divergence":{"value":"features.3.token_mixer","max_abs":0.02}}`},
+		{Layer{Value: "v", Kind: "Conv", MaxAbs: 1, RelL2: 2, SQNR: -inf, Scale: 3},
+			`{"value":"v","kind":"Conv","max_abs":1,"rel_l2":2,"sqnr_db":null}`},
+		{Evaluation{Images: 2, Top1: 0.5, Top5: 1, Labelled: true, ImagesPerSecond: 8},
+			`{"images":2,"top1":0.5,"top5":1,"agree":null,"sqnr_db":null,"images_per_second":8}`},
+		{Evaluation{Images: 2, Agree: 1, SQNR: 30.5, Compared: true, ImagesPerSecond: 8},
+			`{"images":2,"top1":null,"top5":null,"agree":1,"sqnr_db":30.5,"images_per_second":8}`},
+	} {
+		got, err := json.Marshal(c.v)
+		if err != nil || string(got) != c.want {
+			t.Errorf("found %s (%v), want %s", got, err, c.want)
+		}
+	}
+}
+
+func TestRank(t *testing.T) {
+	v := []float64{1, nan, 3, 3, inf, -inf, nan}
+	var got []int
+	for i := range v {
+		got = append(got, rank(v, i))
+	}
+	if want := []int{3, 5, 1, 2, 0, 4, 6}; !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+	for i, want := range map[int][]float64{4: v, 0: {1, 1}, 1: {nan, 1}, -1: {nan}} {
+		if k := top1(want); k != i {
+			t.Errorf("top-1 of %v is %d, want %d", want, k, i)
+		}
+	}
+}
+
+func TestSQNR(t *testing.T) {
+	d := measure([]float64{9, 0}, []float64{10, 0})
+	if got := d.sqnr(); got != 20 {
+		t.Errorf("found %v dB, want 20", got)
+	}
+	if got := measure([]float64{1}, []float64{1}).sqnr(); got != inf {
+		t.Errorf("found %v dB for the same values, want infinite", got)
+	}
+}
+
+func TestRandomInput(t *testing.T) {
+	x := random(t, 1, 3, 64, 64)
+	var sum, squares float64
+	for _, v := range x.Float64s() {
+		sum += v
+		squares += v * v
+	}
+	n := float64(x.Len())
+	if mean, variance := sum/n, squares/n; math.Abs(mean) > 0.05 || math.Abs(variance-1) > 0.05 {
+		t.Errorf("mean %v, variance %v", mean, variance)
+	}
+	// The first numbers, to notice if they ever change.
+	if got, want := x.Float32s()[:3], []float32{-0.05378586, -0.5692295, 1.1511327}; !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+	for _, shape := range [][]int{{-1}, {1 << 20, 1 << 20}} {
+		if _, err := RandomInput(shape, 0); !errors.Is(err, graph.ErrShape) {
+			t.Errorf("%v: %v", shape, err)
+		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	g := &graph.Graph{Inputs: []*graph.Value{{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1)}}}}
+	for _, d := range []graph.DType{graph.Float16, graph.Float32, graph.Float64} {
+		g.Inputs[0].Type.DType = d
+		for _, x := range []*graph.Tensor{
+			graph.Float32Tensor([]int{1}, []float32{0.1}).Half(), graph.Float32Tensor([]int{1}, []float32{0.1}), graph.Float64Tensor([]int{1}, []float64{0.1}),
+		} {
+			y, err := Fit(g, x)
+			if err != nil || y.DType != d || math.Abs(y.Float64s()[0]-0.1) > 1e-4 {
+				t.Errorf("%v for %v: %v, %v", x.DType, d, y, err)
+			}
+		}
+	}
+	for _, x := range []*graph.Tensor{nil, graph.Int8Tensor([]int{1}, []int8{1})} {
+		if _, err := Fit(g, x); !errors.Is(err, graph.ErrShape) {
+			t.Errorf("%v: %v", x, err)
+		}
+	}
+}

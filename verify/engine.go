@@ -1,0 +1,99 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Engine runs a network with one input. Sessions of package infer and networks of package
+// verify/reference are engines.
+type Engine interface {
+	// Graph returns the network, which must not be changed.
+	Graph() *graph.Graph
+	// Run returns the first output.
+	Run(ctx context.Context, x *graph.Tensor) (*graph.Tensor, error)
+	// Observe runs the network and calls f, on the caller's goroutine, with every value
+	// that a node produces, in the order of the nodes. Values that depend on constants
+	// alone may be left out. The tensors are not written to after the call.
+	Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error
+}
+
+// runAll returns all outputs, or the first where the engine knows no more.
+func runAll(ctx context.Context, e Engine, x *graph.Tensor) ([]*graph.Tensor, error) {
+	x, err := Fit(e.Graph(), x)
+	if err != nil {
+		return nil, err
+	}
+	if m, ok := e.(interface {
+		RunAll(context.Context, *graph.Tensor) ([]*graph.Tensor, error)
+	}); ok {
+		return m.RunAll(ctx, x)
+	}
+	y, err := e.Run(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return []*graph.Tensor{y}, nil
+}
+
+// Fit returns x with elements of the type that the graph's input declares: float64 values
+// from a file are rounded for a network that takes float32. Tensors that are not of
+// floats are refused with an error that wraps [graph.ErrShape].
+func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
+	if len(g.Inputs) != 1 || g.Inputs[0].Type == nil {
+		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrShape, len(g.Inputs))
+	}
+	in := g.Inputs[0]
+	if x == nil || !x.DType.IsFloat() {
+		found := "none"
+		if x != nil {
+			found = x.DType.String()
+		}
+		return nil, fmt.Errorf("%w: input %q of %s, expected floats", graph.ErrShape, in.Name, found)
+	}
+	switch want := in.Type.DType; {
+	case x.DType == want:
+		return x, nil
+	case want == graph.Float64:
+		return graph.Float64Tensor(x.Shape, x.Float64s()), nil
+	case want == graph.Float16:
+		return x.Half(), nil
+	case want == graph.Float32:
+		return graph.Float32Tensor(x.Shape, x.Float32s()), nil
+	}
+	return nil, fmt.Errorf("%w: input %q takes %v, found %v", graph.ErrShape, in.Name, in.Type.DType, x.DType)
+}
+
+// maxElements bounds what RandomInput makes: 4 GiB.
+const maxElements = 1 << 30
+
+// RandomInput returns a float32 tensor of numbers with mean 0 and deviation 1, close to
+// normally distributed between −6 and 6, like a normalised image's. Each is the sum of
+// twelve numbers that are uniform in [0, 1), less 6, drawn from the PCG generator of
+// math/rand/v2 with the seeds seed and 0: the same bits on every machine. The error wraps
+// [graph.ErrShape] for a shape with more than 2³⁰ elements.
+func RandomInput(shape []int, seed uint64) (*graph.Tensor, error) {
+	n, err := graph.Numel(shape)
+	if err != nil {
+		return nil, err
+	}
+	if n > maxElements {
+		return nil, fmt.Errorf("%w: random input of shape %v, expected at most %d elements", graph.ErrShape, shape, maxElements)
+	}
+	source := rand.NewPCG(seed, 0)
+	v := make([]float32, n)
+	for i := range v {
+		// Two 32-bit uniforms at a time; the sum is an exact integer.
+		var sum uint64
+		for range 6 {
+			u := source.Uint64()
+			sum += u>>32 + u&0xffffffff
+		}
+		v[i] = float32(float64(sum)/(1<<32) - 6)
+	}
+	return graph.Float32Tensor(slices.Clone(shape), v), nil
+}

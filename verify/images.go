@@ -1,0 +1,403 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/preprocess"
+)
+
+// Images says what [Evaluate] runs on what.
+type Images struct {
+	Engine  Engine // the network that is measured
+	Against Engine // the reference, or nil
+	// Dir is the folder of images, PNG or JPEG.
+	Dir string
+	// Labels is the path of a labels file; see [ParseLabels]. Empty for all images of the
+	// folder in alphabetical order, not those of its subfolders, without labels.
+	Labels string
+	// Preprocess makes an image the input that both networks see.
+	Preprocess preprocess.Config
+	Batch      int // images in one run; 0 for 8, or fewer where they are large
+	Threads    int // goroutines that decode images; 0 for GOMAXPROCS
+	// Progress, where it is not nil, is called after every batch, on the caller's
+	// goroutine.
+	Progress func(done, total int)
+}
+
+// Evaluation is what [Evaluate] measured.
+type Evaluation struct {
+	Images int
+	// Top1 and Top5 are the shares of images whose label is the network's first, or one of
+	// its first five classes. They are 0 where Labelled is false.
+	Top1, Top5 float64
+	Labelled   bool
+	// AgainstTop1 and AgainstTop5 are those of the reference.
+	AgainstTop1, AgainstTop5 float64
+	// Agree is the share of images for which both networks have the same top-1 class, and
+	// SQNR in decibels is taken over all logits. They are 0 where Compared is false.
+	Agree    float64
+	SQNR     float64
+	Compared bool
+	// ImagesPerSecond counts the whole evaluation: decoding, preprocessing and both
+	// networks.
+	ImagesPerSecond float64
+	// Misses are the images that the network got wrong, or on which it and the reference
+	// disagree, in the order of the labels file.
+	Misses []Miss
+}
+
+// Miss is an image to look at. Classes that are not known are −1.
+type Miss struct {
+	File    string `json:"file"`
+	Label   int    `json:"label"`
+	Top1    int    `json:"top1"`    // what the network says
+	Against int    `json:"against"` // what the reference says
+}
+
+// MarshalJSON encodes e as the commands print it, without its misses: shares that were
+// not measured and an infinite SQNR are null.
+func (e Evaluation) MarshalJSON() ([]byte, error) {
+	when := func(measured bool, x float64) *float64 {
+		if !measured {
+			return nil
+		}
+		return finite(x)
+	}
+	return json.Marshal(struct {
+		Images          int      `json:"images"`
+		Top1            *float64 `json:"top1"`
+		Top5            *float64 `json:"top5"`
+		Agree           *float64 `json:"agree"`
+		SQNR            *float64 `json:"sqnr_db"`
+		ImagesPerSecond *float64 `json:"images_per_second"`
+	}{e.Images, when(e.Labelled, e.Top1), when(e.Labelled, e.Top5), when(e.Compared, e.Agree), when(e.Compared, e.SQNR),
+		finite(e.ImagesPerSecond)})
+}
+
+const (
+	maxBatch    = 1 << 12       // bounds what a caller asks for
+	batchPixels = 8 * 512 * 512 // of a batch of default size, 24 MiB as a network's input
+)
+
+// Evaluate runs a network, and a reference beside it, over a folder of images. Decoding and
+// preprocessing of the next batches overlap with computing; no more than three batches are
+// held at a time. The numbers do not depend on Threads. Networks with a fixed batch size
+// are run with that, filled up with zeros.
+//
+// The error names the file concerned and wraps [ErrLabels], an error of package
+// preprocess, or [graph.ErrShape] where the networks do not fit the images or each other;
+// or it is that of ctx.
+func Evaluate(ctx context.Context, o Images) (*Evaluation, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	files, err := o.files()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	batches := o.load(ctx, files)
+	defer func() {
+		cancel()
+		for range batches { // the loaders end
+		}
+	}()
+	t := tally{images: o}
+	for b := range batches {
+		if b.err != nil {
+			return nil, b.err
+		}
+		if err := t.batch(ctx, b); err != nil {
+			return nil, err
+		}
+		if o.Progress != nil {
+			o.Progress(t.Images, len(files))
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.result(time.Since(start)), nil
+}
+
+// complete fills in defaults and checks what it can.
+func (o *Images) complete() error {
+	if o.Engine == nil {
+		return fmt.Errorf("%w: no engine", graph.ErrGraph)
+	}
+	if o.Batch < 0 || o.Batch > maxBatch || o.Threads < 0 {
+		return fmt.Errorf("%w: batches of %d images, %d threads; expected 1 to %d and no negative number",
+			graph.ErrShape, o.Batch, o.Threads, maxBatch)
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if err := o.Preprocess.Validate(); err != nil {
+		return err
+	}
+	if o.Batch == 0 {
+		o.Batch = min(8, max(1, batchPixels/(o.Preprocess.Height*o.Preprocess.Width)))
+	}
+	return nil
+}
+
+// files returns the images in order; without labels their class is −1.
+func (o *Images) files() ([]Label, error) {
+	if o.Labels != "" {
+		data, err := os.ReadFile(o.Labels)
+		if err != nil {
+			return nil, err
+		}
+		classes, err := classesOf(o.Engine.Graph(), o.Preprocess)
+		if err != nil {
+			return nil, err
+		}
+		return ParseLabels(o.Labels, data, classes)
+	}
+	entries, err := os.ReadDir(o.Dir) // sorted
+	if err != nil {
+		return nil, err
+	}
+	var files []Label
+	for _, e := range entries {
+		switch strings.ToLower(filepath.Ext(e.Name())) {
+		case ".png", ".jpg", ".jpeg":
+			if !e.IsDir() {
+				files = append(files, Label{e.Name(), -1})
+			}
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: found no images, expected files named .png, .jpg or .jpeg", o.Dir)
+	}
+	return files, nil
+}
+
+// classesOf returns how many logits a network has for one image.
+func classesOf(g *graph.Graph, c preprocess.Config) (int, error) {
+	if len(g.Inputs) != 1 || g.Inputs[0].Type == nil || len(g.Outputs) == 0 {
+		return 0, fmt.Errorf("%w: a network with %d inputs and %d outputs, expected one", graph.ErrShape, len(g.Inputs), len(g.Outputs))
+	}
+	types, err := g.Infer(graph.FixedShape(max(fixedBatch(g), 1), 3, c.Height, c.Width))
+	if err != nil {
+		return 0, err
+	}
+	dims, ok := types[g.Outputs[0]].Shape.Ints()
+	if !ok || len(dims) != 2 || dims[1] < 1 {
+		return 0, fmt.Errorf("%w: the output %q has the shape %v, expected logits N×classes",
+			graph.ErrShape, g.Outputs[0].Name, types[g.Outputs[0]].Shape)
+	}
+	return dims[1], nil
+}
+
+// fixedBatch returns the batch size that a graph is restricted to, 0 for none.
+func fixedBatch(g *graph.Graph) int {
+	if s := g.Inputs[0].Type.Shape; len(s) > 0 && s[0].Known() {
+		return s[0].Size
+	}
+	return 0
+}
+
+// batch is a run's images, in the order of the list.
+type batch struct {
+	files []Label
+	input *graph.Tensor
+	err   error
+}
+
+// load decodes the images on goroutines of its own and delivers the batches in order. It
+// ends, and closes the channel, after the last batch, after an error, or with ctx.
+func (o *Images) load(ctx context.Context, files []Label) <-chan batch {
+	batches := make(chan batch, 1)
+	go func() {
+		defer close(batches)
+		for chunk := range slices.Chunk(files, o.Batch) {
+			b := o.read(ctx, chunk)
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+				return
+			}
+			if b.err != nil {
+				return
+			}
+		}
+	}()
+	return batches
+}
+
+// read decodes and preprocesses the images of one batch.
+func (o *Images) read(ctx context.Context, files []Label) batch {
+	c := o.Preprocess
+	size := 3 * c.Height * c.Width
+	pixels := make([]float32, len(files)*size)
+	errs := make([]error, len(files))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(o.Threads, len(files)) {
+		wg.Go(func() {
+			for i := range next {
+				errs[i] = o.image(pixels[i*size:][:size], files[i].File)
+			}
+		})
+	}
+	for i := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	for _, err := range errs { // the first of the list, whichever failed first
+		if err != nil {
+			return batch{err: err}
+		}
+	}
+	return batch{files: files, input: graph.Float32Tensor([]int{len(files), 3, c.Height, c.Width}, pixels)}
+}
+
+// image reads one image into its place.
+func (o *Images) image(dst []float32, name string) (err error) {
+	path := filepath.Join(o.Dir, name)
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: %w: panic: %v", path, preprocess.ErrImage, r)
+		}
+	}()
+	img, err := preprocess.Open(path)
+	if err != nil {
+		return err
+	}
+	if err := o.Preprocess.Into(dst, img); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// tally adds up what the networks say.
+type tally struct {
+	Evaluation
+	images                   Images
+	top1, top5, agree        int
+	againstTop1, againstTop5 int
+	labelled                 int
+	distance                 distance
+}
+
+func (t *tally) batch(ctx context.Context, b batch) error {
+	got, err := forward(ctx, t.images.Engine, b.input)
+	if err != nil {
+		return err
+	}
+	var want [][]float64
+	if t.images.Against != nil {
+		if want, err = forward(ctx, t.images.Against, b.input); err != nil {
+			return err
+		}
+		if len(want[0]) != len(got[0]) {
+			return fmt.Errorf("%w: %d classes, expected the reference's %d", graph.ErrShape, len(got[0]), len(want[0]))
+		}
+	}
+	for i, f := range b.files {
+		m := Miss{File: f.File, Label: f.Class, Top1: top1(got[i]), Against: -1}
+		miss := false
+		if f.Class >= 0 {
+			if f.Class >= len(got[i]) {
+				return fmt.Errorf("%w: %s has the label %d, expected one below %d", ErrLabels, f.File, f.Class, len(got[i]))
+			}
+			t.labelled++
+			t.top1 += count(m.Top1 == f.Class)
+			t.top5 += count(inTop5(got[i], f.Class))
+			miss = m.Top1 != f.Class
+		}
+		if want != nil {
+			m.Against = top1(want[i])
+			same := m.Top1 == m.Against && m.Top1 >= 0
+			t.agree += count(same)
+			miss = miss || !same
+			if f.Class >= 0 {
+				t.againstTop1 += count(m.Against == f.Class)
+				t.againstTop5 += count(inTop5(want[i], f.Class))
+			}
+			t.distance.add(got[i], want[i])
+		}
+		if miss {
+			t.Misses = append(t.Misses, m)
+		}
+	}
+	t.Images += len(b.files)
+	return nil
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func inTop5(logits []float64, class int) bool {
+	return logits[class] == logits[class] && rank(logits, class) < 5
+}
+
+func (t *tally) result(took time.Duration) *Evaluation {
+	e := t.Evaluation
+	share := func(n int) float64 { return float64(n) / float64(max(e.Images, 1)) }
+	e.Labelled, e.Compared = t.labelled > 0, t.images.Against != nil
+	e.Top1, e.Top5 = share(t.top1), share(t.top5)
+	e.AgainstTop1, e.AgainstTop5 = share(t.againstTop1), share(t.againstTop5)
+	if e.Compared {
+		e.Agree, e.SQNR = share(t.agree), t.distance.sqnr()
+	}
+	e.ImagesPerSecond = float64(e.Images) / took.Seconds()
+	return &e
+}
+
+// forward returns the logits of every image of a batch.
+func forward(ctx context.Context, e Engine, x *graph.Tensor) ([][]float64, error) {
+	x, err := Fit(e.Graph(), x)
+	if err != nil {
+		return nil, err
+	}
+	images := x.Shape[0]
+	step := images
+	if n := fixedBatch(e.Graph()); n > 0 {
+		step = n
+	}
+	size := len(x.Data) / images
+	var rows [][]float64
+	for from := 0; from < images; from += step {
+		part := &graph.Tensor{DType: x.DType, Shape: append([]int{step}, x.Shape[1:]...)}
+		if end := (from + step) * size; end <= len(x.Data) {
+			part.Data = x.Data[from*size : end]
+		} else {
+			part.Data = make([]byte, step*size)
+			copy(part.Data, x.Data[from*size:])
+		}
+		y, err := e.Run(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		n, length := rowsOf(y.Shape)
+		if len(y.Shape) != 2 || n != step || length == 0 {
+			return nil, fmt.Errorf("%w: an output of shape %v for %d images, expected logits N×classes", graph.ErrShape, y.Shape, step)
+		}
+		v := y.Float64s()
+		for r := range min(step, images-from) {
+			rows = append(rows, v[r*length:][:length])
+		}
+	}
+	return rows, nil
+}

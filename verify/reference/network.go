@@ -1,0 +1,225 @@
+package reference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Errors that the package's functions wrap, beside those of package graph.
+var (
+	ErrUnsupported = errors.New("unsupported")        // the graph or an option is not one this package takes
+	ErrPanic       = errors.New("panic in execution") // a defect of this package
+)
+
+const (
+	maxThreads  = 1 << 10
+	maxElements = math.MaxInt32 // of one value, 16 GiB: more is an attack or a mistake
+)
+
+// Network runs one graph. It may be used from many goroutines at once.
+type Network struct {
+	graph   *graph.Graph
+	threads int
+}
+
+// New prepares g, which must have one input and must not be changed afterwards. Threads is
+// how many goroutines compute at a time, 0 for as many as Go uses cores (GOMAXPROCS). The
+// error wraps [graph.ErrGraph] or [graph.ErrShape] where the graph is not valid, else
+// [ErrUnsupported].
+func New(g *graph.Graph, threads int) (*Network, error) {
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	if len(g.Inputs) != 1 {
+		return nil, fmt.Errorf("%w: graph with %d inputs, expected one", ErrUnsupported, len(g.Inputs))
+	}
+	if threads < 0 || threads > maxThreads {
+		return nil, fmt.Errorf("%w: %d threads, expected 0 to %d", ErrUnsupported, threads, maxThreads)
+	}
+	if threads == 0 {
+		threads = min(runtime.GOMAXPROCS(0), maxThreads)
+	}
+	return &Network{graph: g, threads: threads}, nil
+}
+
+// Graph returns the network that is run. It must not be changed.
+func (n *Network) Graph() *graph.Graph { return n.graph }
+
+// Run computes the graph's first output, the logits N×classes of a classifier, as
+// Float64, for an input N×3×H×W of Float32 or Float64 elements, which are taken as they
+// are. The error wraps [graph.ErrShape] where the input does not fit the graph, and is
+// that of ctx where that is done: Run looks at it between two nodes.
+func (n *Network) Run(ctx context.Context, x *graph.Tensor) (*graph.Tensor, error) {
+	all, err := n.RunAll(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// RunAll is [Network.Run] for graphs with several outputs, such as a backbone's feature
+// maps. It returns them in the graph's order.
+func (n *Network) RunAll(ctx context.Context, x *graph.Tensor) ([]*graph.Tensor, error) {
+	return n.run(ctx, x, nil)
+}
+
+// Observe runs the network and calls f with the graph's input and then with every value
+// that a node produces, in the order of the nodes, as Float64 tensors. The run goes on
+// reading a tensor after f returns: f may keep it but must not write to it. An error from
+// f ends the run and is returned.
+func (n *Network) Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	_, err := n.run(ctx, x, f)
+	return err
+}
+
+func (n *Network) run(ctx context.Context, x *graph.Tensor, f func(*graph.Value, *graph.Tensor) error) ([]*graph.Tensor, error) {
+	in := n.graph.Inputs[0]
+	start, err := accept(in, x)
+	if err != nil {
+		return nil, err
+	}
+	types, err := n.types(start.shape)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
+		if err := f(in, start.tensor()); err != nil {
+			return nil, err
+		}
+	}
+	uses := n.uses()
+	values := map[*graph.Value]array{in: start}
+	for _, node := range n.graph.Nodes {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out, err := n.node(node, values, types[node.Output])
+		if err != nil {
+			return nil, fmt.Errorf("%s (%s): %w", node.Name(), node.Op.Kind(), err)
+		}
+		if f != nil {
+			if err := f(node.Output, out.tensor()); err != nil {
+				return nil, err
+			}
+		}
+		values[node.Output] = out
+		for _, v := range node.Inputs {
+			uses[v]--
+		}
+		for v := range values {
+			if uses[v] == 0 {
+				delete(values, v)
+			}
+		}
+	}
+	outputs := make([]*graph.Tensor, len(n.graph.Outputs))
+	for i, v := range n.graph.Outputs {
+		outputs[i] = operand(values, v).tensor()
+	}
+	return outputs, nil
+}
+
+// accept checks an input tensor.
+func accept(in *graph.Value, x *graph.Tensor) (array, error) {
+	if x == nil || !x.DType.IsFloat() {
+		found := "none"
+		if x != nil {
+			found = x.DType.String()
+		}
+		return array{}, fmt.Errorf("%w: input %q of %s, expected float32 or float64", graph.ErrShape, in.Name, found)
+	}
+	if _, err := graph.NewTensor(x.DType, x.Shape, x.Data); err != nil {
+		return array{}, fmt.Errorf("input %q: %w", in.Name, err)
+	}
+	return array{slices.Clone(x.Shape), x.Float64s()}, nil
+}
+
+// types returns the type of every value for an input of the shape given.
+func (n *Network) types(input []int) (map[*graph.Value]graph.Type, error) {
+	types, err := n.graph.Infer(graph.FixedShape(input...))
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range n.graph.Nodes {
+		dims, ok := types[node.Output].Shape.Ints()
+		if size, err := graph.Numel(dims); !ok || err != nil || size > maxElements {
+			return nil, fmt.Errorf("%w: %s has the shape %v, expected at most %d elements",
+				graph.ErrShape, node.Name(), types[node.Output].Shape, maxElements)
+		}
+	}
+	return types, nil
+}
+
+// uses counts the readers of every value; being an output counts as one.
+func (n *Network) uses() map[*graph.Value]int {
+	uses := map[*graph.Value]int{}
+	for _, node := range n.graph.Nodes {
+		for _, v := range node.Inputs {
+			uses[v]++
+		}
+	}
+	for _, v := range n.graph.Outputs {
+		uses[v]++
+	}
+	return uses
+}
+
+// node computes one node's value.
+func (n *Network) node(node *graph.Node, values map[*graph.Value]array, t graph.Type) (out array, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrPanic, r)
+		}
+	}()
+	in := make([]array, len(node.Inputs))
+	for i, v := range node.Inputs {
+		in[i] = operand(values, v)
+	}
+	out = newArray(t.Shape)
+	e := exec{threads: n.threads}
+	switch op := node.Op.(type) {
+	case graph.Conv:
+		e.conv(op, out, in)
+	case graph.BatchNorm:
+		e.batchNorm(op, out, in)
+	case graph.Gelu:
+		e.each(out, in[0], gelu)
+	case graph.Relu:
+		e.each(out, in[0], relu)
+	case graph.Sigmoid:
+		e.each(out, in[0], sigmoid)
+	case graph.Add:
+		e.broadcast(out, in[0], in[1], func(a, b float64) float64 { return a + b })
+	case graph.Mul:
+		e.broadcast(out, in[0], in[1], func(a, b float64) float64 { return a * b })
+	case graph.Mean:
+		e.mean(out, in)
+	case graph.GlobalAveragePool:
+		e.globalAveragePool(out, in[0])
+	case graph.Flatten:
+		copy(out.v, in[0].v)
+	case graph.Gemm:
+		e.gemm(out, in)
+	case graph.MatMul:
+		e.matMul(out, in[0], in[1])
+	case graph.Softmax:
+		e.softmax(out, in[0])
+	case graph.Transpose:
+		e.transpose(op, out, in[0])
+	case graph.Cast:
+		e.each(out, in[0], castTo(op.To))
+	case graph.QuantizeLinear:
+		e.quantize(op, t.DType, out, in)
+	case graph.DequantizeLinear:
+		e.dequantize(op, out, in)
+	default:
+		return array{}, fmt.Errorf("%w: operator %s", ErrUnsupported, node.Op.Kind())
+	}
+	return out, e.failure()
+}
