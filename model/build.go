@@ -35,25 +35,30 @@ type Model struct {
 // Build returns the network that a state dict holds. The input is "input", N×3×H×W
 // float32; the outputs are "logits", N×classes, or with Features "stage1", "stage2", …
 // with strides 4, 8, 16, 32. Float32 weights are views of the file, which must stay open.
+// The network may be a part of a larger one, its keys below a common prefix ("backbone.").
 //
 // The error wraps [ErrNotRepViT], a [*KeyError] that names a missing, misshaped or
 // unexpected key, or a [*ValueError] that names a tensor with elements that are not
 // finite or with negative variances.
 func Build(sd *pytorch.StateDict, opts Options) (*Model, error) {
-	l, err := detect(sd.Keys())
+	w, err := locate(sd)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{sd: sd, used: map[string]bool{}, g: &graph.Graph{Metadata: map[string]string{}}}
+	l, err := detect(w.keys())
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{sd: w, used: map[string]bool{}, g: &graph.Graph{Metadata: map[string]string{}}}
 	m := &Model{Graph: b.g}
 	m.Info.Family = l.family
 	b.info = &m.Info
 	sd.Preload()
 	if err := b.network(l, opts); err != nil {
-		return nil, err
+		return nil, w.inFile(err)
 	}
 	if err := finite(b.loaded); err != nil {
-		return nil, err
+		return nil, w.inFile(err)
 	}
 	if m.Ignored, err = b.leftover(l, opts.Features); err != nil {
 		return nil, err
@@ -86,6 +91,9 @@ func (m *Model) metadata(opts Options) error {
 	meta[MetaClasses] = fmt.Sprint(m.Info.Classes)
 	meta[MetaDistilled] = fmt.Sprint(m.Info.Distilled)
 	if opts.Labels != nil {
+		if opts.Features {
+			return fmt.Errorf("found %d labels, expected none: feature maps have no classes", len(opts.Labels))
+		}
 		if len(opts.Labels) != m.Info.Classes {
 			return fmt.Errorf("found %d labels, expected one for each of %d classes", len(opts.Labels), m.Info.Classes)
 		}
@@ -104,7 +112,7 @@ func (m *Model) metadata(opts Options) error {
 }
 
 type builder struct {
-	sd     *pytorch.StateDict
+	sd     weights
 	g      *graph.Graph
 	info   *Info
 	used   map[string]bool
@@ -121,9 +129,9 @@ func (b *builder) network(l *layout, opts Options) error {
 		return graph.Symbol(sym)
 	}
 	channels := 3
-	if t, ok := b.sd.Get(l.stem1 + ".weight"); ok && len(t.Shape) == 4 {
+	if t, ok := b.sd.get(l.stem1 + ".weight"); ok && len(t.Shape) == 4 {
 		channels = t.Shape[1]
-	} else if t, ok := b.sd.Get(l.stem1 + ".c.weight"); ok && len(t.Shape) == 4 {
+	} else if t, ok := b.sd.get(l.stem1 + ".c.weight"); ok && len(t.Shape) == 4 {
 		channels = t.Shape[1]
 	}
 	in := &graph.Value{Name: "input", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{
@@ -176,7 +184,7 @@ type conv struct {
 // fused convolution with bias, and returns its output, which gets the name given, and its
 // number of channels. kernel 0 takes any odd square kernel.
 func (b *builder) convBN(name, key string, x *graph.Value, c conv) (*graph.Value, int, error) {
-	if _, fused := b.sd.Get(key + ".weight"); fused {
+	if _, fused := b.sd.get(key + ".weight"); fused {
 		w, k, err := b.kernel(key+".weight", []string{key + ".bias"}, c)
 		if err != nil {
 			return nil, 0, err
@@ -201,7 +209,7 @@ func (b *builder) convBN(name, key string, x *graph.Value, c conv) (*graph.Value
 // most of the weight and its per-channel companions say, so that an error blames the
 // tensor that stands alone.
 func (b *builder) kernel(key string, companions []string, c conv) (*graph.Value, graph.Conv, error) {
-	t, ok := b.sd.Get(key)
+	t, ok := b.sd.get(key)
 	votes := map[int]int{}
 	kernel := c.kernel
 	if ok && len(t.Shape) == 4 {
@@ -219,7 +227,7 @@ func (b *builder) kernel(key string, companions []string, c conv) (*graph.Value,
 	if c.out == 0 {
 		best := -1
 		for _, k := range companions {
-			if t, ok := b.sd.Get(k); ok && len(t.Shape) == 1 {
+			if t, ok := b.sd.get(k); ok && len(t.Shape) == 1 {
 				votes[t.Shape[0]]++
 			}
 		}
@@ -299,7 +307,7 @@ func (b *builder) block(k block, x *graph.Value, c int) (*graph.Value, int, erro
 //	v2: BN(BN(conv3×3 x) + conv1×1 x + x)
 //	fused: conv3×3 x
 func (b *builder) tokenMixer(name, key string, x *graph.Value, c int) (*graph.Value, error) {
-	if _, fused := b.sd.Get(key + ".weight"); fused {
+	if _, fused := b.sd.get(key + ".weight"); fused {
 		y, _, err := b.convBN(name, key, x, conv{in: c, stride: 1, depthwise: true})
 		return y, err
 	}
@@ -313,8 +321,8 @@ func (b *builder) tokenMixer(name, key string, x *graph.Value, c int) (*graph.Va
 		return nil, err
 	}
 	y = b.g.Add(name+".branches", graph.Add{}, y, z)
-	_, v1 := b.sd.Get(key + ".conv1.c.weight")
-	_, outer := b.sd.Get(key + ".bn.weight")
+	_, v1 := b.sd.get(key + ".conv1.c.weight")
+	_, outer := b.sd.get(key + ".bn.weight")
 	if v1 && !outer {
 		b.v1++
 		return b.g.Add(name, graph.Add{}, y, x), nil
@@ -347,7 +355,7 @@ func (b *builder) classifier(hs []head, x *graph.Value, c int, softmax bool) err
 	var logits []*graph.Value
 	for _, h := range hs {
 		y, key := x, h.key
-		if _, fused := b.sd.Get(key + ".weight"); !fused {
+		if _, fused := b.sd.get(key + ".weight"); !fused {
 			var err error
 			if y, err = b.batchNorm(h.name+".bn", key+".bn", x, c); err != nil {
 				return err
@@ -355,7 +363,7 @@ func (b *builder) classifier(hs []head, x *graph.Value, c int, softmax bool) err
 			key += ".l"
 		}
 		classes := b.info.Classes // the first head decides
-		if t, ok := b.sd.Get(key + ".weight"); classes == 0 && ok && len(t.Shape) == 2 {
+		if t, ok := b.sd.get(key + ".weight"); classes == 0 && ok && len(t.Shape) == 2 {
 			classes = t.Shape[0]
 		}
 		if classes == 0 {
@@ -367,7 +375,7 @@ func (b *builder) classifier(hs []head, x *graph.Value, c int, softmax bool) err
 		}
 		in := []*graph.Value{y, w}
 		b.info.Classes = w.Const.Shape[0]
-		if _, ok := b.sd.Get(key + ".bias"); ok {
+		if _, ok := b.sd.get(key + ".bias"); ok {
 			bias, err := b.weight(key+".bias", b.info.Classes)
 			if err != nil {
 				return err
@@ -391,7 +399,7 @@ func (b *builder) classifier(hs []head, x *graph.Value, c int, softmax bool) err
 // weight loads a tensor as a float32 weight and checks its shape, where −1 stands for any
 // size. Its elements are checked by finite, when all are loaded.
 func (b *builder) weight(key string, want ...int) (*graph.Value, error) {
-	t, ok := b.sd.Get(key)
+	t, ok := b.sd.get(key)
 	if !ok {
 		return nil, &KeyError{Key: key, Want: shapeText(want)}
 	}
@@ -415,12 +423,13 @@ func (b *builder) weight(key string, want ...int) (*graph.Value, error) {
 // used.
 func (b *builder) leftover(l *layout, features bool) ([]string, error) {
 	var ignored []string
-	for _, k := range b.sd.Keys() {
-		if b.used[k] {
+	for _, k := range b.sd.sd.Keys() {
+		key, inside := strings.CutPrefix(k, b.sd.prefix)
+		if inside && b.used[key] {
 			continue
 		}
-		scope, _, _ := strings.Cut(k, ".")
-		inside := slices.Contains(scopes[l.family], scope)
+		scope, _, _ := strings.Cut(key, ".")
+		inside = inside && slices.Contains(scopes[l.family], scope)
 		if features && (scope == "classifier" || scope == "head") {
 			inside = false
 		}
@@ -428,7 +437,7 @@ func (b *builder) leftover(l *layout, features bool) ([]string, error) {
 			ignored = append(ignored, k)
 			continue
 		}
-		t, _ := b.sd.Get(k)
+		t, _ := b.sd.sd.Get(k)
 		return nil, &KeyError{Key: k, Found: append([]int{}, t.Shape...), Want: "no such key in this network"}
 	}
 	switch {

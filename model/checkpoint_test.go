@@ -405,10 +405,53 @@ func TestBackbone(t *testing.T) {
 	if !errors.As(err, &key) || !errors.Is(err, model.ErrKey) || !strings.Contains(err.Error(), "--features") {
 		t.Errorf("with logits: %v", err)
 	}
-	// Labels do not matter to features, and a classifier that is there is left out.
+	if _, err = model.Build(stateDict(t, data), model.Options{Features: true, Labels: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "found 1 labels, expected none") {
+		t.Errorf("labels for features: %v", err)
+	}
+	// A classifier that is there is left out.
 	full := build(t, tt.Safetensors(tt.Tiny().StateDict()...), model.Options{Features: true})
 	if len(full.Ignored) != 12 || !strings.HasPrefix(full.Ignored[0], "classifier.") {
 		t.Errorf("ignored %q", full.Ignored)
+	}
+}
+
+// TestPrefix converts a network that is a part of a detector.
+func TestPrefix(t *testing.T) {
+	plain := build(t, tt.Safetensors(tt.Tiny().StateDict()...), model.Options{})
+	net := tt.Tiny().StateDict()
+	for i := range net {
+		net[i].Name = "detector.backbone." + net[i].Name
+	}
+	neck := tt.Named{Name: "neck.features.weight", Shape: []int{1}, Values: []float32{1}}
+	m := build(t, tt.Safetensors(append(slices.Clone(net), neck)...), model.Options{})
+	if !slices.Equal(m.Ignored, []string{neck.Name}) || text(m.Info) != text(plain.Info) {
+		t.Errorf("ignored %q, recognised as %+v", m.Ignored, m.Info)
+	}
+	x := ramp(1, 3, 32, 32)
+	if d := distance(t, run(t, m.Graph, x), run(t, plain.Graph, x)); d != 0 {
+		t.Errorf("differs by %g", d)
+	}
+	_, err := model.Build(stateDict(t, tt.Safetensors(net[1:]...)), model.Options{})
+	var key *model.KeyError
+	if !errors.As(err, &key) || key.Key != "detector.backbone.features.0.0.c.weight" {
+		t.Errorf("a key is missing: %v", err)
+	}
+	net[3].Values[0] = float32(math.Inf(1))
+	var value *model.ValueError
+	if _, err := model.Build(stateDict(t, tt.Safetensors(net...)), model.Options{}); !errors.As(err, &value) || value.Key != net[3].Name {
+		t.Errorf("an infinite element: %v", err)
+	}
+	unexpected := tt.Named{Name: "detector.backbone.features.1.x.weight", Shape: []int{1}, Values: []float32{1}}
+	if _, err := model.Build(stateDict(t, tt.Safetensors(append(tt.Tiny().StateDict(), net...)...)), model.Options{}); err != nil {
+		t.Errorf("the network itself beside another: %v", err)
+	}
+	net[3].Values[0] = 0
+	if _, err := model.Build(stateDict(t, tt.Safetensors(append(slices.Clone(net), unexpected)...)), model.Options{}); !errors.As(err, &key) || key.Key != unexpected.Name {
+		t.Errorf("an unexpected key: %v", err)
+	}
+	other := tt.Named{Name: "teacher.stem.conv1.c.weight", Shape: []int{1}, Values: []float32{1}}
+	if _, err := model.Build(stateDict(t, tt.Safetensors(append(slices.Clone(net), other)...)), model.Options{}); !errors.Is(err, model.ErrNotRepViT) || !strings.Contains(err.Error(), `under "detector.backbone." and "teacher."`) {
+		t.Errorf("two networks: %v", err)
 	}
 }
 

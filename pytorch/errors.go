@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Errors that the package's functions wrap.
@@ -81,4 +83,16 @@ func clip(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// oneLine shortens text that comes out of a file and stands in a message without quotes: a
+// name, or a message of gopickle's, which prints objects. Control characters would break the
+// line or speak to a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, clip(s, 200))
 }

@@ -1,10 +1,15 @@
 package pytorch
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	gotorch "github.com/nlpodyssey/gopickle/pytorch"
+	"github.com/nlpodyssey/gopickle/types"
 
 	tt "github.com/repvit-go/repvit/internal/torchtest"
 )
@@ -126,4 +131,53 @@ func FuzzSafetensors(f *testing.F) {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) { use(t, tt.SafetensorsOf(header, make([]byte, 8))) })
+}
+
+// FuzzAgainstGopickle makes valid files and compares what this package and gopickle's own
+// reader see in them.
+func FuzzAgainstGopickle(f *testing.F) {
+	f.Add(uint8(2), uint8(3), uint8(4), uint8(0), uint8(0), uint8(0), false)
+	f.Add(uint8(3), uint8(1), uint8(5), uint8(4), uint8(7), uint8(1), false)
+	f.Add(uint8(1), uint8(6), uint8(2), uint8(5), uint8(3), uint8(2), true)
+	path := filepath.Join(f.TempDir(), "fuzz.pth")
+	f.Fuzz(func(t *testing.T, a, b, c, permutation, offset, class uint8, legacy bool) {
+		shape := []int{1 + int(a)%7, 1 + int(b)%7, 1 + int(c)%7}
+		strides := []int{shape[1] * shape[2], shape[2], 1}
+		n := shape[0]*shape[1]*shape[2] + int(offset)
+		for i, j := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}[permutation%6] {
+			if i < j {
+				shape[i], shape[j], strides[i], strides[j] = shape[j], shape[i], strides[j], strides[i]
+			}
+		}
+		var data []byte
+		name, size := "FloatStorage", 4
+		for i := range n {
+			switch class % 3 {
+			case 0:
+				data = append(data, tt.Float32s(float32(i)*1.5)...)
+			case 1:
+				name, size = "LongStorage", 8
+				data = binary.LittleEndian.AppendUint64(data, uint64(i)-3)
+			case 2:
+				name, size = "HalfStorage", 2
+				data = binary.LittleEndian.AppendUint16(data, uint16(0x3c00+i))
+			}
+		}
+		root := func(storage any) any { return tt.Ordered{"a.weight", tt.Tensor(storage, int(offset), shape, strides)} }
+		file := tt.Checkpoint(root(tt.Storage(name, "0", n)), tt.Record{Name: "0", Data: data})
+		if legacy {
+			file = tt.Legacy(root(tt.LegacyStorage(name, "0", n, nil)), size, tt.Record{Name: "0", Data: data})
+		}
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		obj, err := gotorch.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := foreign(t, obj.(*types.OrderedDict).MustGet("a.weight").(*gotorch.Tensor))
+		if got := values(t, dict(t, decode(t, file), Options{}), "a.weight"); !slices.Equal(got, want) {
+			t.Errorf("shape %v, strides %v, offset %d of %s: %v, want %v", shape, strides, offset, name, got, want)
+		}
+	})
 }

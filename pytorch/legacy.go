@@ -73,7 +73,7 @@ func decodeLegacy(data []byte) (any, error) {
 		if !ok {
 			bytes, ok := times(numel, d.Size(), true)
 			if !ok || bytes > len(data) {
-				return nil, 0, malformed("storage \""+clip(key, 80)+"\"", "found a size of %d elements of %s, expected at most the %d bytes of the file", numel, d, len(data))
+				return nil, 0, malformed(fmt.Sprintf("storage %q", clip(key, 80)), "found a size of %d elements of %s, expected at most the %d bytes of the file", numel, d, len(data))
 			}
 			s = &rawStorage{key: key, dtype: d, numel: numel}
 			storages[key] = s

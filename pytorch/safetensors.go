@@ -53,7 +53,7 @@ func decodeSafetensors(data []byte) (any, map[string]string, error) {
 	err := members(header, func(name string, value json.RawMessage) error {
 		if name == "__metadata__" {
 			if err := json.Unmarshal(value, &meta); err != nil {
-				return malformed("header, __metadata__", "%s", clip(err.Error(), 200))
+				return malformed("header, __metadata__", "found %q, expected texts by name", clip(string(value), 100))
 			}
 			return nil
 		}
@@ -92,7 +92,7 @@ type span struct {
 // format forbids a key that stands twice, which encoding/json would let pass.
 func members(header []byte, f func(name string, value json.RawMessage) error) error {
 	bad := func(err error) error {
-		return malformed("header", "%s, expected a JSON object", clip(err.Error(), 200))
+		return malformed("header", "%s, expected a JSON object", oneLine(err.Error()))
 	}
 	dec := json.NewDecoder(bytes.NewReader(header))
 	if _, err := dec.Token(); err != nil { // the brace by which the format was told
@@ -136,10 +136,7 @@ func headerEntry(name string, value json.RawMessage, body []byte) (*Tensor, span
 	}
 	dec := json.NewDecoder(bytes.NewReader(value))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&e); err != nil {
-		return nil, span{}, malformed(place, "%s", clip(err.Error(), 200))
-	}
-	if e.DType == nil || e.Shape == nil || len(e.Offsets) != 2 {
+	if err := dec.Decode(&e); err != nil || e.DType == nil || e.Shape == nil || len(e.Offsets) != 2 {
 		return nil, span{}, malformed(place, "found %q, expected a dtype, a shape and two data_offsets", clip(string(value), 100))
 	}
 	dtype, ok := safetensorsTypes[*e.DType]

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode"
 
 	tt "github.com/repvit-go/repvit/internal/torchtest"
 )
@@ -176,5 +177,31 @@ func cheap(t *testing.T, data []byte) {
 	}
 	if err != nil && (len(err.Error()) > 1000 || strings.Contains(err.Error(), "\n")) {
 		t.Errorf("an error of %d bytes", len(err.Error()))
+	}
+}
+
+// TestControlCharacters puts line ends and escape sequences where names stand in errors.
+func TestControlCharacters(t *testing.T) {
+	const name = "a\r\n\x1b[31m\x9b\u2028\xff"
+	storage := tt.Record{Name: name, Data: make([]byte, 4)}
+	tensor := tt.Tensor(tt.Storage("FloatStorage", name, 2), 0, []int{1}, []int{1})
+	for _, data := range [][]byte{
+		tt.Checkpoint(tt.Dict{name, tensor}, storage),
+		tt.Checkpoint(tt.Dict{name, tensor}),
+		tt.Checkpoint(nil, storage, storage),
+		tt.Legacy(tt.Dict{name, tensor}, 4, storage),
+		tt.Legacy(tt.Dict{name, tensor}, 4),
+		tt.Safetensors(tt.Named{Name: name, Shape: []int{9}, Values: []float32{1}}),
+		tt.Checkpoint(tt.Raw("\x8c" + string([]byte{byte(len(name))}) + name + "\x8c\x01a\x93")),
+		tt.Checkpoint(tt.Raw("\x8c" + string([]byte{byte(len(name))}) + name + "\x85)R")),
+		tt.Checkpoint(tt.Dict{name, 1}),
+	} {
+		f, err := Decode("test", data)
+		if err == nil {
+			_, err = f.StateDict(Options{})
+		}
+		if err == nil || strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q", err)
+		}
 	}
 }

@@ -155,7 +155,33 @@ func (t *Tensor) Float32s() ([]float32, error) {
 		}
 	}
 	out := make([]float32, t.Len())
+	if t.contiguous() && narrow(out, t.DType, data[t.offset*t.DType.Size():]) {
+		return out, nil
+	}
 	return out, gather(t, data, func(i int, v float64) { out[i] = float32(v) })
+}
+
+// narrow converts contiguous elements of the types that whole networks are stored in, and
+// reports whether d is one of them.
+func narrow(out []float32, d DType, data []byte) bool {
+	le := binary.LittleEndian
+	switch d {
+	case Float16:
+		for i := range out {
+			out[i] = float16(le.Uint16(data[2*i:]))
+		}
+	case BFloat16:
+		for i := range out {
+			out[i] = math.Float32frombits(uint32(le.Uint16(data[2*i:])) << 16)
+		}
+	case Float64:
+		for i := range out {
+			out[i] = float32(math.Float64frombits(le.Uint64(data[8*i:])))
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // Float64s returns the elements in row-major order. Integers beyond 2⁵³ are rounded. The
@@ -210,7 +236,7 @@ func gather(t *Tensor, data []byte, set func(i int, v float64)) error {
 var loaders = map[DType]func([]byte) float64{
 	Float64: func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) },
 	Float32: func(b []byte) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b))) },
-	Float16: func(b []byte) float64 { return float16(binary.LittleEndian.Uint16(b)) },
+	Float16: func(b []byte) float64 { return float64(float16(binary.LittleEndian.Uint16(b))) },
 	BFloat16: func(b []byte) float64 {
 		return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
 	},
@@ -223,20 +249,13 @@ var loaders = map[DType]func([]byte) float64{
 }
 
 // float16 decodes IEEE 754 binary16.
-func float16(h uint16) float64 {
-	sign := 1.0
-	if h>>15 == 1 {
-		sign = -1
-	}
-	exp, frac := int(h>>10&31), float64(h&1023)
+func float16(h uint16) float32 {
+	sign, exp, frac := uint32(h)>>15<<31, uint32(h)>>10&31, uint32(h)&1023
 	switch exp {
-	case 0:
-		return sign * math.Ldexp(frac, -24)
+	case 0: // frac·2⁻²⁴
+		return math.Float32frombits(math.Float32bits(float32(frac)*(1.0/(1<<24))) | sign)
 	case 31:
-		if frac != 0 {
-			return math.NaN()
-		}
-		return math.Inf(int(sign))
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
 	}
-	return sign * math.Ldexp(1+frac/1024, exp-15)
+	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }

@@ -62,7 +62,7 @@ func TestDTypes(t *testing.T) {
 // TestFloat16 compares all halves with package graph's conversion.
 func TestFloat16(t *testing.T) {
 	for h := range 1 << 16 {
-		got, want := float16(uint16(h)), float64(graph.Float16To32(uint16(h)))
+		got, want := float64(float16(uint16(h))), float64(graph.Float16To32(uint16(h)))
 		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
 			t.Fatalf("%04x is %v, want %v", h, got, want)
 		}
@@ -156,11 +156,10 @@ func TestContiguousIsAView(t *testing.T) {
 
 // TestLegacyViews reads storages that are views of another one.
 func TestLegacyViews(t *testing.T) {
-	view := func(offset, size int) tt.PersistentID {
-		id := tt.Storage("FloatStorage", "0", 6).ID.(tt.Tuple)
-		return tt.PersistentID{ID: append(append(tt.Tuple{}, id...), tt.Tuple{"1", offset, size})}
+	view := func(offset, size int) any {
+		return tt.LegacyStorage("FloatStorage", "0", 6, tt.Tuple{"1", offset, size})
 	}
-	none := tt.PersistentID{ID: append(append(tt.Tuple{}, tt.Storage("FloatStorage", "0", 6).ID.(tt.Tuple)...), nil)}
+	none := tt.LegacyStorage("FloatStorage", "0", 6, nil)
 	s := dict(t, decode(t, tt.Legacy(tt.Ordered{
 		"a.weight", tt.Tensor(view(2, 4), 1, []int{3}, []int{1}),
 		"b.weight", tt.Tensor(none, 0, []int{2}, []int{5}),
@@ -206,6 +205,19 @@ func TestGeometry(t *testing.T) {
 			t.Errorf("%v %v %d of %d: %v, want %q", c.shape, c.strides, c.offset, c.numel, err, c.want)
 		case err == nil && x.Len() < 0:
 			t.Errorf("%v has %d elements", c.shape, x.Len())
+		}
+	}
+}
+
+func BenchmarkHalf(b *testing.B) {
+	x, err := newTensor(Float16, &rawStorage{data: make([]byte, 2<<20), numel: 1 << 20, dtype: Float16}, 1<<20, 0, []int{1 << 20}, []int{1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(2 << 20)
+	for b.Loop() {
+		if _, err := x.Float32s(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

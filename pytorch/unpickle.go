@@ -64,16 +64,6 @@ func (u *unpickler) run(p []byte) (obj any, n int, err error) {
 // inPickle is the place of an error in a function that does not know which pickle runs.
 const inPickle = "pickle"
 
-// oneLine shortens a message of gopickle's, which may print objects.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return ' '
-		}
-		return r
-	}, clip(s, 200))
-}
-
 // persistentLoad resolves ('storage', class, key, location, numel) and what legacy streams
 // append: None or (view name, offset, size).
 func (u *unpickler) persistentLoad(id any) (any, error) {

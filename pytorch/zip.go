@@ -32,7 +32,10 @@ func newRecord(f *zip.File, raw []byte) *record {
 	return r
 }
 
-func (r *record) place() string          { return "record " + r.name }
+// recordPlace names a record for an error message.
+func recordPlace(name string) string { return "record " + oneLine(name) }
+
+func (r *record) place() string          { return recordPlace(r.name) }
 func (r *record) bytes() ([]byte, error) { return r.check() }
 
 // size returns the bytes of the content. It is what the archive claims until the record
@@ -72,7 +75,7 @@ func openZip(data []byte) (map[string]*record, error) {
 	var spans []span
 	inflated := 0
 	for _, f := range z.File {
-		place := "record " + clip(f.Name, 200)
+		place := recordPlace(f.Name)
 		if strings.HasSuffix(f.Name, "/") {
 			continue // a directory
 		}
@@ -111,7 +114,7 @@ func openZip(data []byte) (map[string]*record, error) {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	for i := 1; i < len(spans); i++ {
 		if spans[i].from < spans[i-1].to {
-			return nil, malformed("record "+clip(spans[i].name, 200), "it overlaps record %s", clip(spans[i-1].name, 200))
+			return nil, malformed(recordPlace(spans[i].name), "it overlaps %s", recordPlace(spans[i-1].name))
 		}
 	}
 	return records, nil
@@ -160,7 +163,7 @@ func decodeZip(data []byte) (any, error) {
 	u := &unpickler{place: r.place(), storage: func(key string, d DType, numel int) (source, int, error) {
 		s, ok := records[dir+"data/"+key]
 		if !ok {
-			return nil, 0, malformed("record "+clip(dir+"data/"+key, 200), "missing, expected a storage of %d elements", numel)
+			return nil, 0, malformed(recordPlace(dir+"data/"+key), "missing, expected a storage of %d elements", numel)
 		}
 		bytes, ok := times(numel, d.Size(), true)
 		if !ok || bytes > s.size() {

@@ -12,7 +12,9 @@ import (
 // whatever it was made from. It is what a conversion runs before its output gets its
 // name.
 //
-// All outputs must be equal under the tolerance. Of several, Check reports the largest
+// All outputs must be equal under the tolerance, whose absolute part is multiplied by the
+// largest magnitude of the output wanted where that is more than 1: rounding errors of
+// logits near zero are those of the sums they come from. Of several outputs, Check reports the largest
 // distances and the smallest agreement. Where they are not equal, it runs both networks
 // again for the first value that diverges; if they share no names, or if no value before
 // the outputs diverges by the package's rule, that is the first output that differs.
@@ -31,7 +33,9 @@ func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance
 	all := Comparison{Equal: true, Top1Agree: 1}
 	var different *Divergence
 	for i := range found {
-		c, err := Compare(found[i], right[i], tol)
+		scaled := tol
+		scaled.Abs *= max(1, magnitude(right[i]))
+		c, err := Compare(found[i], right[i], scaled)
 		if err != nil {
 			return Comparison{}, err
 		}

@@ -9,8 +9,7 @@ import (
 
 // viewed is a storage that is a view of another, as legacy streams have them.
 func viewed(offset, size int) tt.PersistentID {
-	id := tt.Storage("FloatStorage", "0", 6).ID.(tt.Tuple)
-	return tt.PersistentID{ID: append(append(tt.Tuple{}, id...), tt.Tuple{"1", offset, size})}
+	return tt.LegacyStorage("FloatStorage", "0", 6, tt.Tuple{"1", offset, size})
 }
 
 func legacy() []attack {

@@ -30,6 +30,13 @@ func Open(path string) (*Map, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return Of(f)
+}
+
+// Of maps what a regular file holds now; the file may be closed afterwards. The error is
+// an [*fs.PathError].
+func Of(f *os.File) (*Map, error) {
+	path := f.Name()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -40,6 +40,12 @@ func Storage(class, key string, numel int) PersistentID {
 	return PersistentID{Tuple{"storage", Global("torch " + class), key, "cpu", numel}}
 }
 
+// LegacyStorage is [Storage] as legacy streams have it, with the metadata of a view: nil, or
+// Tuple{key, offset, size}.
+func LegacyStorage(class, key string, numel int, view any) PersistentID {
+	return PersistentID{append(Storage(class, key, numel).ID.(Tuple), view)}
+}
+
 // Tensor is a tensor over a storage.
 func Tensor(storage any, offset int, shape, strides []int) Call {
 	return Call{Global("torch._utils _rebuild_tensor_v2"),

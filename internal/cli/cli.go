@@ -1,0 +1,163 @@
+// Package cli is what the project's commands have in common: flags in any order, exit
+// statuses, one-line errors, progress on terminals.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit statuses.
+const (
+	StatusOK     = 0
+	StatusFailed = 1 // the work failed, or outputs differ
+	StatusUsage  = 2 // wrong usage
+)
+
+// ErrDiffers ends a command whose outputs differ with [StatusFailed] and no message: what
+// differs was printed already.
+var ErrDiffers = errors.New("outputs differ")
+
+// usageError is an error that the caller of a command made.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Usagef returns an error that ends the command with [StatusUsage].
+func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Run executes a command and returns its exit status. SIGINT and SIGTERM cancel the
+// command's context; a second one ends the process at once.
+func Run(app *cli.App, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx, app, args)
+}
+
+func run(ctx context.Context, app *cli.App, args []string) (status int) {
+	app.HideHelpCommand = true
+	app.EnableBashCompletion = true
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	onUsage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+	app.OnUsageError = onUsage
+	for _, c := range app.Commands {
+		c.OnUsageError = onUsage
+		c.HideHelpCommand = true
+	}
+	ordered, err := order(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, ordered)
+	}
+	if err == nil {
+		return StatusOK
+	}
+	stderr := app.ErrWriter
+	if stderr == nil {
+		stderr = os.Stderr
+	}
+	status = StatusFailed
+	var usage usageError
+	switch {
+	case errors.Is(err, ErrDiffers):
+		return StatusFailed
+	case errors.As(err, &usage):
+		status = StatusUsage
+		err = fmt.Errorf("%w (see %s --help)", err, app.Name)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = errors.New("interrupted; nothing was written")
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", app.Name, OneLine(err.Error()))
+	return status
+}
+
+// OneLine makes text that may come out of a file safe to print as one line.
+func OneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t', r == '\r':
+			return ' '
+		case r < ' ', r == 0x7f:
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// order moves flags in front of positional arguments, where urfave/cli expects them, and
+// a subcommand's name in front of everything: "MODEL -o x" and "-q run MODEL" work as
+// people type them. "--" ends flags.
+func order(app *cli.App, args []string) ([]string, error) {
+	if len(args) == 0 || len(args) > 1 && args[1] == "--generate-bash-completion" ||
+		len(args) > 1 && args[len(args)-1] == "--generate-bash-completion" {
+		return args, nil
+	}
+	values := map[string]bool{} // flags that take a value
+	collect := func(flags []cli.Flag) {
+		for _, f := range flags {
+			_, isBool := f.(*cli.BoolFlag)
+			for _, n := range f.Names() {
+				values[n] = !isBool
+			}
+		}
+	}
+	collect(app.Flags)
+	for _, c := range app.Commands {
+		collect(c.Flags)
+	}
+	var flags, rest []string
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			rest = append(rest, args[i+1:]...)
+			break
+		}
+		if len(a) < 2 || a[0] != '-' {
+			rest = append(rest, a)
+			continue
+		}
+		flags = append(flags, a)
+		name := strings.TrimLeft(a, "-")
+		if strings.Contains(name, "=") || !values[name] {
+			continue
+		}
+		if i+1 == len(args) {
+			return nil, Usagef("flag %s needs a value", a)
+		}
+		i++
+		flags = append(flags, args[i])
+	}
+	out := []string{args[0]}
+	if len(rest) > 0 {
+		if c := app.Command(rest[0]); c != nil {
+			out, rest = append(out, rest[0]), rest[1:]
+		}
+	}
+	out = append(out, flags...)
+	return append(append(out, "--"), rest...), nil
+}
+
+// PrintJSON writes one JSON object and a newline.
+func PrintJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Version is that of the module, "(devel)" for a build from a checkout.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

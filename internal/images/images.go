@@ -1,0 +1,111 @@
+// Package images reads sets of images as network inputs: for calibration and evaluation.
+package images
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/preprocess"
+)
+
+// List returns the png and jpeg files in a folder and its subfolders, sorted by path.
+func List(dir string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		switch strings.ToLower(filepath.Ext(path)) {
+		case ".png", ".jpg", ".jpeg":
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: found no images in the folder, expected png or jpeg files", dir)
+	}
+	return files, nil
+}
+
+// Spread returns at most n of the files, evenly spread over the list: folders are often
+// sorted by class.
+func Spread[T any](files []T, n int) []T {
+	if len(files) <= n {
+		return files
+	}
+	out := make([]T, n)
+	for i := range out {
+		out[i] = files[i*len(files)/n]
+	}
+	return out
+}
+
+// Load decodes and preprocesses images, each to 1×3×H×W float32, on the number of threads
+// given (0 for all). The error names the file.
+func Load(ctx context.Context, files []string, cfg preprocess.Config, threads int, progress func(done, total int)) ([]*graph.Tensor, error) {
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	out := make([]*graph.Tensor, len(files))
+	finished := make(chan struct{}, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(threads + 1) // one only counts
+	g.Go(func() error {
+		for i := range files {
+			select {
+			case <-finished:
+				progress(i+1, len(files))
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for i, f := range files {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			img, err := preprocess.Open(f)
+			if err != nil {
+				return err
+			}
+			if out[i], err = cfg.Tensor(img); err != nil {
+				return fmt.Errorf("%s: %w", f, err)
+			}
+			finished <- struct{}{}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Split returns at most n images of a batch N×3×H×W, evenly spread, each 1×3×H×W. The error
+// wraps [graph.ErrShape] for tensors of other shapes or types.
+func Split(t *graph.Tensor, n int) ([]*graph.Tensor, error) {
+	if len(t.Shape) != 4 || t.DType != graph.Float32 || slices.Contains(t.Shape, 0) {
+		return nil, fmt.Errorf("%w: found %v of shape %v, expected float32 N×3×H×W", graph.ErrShape, t.DType, t.Shape)
+	}
+	size := len(t.Data) / t.Shape[0]
+	all := make([]*graph.Tensor, t.Shape[0])
+	for i := range all {
+		shape := slices.Clone(t.Shape)
+		shape[0] = 1
+		all[i] = &graph.Tensor{DType: t.DType, Shape: shape, Data: t.Data[i*size:][:size]}
+	}
+	return Spread(all, n), nil
+}

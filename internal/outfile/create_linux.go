@@ -1,0 +1,53 @@
+package outfile
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// create opens a file that has no name, or a named neighbour on file systems that have no
+// unnamed files.
+func (f *File) create(dir string) error {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.EINVAL):
+		return f.neighbour(dir)
+	case err != nil:
+		return &os.PathError{Op: "create a file in", Path: dir, Err: err}
+	}
+	f.File = os.NewFile(uintptr(fd), f.path)
+	return nil
+}
+
+// rename gives the file its name. An unnamed file can't replace another in one step: it
+// gets a temporary name first, and a kill between the two leaves a complete file.
+func (f *File) rename() error {
+	if f.temp == "" {
+		self := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+		err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, f.path, unix.AT_SYMLINK_FOLLOW)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		temp := filepath.Join(filepath.Dir(f.path), fmt.Sprintf(".%s.%x.tmp", filepath.Base(f.path), rand.Uint64()))
+		if err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, temp, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return err
+		}
+		f.temp = temp
+	}
+	return os.Rename(f.temp, f.path)
+}
+
+// newMode is what a new file gets: the umask can only be read by setting it.
+func newMode() os.FileMode {
+	mask := unix.Umask(0o022)
+	unix.Umask(mask)
+	return os.FileMode(0o666 &^ mask)
+}

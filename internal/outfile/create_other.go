@@ -1,0 +1,14 @@
+//go:build !linux
+
+package outfile
+
+import "os"
+
+func (f *File) create(dir string) error { return f.neighbour(dir) }
+
+func (f *File) rename() error {
+	f.Close() // some systems can't rename an open file
+	return os.Rename(f.temp, f.path)
+}
+
+func newMode() os.FileMode { return 0o644 }

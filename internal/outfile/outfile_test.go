@@ -1,0 +1,152 @@
+package outfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+func write(t *testing.T, path, text string, commit bool) error {
+	t.Helper()
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if _, err := f.WriteString(text); err != nil {
+		return err
+	}
+	if !commit {
+		return nil
+	}
+	return f.Commit()
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n []string
+	for _, e := range entries {
+		n = append(n, e.Name())
+	}
+	return n
+}
+
+func TestCommitAndDiscard(t *testing.T) {
+	for _, previous := range []string{"", "old"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "out")
+		if previous != "" {
+			if err := os.WriteFile(path, []byte(previous), 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := write(t, path, "new", false); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, path); got != previous {
+			t.Errorf("without Commit the file holds %q, want %q", got, previous)
+		}
+		if err := write(t, path, "new", true); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, path); got != "new" {
+			t.Errorf("after Commit the file holds %q", got)
+		}
+		if n := names(t, dir); len(n) != 1 {
+			t.Errorf("the folder holds %v", n)
+		}
+		if info, _ := os.Stat(path); previous != "" && runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+			t.Errorf("mode %v, want the previous file's", info.Mode())
+		}
+	}
+}
+
+// TestNeighbour is the way of file systems without unnamed files.
+func TestNeighbour(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out")
+	for _, text := range []string{"one", "two"} {
+		f := &File{path: path}
+		if err := f.neighbour(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, path); got != text {
+			t.Errorf("the file holds %q, want %q", got, text)
+		}
+	}
+	f := &File{path: path}
+	if err := f.neighbour(dir); err != nil {
+		t.Fatal(err)
+	}
+	f.Discard()
+	f.Discard()
+	if n := names(t, dir); len(n) != 1 {
+		t.Errorf("the folder holds %v", n)
+	}
+}
+
+func TestSymlink(t *testing.T) {
+	dir := t.TempDir()
+	link, target := filepath.Join(dir, "link"), filepath.Join(dir, "target")
+	if err := os.Symlink("target", link); err != nil {
+		t.Skip(err)
+	}
+	for _, text := range []string{"dangling", "existing"} {
+		if err := write(t, link, text, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, target); got != text {
+			t.Errorf("the link's target holds %q, want %q", got, text)
+		}
+		if to, err := os.Readlink(link); err != nil || to != "target" {
+			t.Errorf("the link is %q, %v", to, err)
+		}
+	}
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t, loop, "x", true); !errors.Is(err, ErrTarget) {
+		t.Errorf("a link to itself: %v", err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	if err := write(t, dir, "x", true); !errors.Is(err, ErrTarget) {
+		t.Errorf("a folder: %v", err)
+	}
+	if err := write(t, filepath.Join(dir, "none", "out"), "x", true); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing folder: %v", err)
+	}
+	if _, err := os.Stat("/dev/full"); err == nil {
+		if err := write(t, "/dev/full", "x", true); err == nil {
+			t.Error("a full device: no error")
+		}
+		if err := write(t, os.DevNull, "x", true); err != nil {
+			t.Errorf("the null device: %v", err)
+		}
+	}
+}

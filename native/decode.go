@@ -1,0 +1,400 @@
+package native
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Errors that [Decode] wraps.
+var (
+	ErrFormat  = errors.New("malformed model file")
+	ErrVersion = errors.New("unknown version of the model format")
+)
+
+const (
+	maxHeader = 32 << 20
+	maxAxes   = 64
+)
+
+var types = func() map[string]graph.DType {
+	m := map[string]graph.DType{}
+	for t, name := range typeNames {
+		m[name] = t
+	}
+	return m
+}()
+
+// Is reports whether data begins like a file that [Encode] wrote, and not like another
+// safetensors file, such as PyTorch's.
+func Is(data []byte) bool {
+	if len(data) < 9 || data[8] != '{' {
+		return false
+	}
+	n := min(binary.LittleEndian.Uint64(data), uint64(len(data)-8), maxHeader)
+	d := json.NewDecoder(bytes.NewReader(data[8 : 8+n]))
+	key, ok := firstKeys(d)
+	for ; ok; key, ok = nextKey(d) {
+		if key != metadataKey {
+			var skip json.RawMessage
+			if d.Decode(&skip) != nil {
+				return false
+			}
+			continue
+		}
+		for key, ok := firstKeys(d); ok; key, ok = nextKey(d) {
+			value, err := d.Token()
+			if err != nil {
+				return false
+			}
+			if key == "format" {
+				return value == formatName
+			}
+		}
+		return false
+	}
+	return false
+}
+
+// firstKeys enters an object and returns its first key.
+func firstKeys(d *json.Decoder) (string, bool) {
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return "", false
+	}
+	return nextKey(d)
+}
+
+// nextKey returns the next key of the object that d is in, false at its end.
+func nextKey(d *json.Decoder) (string, bool) {
+	t, err := d.Token()
+	s, ok := t.(string)
+	return s, err == nil && ok
+}
+
+// Decode reads a model. Its weights are views of data, which must not change while the
+// graph is in use; only those that are not aligned for their type are copied. The error
+// wraps [ErrVersion], or [ErrFormat], together with [graph.ErrGraph] or [graph.ErrShape]
+// where the network makes no sense.
+func Decode(data []byte) (*graph.Graph, error) {
+	if len(data) < 8 {
+		return nil, malformed("byte 0", "found %d bytes, expected a header's length", len(data))
+	}
+	n := binary.LittleEndian.Uint64(data)
+	if n > uint64(len(data)-8) || n > maxHeader {
+		return nil, malformed("byte 0", "found a header of %d bytes, expected at most %d", n, min(len(data)-8, maxHeader))
+	}
+	h, err := decodeHeader(data[8 : 8+n])
+	if err != nil {
+		return nil, err
+	}
+	weights, err := h.weights(data[8+n:])
+	if err != nil {
+		return nil, err
+	}
+	return decodeGraph(h.meta.Graph, weights)
+}
+
+func malformed(place, format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %s", ErrFormat, place, fmt.Sprintf(format, args...))
+}
+
+// header is what stands in front of the elements.
+type header struct {
+	meta    metadata
+	tensors []tensor
+}
+
+type tensor struct {
+	entry
+	name string
+}
+
+// place names a tensor in errors.
+func (t *tensor) place() string { return fmt.Sprintf("tensor %q", clip(t.name)) }
+
+func decodeHeader(text []byte) (*header, error) {
+	h := &header{}
+	found := false
+	seen := map[string]bool{}
+	err := object(text, func(d *json.Decoder, key string) error {
+		if seen[key] {
+			return fmt.Errorf("found it twice")
+		}
+		seen[key] = true
+		if key == metadataKey {
+			found = true
+			return h.metadata(d)
+		}
+		t := tensor{name: key}
+		if err := d.Decode(&t.entry); err != nil {
+			return err
+		}
+		if t.Shape == nil || len(t.Offsets) != 2 {
+			return fmt.Errorf("found shape %v and offsets %v, expected a shape and two offsets", t.Shape, t.Offsets)
+		}
+		h.tensors = append(h.tensors, t)
+		return nil
+	})
+	if err != nil {
+		return nil, wrap("header", err)
+	}
+	if !found {
+		return nil, malformed("header", "found no %s, expected a network", metadataKey)
+	}
+	return h, nil
+}
+
+// metadata reads "__metadata__". The version is judged before anything that it may change.
+func (h *header) metadata(d *json.Decoder) error {
+	var text map[string]string
+	if err := d.Decode(&text); err != nil {
+		return err
+	}
+	if f := text["format"]; f != formatName {
+		return fmt.Errorf("found format %q, expected %q", clip(f), formatName)
+	}
+	if v := text["version"]; v != formatVersion {
+		return fmt.Errorf("%w: found %q, expected %q", ErrVersion, clip(v), formatVersion)
+	}
+	h.meta = metadata{formatName, formatVersion, text["graph"]}
+	return nil
+}
+
+// object calls f for every key of a JSON object, with the decoder before the value, and
+// checks that nothing follows.
+func object(text []byte, f func(d *json.Decoder, key string) error) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if t, err := d.Token(); err != nil {
+		return err
+	} else if t != json.Delim('{') {
+		return fmt.Errorf("found %v, expected an object", t)
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		key, ok := t.(string)
+		if !ok {
+			return fmt.Errorf("byte %d: found %v, expected a key", d.InputOffset(), t)
+		}
+		if err := f(d, key); err != nil {
+			return fmt.Errorf("%q: %w", clip(key), err)
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	if rest := bytes.TrimLeft(text[d.InputOffset():], " "); len(rest) != 0 {
+		return fmt.Errorf("byte %d: found %q behind the object, expected blanks", d.InputOffset(), clip(string(rest)))
+	}
+	return nil
+}
+
+// wrap makes an error one of this format, unless it is one of its version.
+func wrap(place string, err error) error {
+	if errors.Is(err, ErrVersion) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFormat, place, err)
+}
+
+// weights returns the tensors as values, each a view of body.
+func (h *header) weights(body []byte) (map[string]*graph.Value, error) {
+	slices.SortFunc(h.tensors, func(a, b tensor) int {
+		return cmp.Or(cmp.Compare(a.Offsets[0], b.Offsets[0]), cmp.Compare(a.Offsets[1], b.Offsets[1]), strings.Compare(a.name, b.name))
+	})
+	weights := make(map[string]*graph.Value, len(h.tensors))
+	at := 0
+	for i := range h.tensors {
+		t := &h.tensors[i]
+		from, to := t.Offsets[0], t.Offsets[1]
+		if from != at {
+			return nil, malformed(t.place(), "found it at byte %d, expected %d: tensors follow each other without holes", from, at)
+		}
+		if to < from || to > len(body) {
+			return nil, malformed(t.place(), "found bytes %d to %d, expected them inside the file's %d", from, to, len(body))
+		}
+		at = to
+		v, err := t.value(body[from:to:to])
+		if err != nil {
+			return nil, err
+		}
+		weights[t.name] = v
+	}
+	if at != len(body) {
+		return nil, malformed("the end of the last tensor", "found %d more bytes, expected none", len(body)-at)
+	}
+	return weights, nil
+}
+
+func (t *tensor) value(data []byte) (*graph.Value, error) {
+	d, ok := types[t.DType]
+	if !ok {
+		return nil, malformed(t.place(), "found type %q, expected F64, F32, F16, I64, I32, I8 or U8", clip(t.DType))
+	}
+	if len(t.Shape) > maxAxes {
+		return nil, malformed(t.place(), "found %d axes, expected at most %d", len(t.Shape), maxAxes)
+	}
+	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%uintptr(d.Size()) != 0 {
+		data = slices.Clone(data)
+	}
+	c, err := graph.NewTensor(d, append([]int{}, t.Shape...), data)
+	if err != nil {
+		return nil, wrap(t.place(), err)
+	}
+	return graph.Weight(t.name, c), nil
+}
+
+// builder makes the graph, node by node.
+type builder struct {
+	g       *graph.Graph
+	weights map[string]*graph.Value
+	values  map[string]*graph.Value // inputs and what nodes produced so far
+	used    map[string]bool         // weights
+	outputs []string
+}
+
+func decodeGraph(text string, weights map[string]*graph.Value) (*graph.Graph, error) {
+	b := &builder{g: &graph.Graph{}, weights: weights, values: map[string]*graph.Value{}, used: map[string]bool{}}
+	seen := map[string]bool{}
+	err := object([]byte(text), func(d *json.Decoder, key string) error {
+		if seen[key] {
+			return fmt.Errorf("found it twice")
+		}
+		seen[key] = true
+		switch key {
+		case "name":
+			return d.Decode(&b.g.Name)
+		case "metadata":
+			return d.Decode(&b.g.Metadata)
+		case "outputs":
+			return d.Decode(&b.outputs)
+		case "inputs":
+			return each(d, b.input)
+		case "nodes":
+			if !seen["inputs"] {
+				return fmt.Errorf("found it before the inputs, expected it behind them")
+			}
+			return each(d, b.node)
+		}
+		return fmt.Errorf("found an unknown key, expected name, inputs, nodes, outputs or metadata")
+	})
+	if err == nil {
+		err = b.finish()
+	}
+	if err == nil {
+		err = b.g.Validate()
+	}
+	if err != nil {
+		return nil, wrap("graph", err)
+	}
+	return b.g, nil
+}
+
+// each calls f for the elements of an array, one at a time.
+func each[T any](d *json.Decoder, f func(*T) error) error {
+	if t, err := d.Token(); err != nil {
+		return err
+	} else if t != json.Delim('[') {
+		return fmt.Errorf("found %v, expected an array", t)
+	}
+	for i := 0; d.More(); i++ {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+		if err := f(&v); err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+// define adds a value under a name that nothing else has.
+func (b *builder) define(v *graph.Value) error {
+	if b.values[v.Name] != nil || b.weights[v.Name] != nil {
+		return fmt.Errorf("found a second value named %q", clip(v.Name))
+	}
+	b.values[v.Name] = v
+	return nil
+}
+
+func (b *builder) input(in *input) error {
+	t, ok := dtype(in.DType)
+	if !ok {
+		return fmt.Errorf("found type %q of input %q", clip(in.DType), clip(in.Name))
+	}
+	if len(in.Shape) > maxAxes {
+		return fmt.Errorf("found %d axes of input %q, expected at most %d", len(in.Shape), clip(in.Name), maxAxes)
+	}
+	shape := make(graph.Shape, len(in.Shape))
+	for i, d := range in.Shape {
+		shape[i] = graph.Dim(d)
+	}
+	v := &graph.Value{Name: in.Name, Type: &graph.Type{DType: t, Shape: shape}}
+	b.g.Inputs = append(b.g.Inputs, v)
+	return b.define(v)
+}
+
+func (b *builder) node(n *node) error {
+	decode, ok := ops[n.Op]
+	if !ok {
+		return fmt.Errorf("%q: found operator %q, expected one of package graph", clip(n.Output), clip(n.Op))
+	}
+	op, err := decode(n.Attributes)
+	if err != nil {
+		return fmt.Errorf("%q (%s): %w", clip(n.Output), n.Op, err)
+	}
+	in := make([]*graph.Value, len(n.Inputs))
+	for i, name := range n.Inputs {
+		if in[i], err = b.operand(name); err != nil {
+			return fmt.Errorf("%q (%s): %w", clip(n.Output), n.Op, err)
+		}
+	}
+	return b.define(b.g.Add(n.Output, op, in...))
+}
+
+// operand returns the value with a name.
+func (b *builder) operand(name string) (*graph.Value, error) {
+	if v, ok := b.values[name]; ok {
+		return v, nil
+	}
+	v, ok := b.weights[name]
+	if !ok {
+		return nil, fmt.Errorf("found %q, which is no input, tensor or earlier output", clip(name))
+	}
+	b.used[name] = true
+	return v, nil
+}
+
+// finish resolves the outputs and looks for tensors that nothing reads.
+func (b *builder) finish() error {
+	for _, name := range b.outputs {
+		v, err := b.operand(name)
+		if err != nil {
+			return fmt.Errorf("outputs: %w", err)
+		}
+		b.g.Outputs = append(b.g.Outputs, v)
+	}
+	if len(b.used) == len(b.weights) {
+		return nil
+	}
+	var unused []string
+	for name := range b.weights {
+		if !b.used[name] {
+			unused = append(unused, name)
+		}
+	}
+	return fmt.Errorf("found tensor %q, which no node reads", clip(slices.Min(unused)))
+}

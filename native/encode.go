@@ -1,0 +1,196 @@
+package native
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// What makes a safetensors file a model.
+const (
+	metadataKey   = "__metadata__"
+	formatName    = "repvit"
+	formatVersion = "1"
+)
+
+// headerAlign is the multiple at which elements begin, a cache line.
+const headerAlign = 64
+
+var typeNames = map[graph.DType]string{
+	graph.Float64: "F64", graph.Float32: "F32", graph.Float16: "F16",
+	graph.Int64: "I64", graph.Int32: "I32", graph.Int8: "I8", graph.Uint8: "U8",
+}
+
+// Encode writes g. Weights go to w from where they are. The error wraps [graph.ErrGraph] or
+// [graph.ErrShape] where g is not valid or has names or metadata that are not UTF-8, or it
+// is that of w. Nothing is written of a graph that is refused.
+func Encode(w io.Writer, g *graph.Graph) error {
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	network, err := encodeGraph(g)
+	if err != nil {
+		return err
+	}
+	weights := g.Weights()
+	slices.SortStableFunc(weights, func(a, b *graph.Value) int {
+		return cmp.Compare(b.Const.DType.Size(), a.Const.DType.Size())
+	})
+	header, err := encodeHeader(network, weights)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	for _, v := range weights {
+		if _, err := w.Write(v.Const.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// metadata is the value of "__metadata__".
+type metadata struct {
+	Format  string `json:"format"`
+	Version string `json:"version"`
+	Graph   string `json:"graph"`
+}
+
+// entry describes a tensor.
+type entry struct {
+	DType   string `json:"dtype"`
+	Shape   []int  `json:"shape"`
+	Offsets []int  `json:"data_offsets"`
+}
+
+// encodeHeader returns everything in front of the elements.
+func encodeHeader(network string, weights []*graph.Value) ([]byte, error) {
+	b := make([]byte, 8, 8+2*len(network)+160*len(weights)+headerAlign)
+	var err error
+	member := func(key string, value any) {
+		if len(b) == 8 {
+			b = append(b, '{')
+		} else {
+			b = append(b, ',')
+		}
+		for i, v := range []any{key, value} {
+			text, e := marshal(v)
+			if e != nil && err == nil {
+				err = e
+			}
+			b = append(b, text...)
+			if i == 0 {
+				b = append(b, ':')
+			}
+		}
+	}
+	member(metadataKey, metadata{formatName, formatVersion, network})
+	at := 0
+	for _, v := range weights {
+		end := at + len(v.Const.Data)
+		member(v.Name, entry{typeNames[v.Const.DType], append([]int{}, v.Const.Shape...), []int{at, end}})
+		at = end
+	}
+	b = append(b, '}')
+	for len(b)%headerAlign != 0 {
+		b = append(b, ' ')
+	}
+	if len(b)-8 > maxHeader {
+		return nil, fmt.Errorf("%w: it needs a header of %d bytes, expected at most %d", graph.ErrGraph, len(b)-8, maxHeader)
+	}
+	binary.LittleEndian.PutUint64(b, uint64(len(b)-8))
+	return b, err
+}
+
+// encodeGraph returns the network's JSON.
+func encodeGraph(g *graph.Graph) (string, error) {
+	if err := checkText(g); err != nil {
+		return "", err
+	}
+	n := network{Name: g.Name, Inputs: []input{}, Nodes: make([]node, len(g.Nodes)), Outputs: names(g.Outputs), Metadata: g.Metadata}
+	for _, v := range g.Inputs {
+		in := input{Name: v.Name, DType: v.Type.DType.String(), Shape: make([]dim, len(v.Type.Shape))}
+		for i, d := range v.Type.Shape {
+			in.Shape[i] = dim(d)
+		}
+		n.Inputs = append(n.Inputs, in)
+	}
+	for i, x := range g.Nodes {
+		attributes, err := encodeOp(x.Op)
+		if err != nil {
+			return "", fmt.Errorf("%s (%s): %w", x.Name(), x.Op.Kind(), err)
+		}
+		n.Nodes[i] = node{Op: x.Op.Kind(), Attributes: attributes, Inputs: names(x.Inputs), Output: x.Name()}
+	}
+	text, err := marshal(n)
+	return string(text), err
+}
+
+func names(vs []*graph.Value) []string {
+	r := make([]string, len(vs))
+	for i, v := range vs {
+		r[i] = v.Name
+	}
+	return r
+}
+
+// checkText refuses what JSON would alter, and a weight with the name of the metadata.
+func checkText(g *graph.Graph) error {
+	texts := []string{g.Name}
+	for k, v := range g.Metadata {
+		texts = append(texts, k, v)
+	}
+	for _, v := range g.Inputs {
+		texts = append(texts, v.Name)
+		for _, d := range v.Type.Shape {
+			texts = append(texts, d.Sym)
+		}
+	}
+	for _, n := range g.Nodes {
+		texts = append(texts, n.Name())
+	}
+	for _, v := range g.Weights() {
+		if v.Name == metadataKey {
+			return fmt.Errorf("%w: a weight is named %q, which safetensors reserves", graph.ErrGraph, v.Name)
+		}
+		texts = append(texts, v.Name)
+	}
+	size := 0
+	for _, t := range texts {
+		if size += len(t); size > maxHeader {
+			return fmt.Errorf("%w: names and metadata of more than %d bytes", graph.ErrGraph, maxHeader)
+		}
+		if !utf8.ValidString(t) {
+			return fmt.Errorf("%w: name or metadata %q, expected UTF-8", graph.ErrGraph, clip(t))
+		}
+	}
+	return nil
+}
+
+// marshal is json.Marshal without the escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("%w: %w", graph.ErrGraph, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// clip shortens text that errors quote.
+func clip(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "…"
+	}
+	return s
+}

@@ -1,0 +1,185 @@
+package native
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// network is the JSON of a graph.
+type network struct {
+	Name     string            `json:"name"`
+	Inputs   []input           `json:"inputs"`
+	Nodes    []node            `json:"nodes"`
+	Outputs  []string          `json:"outputs"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+type input struct {
+	Name  string `json:"name"`
+	DType string `json:"dtype"`
+	Shape []dim  `json:"shape"`
+}
+
+type node struct {
+	Op         string          `json:"op"`
+	Attributes json.RawMessage `json:"attributes,omitempty"`
+	Inputs     []string        `json:"inputs"`
+	Output     string          `json:"output"`
+}
+
+// dim is a size: a number, a symbol, null, or a quotient of a symbol.
+type dim graph.Dim
+
+type quotient struct {
+	Symbol  string `json:"symbol"`
+	Divisor int    `json:"divisor"`
+}
+
+func (d dim) MarshalJSON() ([]byte, error) {
+	switch {
+	case d.Div == 0:
+		return marshal(d.Size)
+	case d.Sym == "":
+		return []byte("null"), nil
+	case d.Div == 1:
+		return marshal(d.Sym)
+	}
+	return marshal(quotient{d.Sym, d.Div})
+}
+
+func (d *dim) UnmarshalJSON(text []byte) error {
+	var err error
+	switch text[0] {
+	case 'n':
+		*d = dim{Div: 1}
+	case '"':
+		*d = dim{Div: 1}
+		err = json.Unmarshal(text, &d.Sym)
+	case '{':
+		var q quotient
+		err = strict(text, &q)
+		*d = dim{Sym: q.Symbol, Div: q.Divisor}
+	default:
+		*d = dim{}
+		err = json.Unmarshal(text, &d.Size)
+		if err == nil && d.Size < 0 {
+			err = fmt.Errorf("found size %d, expected no negative number", d.Size)
+		}
+		return err
+	}
+	if err == nil && text[0] != 'n' && (d.Sym == "" || d.Div < 1 || d.Div > 1<<40) {
+		err = fmt.Errorf("found size %s, expected a symbol with a positive divisor", clip(string(text)))
+	}
+	return err
+}
+
+// maxAttributes bounds the JSON of a node's attributes.
+const maxAttributes = 4 << 10
+
+// cast has the attribute of graph.Cast as text: the numbers of graph.DType are no format.
+type cast struct {
+	To string `json:"to"`
+}
+
+// ops decodes the attributes of every operator.
+var ops = map[string]func(json.RawMessage) (graph.Op, error){
+	"Conv":               decodeOp[graph.Conv],
+	"BatchNormalization": decodeOp[graph.BatchNorm],
+	"Gelu":               decodeOp[graph.Gelu],
+	"Relu":               decodeOp[graph.Relu],
+	"Sigmoid":            decodeOp[graph.Sigmoid],
+	"Add":                decodeOp[graph.Add],
+	"Mul":                decodeOp[graph.Mul],
+	"Mean":               decodeOp[graph.Mean],
+	"GlobalAveragePool":  decodeOp[graph.GlobalAveragePool],
+	"Flatten":            decodeOp[graph.Flatten],
+	"Gemm":               decodeOp[graph.Gemm],
+	"Softmax":            decodeOp[graph.Softmax],
+	"QuantizeLinear":     decodeOp[graph.QuantizeLinear],
+	"DequantizeLinear":   decodeOp[graph.DequantizeLinear],
+	"Transpose":          decodeOp[graph.Transpose],
+	"MatMul":             decodeOp[graph.MatMul],
+	"Cast": func(text json.RawMessage) (graph.Op, error) {
+		var c cast
+		if err := exact(text, &c); err != nil {
+			return nil, err
+		}
+		t, ok := dtype(c.To)
+		if !ok {
+			return nil, fmt.Errorf("found type %q", clip(c.To))
+		}
+		return graph.Cast{To: t}, nil
+	},
+}
+
+// encodeOp returns an operator's attributes, nil where it has none.
+func encodeOp(op graph.Op) (json.RawMessage, error) {
+	var v any = op
+	if c, ok := op.(graph.Cast); ok {
+		v = cast{c.To.String()}
+	}
+	text, err := marshal(v)
+	if err != nil || string(text) == "{}" {
+		return nil, err
+	}
+	return text, nil
+}
+
+func decodeOp[T graph.Op](text json.RawMessage) (graph.Op, error) {
+	var op T
+	if err := exact(text, &op); err != nil {
+		return nil, err
+	}
+	return op, nil
+}
+
+// exact decodes an object that must have every field of v, with nothing missing and nothing
+// left over, which encoding/json alone does not ask for.
+func exact(text []byte, v any) error {
+	if len(text) == 0 {
+		text = []byte("{}")
+	}
+	if len(text) > maxAttributes {
+		return fmt.Errorf("found attributes of %d bytes, expected at most %d", len(text), maxAttributes)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return err
+	}
+	back, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(back, text) {
+		return nil
+	}
+	var a, b any
+	if err := errors.Join(json.Unmarshal(text, &a), json.Unmarshal(back, &b)); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(a, b) {
+		return fmt.Errorf("found attributes %s, expected the form of %s", clip(string(text)), clip(string(back)))
+	}
+	return nil
+}
+
+// strict decodes JSON without fields that v does not have.
+func strict(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// dtype returns the type with a name of package graph.
+func dtype(name string) (graph.DType, bool) {
+	for t := range typeNames {
+		if t.String() == name {
+			return t, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,296 @@
+package onnx
+
+import (
+	"fmt"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Model is an ONNX model that was read.
+type Model struct {
+	Graph           *graph.Graph
+	Opset           int    // version of the operator set that the file imports
+	Producer        string // name and version of the program that wrote the file
+	ProducerVersion string
+}
+
+// Decode reads an ONNX model. Weights stored as raw bytes are views of data, which must not
+// change while the graph is in use; others are converted. The package documentation says
+// which operators are understood.
+//
+// The error wraps [ErrFormat] where data is not a well-formed model and [ErrUnsupported]
+// where it uses what package graph has no form for; it names the node or the offset, what
+// was found and what was expected. Memory and time are proportional to the length of data.
+func Decode(data []byte) (*Model, error) {
+	f := &file{model: Model{Graph: &graph.Graph{}}}
+	if err := f.read(data); err != nil {
+		return nil, err
+	}
+	d := &decoder{
+		g:         f.model.Graph,
+		opset:     int(f.opset),
+		tensors:   map[string]*graph.Tensor{},
+		aliases:   map[string]string{},
+		producers: map[string]*node{},
+		uses:      map[string]int{},
+		taken:     map[string]bool{},
+		values:    map[string]*graph.Value{},
+		derived:   map[string]*graph.Value{},
+		quantized: map[*graph.Value]graph.DType{},
+	}
+	for _, step := range []func() error{
+		func() error { return d.constants(*f.graph) },
+		func() error { return d.readNodes(*f.graph) },
+		d.readInputs, d.patterns, d.translate, d.readOutputs, d.verify,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	f.model.Opset = d.opset
+	return &f.model, nil
+}
+
+// decoder makes a graph of a GraphProto.
+type decoder struct {
+	g       *graph.Graph
+	opset   int
+	inputs  []valueInfo
+	outputs []valueInfo
+
+	tensors   map[string]*graph.Tensor // initializers and Constant nodes, by name
+	aliases   map[string]string        // outputs of Identity nodes
+	nodes     []*node
+	producers map[string]*node
+	uses      map[string]int  // operands and graph outputs that read a value
+	taken     map[string]bool // every name that the file gives a value
+
+	values  map[string]*graph.Value
+	derived map[string]*graph.Value // weights in another form, by name and form
+	// Types of the outputs of QuantizeLinear nodes.
+	quantized map[*graph.Value]graph.DType
+	checks    []func(map[*graph.Value]graph.Type) error
+}
+
+// constants reads everything of the graph but its nodes, which the file has first and which
+// need the rest.
+func (d *decoder) constants(m message) error {
+	count := 0
+	info := func(f field, to *[]valueInfo) error {
+		sub, err := f.sub("ValueInfoProto")
+		if err != nil {
+			return err
+		}
+		v, err := readValueInfo(sub)
+		*to = append(*to, v)
+		return err
+	}
+	return m.each(func(f field) error {
+		switch f.number {
+		case graphInitializer, 11, 12:
+			if count++; count > maxValues {
+				return formatError(f.at, "found more than %d initializers, inputs and outputs", maxValues)
+			}
+		}
+		switch f.number {
+		case 2:
+			return f.text(&d.g.Name)
+		case graphInitializer:
+			sub, err := f.sub("TensorProto")
+			if err != nil {
+				return err
+			}
+			name, t, err := readTensor(sub)
+			if err != nil {
+				return err
+			}
+			d.tensors[name] = t
+			return d.take(name)
+		case 11:
+			return info(f, &d.inputs)
+		case 12:
+			if len(d.outputs) == maxOutputs {
+				return formatError(f.at, "found more than %d outputs", maxOutputs)
+			}
+			return info(f, &d.outputs)
+		case 15:
+			return fmt.Errorf("%w: sparse initializers", ErrUnsupported)
+		}
+		return nil
+	})
+}
+
+// take claims a value's name.
+func (d *decoder) take(name string) error {
+	if name == "" {
+		return fmt.Errorf("%w: a value has no name", ErrFormat)
+	}
+	if d.taken[name] {
+		return fmt.Errorf("%w: two values are named %q", ErrFormat, name)
+	}
+	d.taken[name] = true
+	return nil
+}
+
+// readInputs makes the graph's inputs. Old files list initializers among them.
+func (d *decoder) readInputs() error {
+	for _, in := range d.inputs {
+		if _, ok := d.tensors[in.name]; ok {
+			continue
+		}
+		if err := d.take(in.name); err != nil {
+			return err
+		}
+		if !in.tensor || in.shape == nil {
+			return fmt.Errorf("%w: input %q declares no shape", ErrUnsupported, in.name)
+		}
+		t, err := dtype(in.kind)
+		if err != nil {
+			return fmt.Errorf("input %q: %w", in.name, err)
+		}
+		v := &graph.Value{Name: in.name, Type: &graph.Type{DType: t, Shape: in.shape}}
+		d.values[in.name] = v
+		d.g.Inputs = append(d.g.Inputs, v)
+	}
+	return nil
+}
+
+// readNodes reads the nodes and resolves Constant and Identity.
+func (d *decoder) readNodes(m message) error {
+	count := 0
+	err := m.each(func(f field) error {
+		if f.number != 1 {
+			return nil
+		}
+		if count++; count > maxNodes {
+			return formatError(f.at, "found more than %d nodes", maxNodes)
+		}
+		sub, err := f.sub("NodeProto")
+		if err != nil {
+			return err
+		}
+		n, err := readNode(sub)
+		if err != nil {
+			return err
+		}
+		if err := d.take(n.out); err != nil {
+			return err
+		}
+		for i, name := range n.in {
+			n.in[i] = d.resolve(name)
+		}
+		switch n.op {
+		case "Constant":
+			t, err := n.constant()
+			d.tensors[n.out] = t
+			return n.wrap(err)
+		case "Identity":
+			if len(n.in) != 1 || len(n.attributes) != 0 {
+				return n.wrap(fmt.Errorf("%w: found %d operands, expected 1", ErrFormat, len(n.in)))
+			}
+			d.aliases[n.out] = n.in[0]
+			return nil
+		}
+		n.at = len(d.nodes)
+		d.nodes = append(d.nodes, n)
+		d.producers[n.out] = n
+		for _, name := range n.in {
+			d.uses[name]++
+		}
+		return nil
+	})
+	for _, out := range d.outputs {
+		d.uses[d.resolve(out.name)]++
+	}
+	return err
+}
+
+// resolve returns the name of the value that an Identity node passes on. Operands are
+// resolved before a node gives its output an alias, so one step is enough.
+func (d *decoder) resolve(name string) string {
+	if source, ok := d.aliases[name]; ok {
+		return source
+	}
+	return name
+}
+
+// constant returns the value of a Constant node.
+func (n *node) constant() (*graph.Tensor, error) {
+	if len(n.in) == 0 && len(n.attributes) == 1 {
+		a := n.attributes[0]
+		switch {
+		case a.name == "value" && a.t != nil:
+			return a.t, nil
+		case a.name == "value_float":
+			return graph.Float32Tensor([]int{}, []float32{a.f}), nil
+		case a.name == "value_int":
+			return graph.Int64Tensor([]int{}, []int64{a.i}), nil
+		case a.name == "value_ints":
+			return graph.Int64Tensor([]int{len(a.list)}, a.list), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: found no constant, expected one attribute value, value_float, value_int or value_ints", ErrUnsupported)
+}
+
+// wrap adds the node to an error.
+func (n *node) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	name := n.name
+	if name == "" {
+		name = n.out
+	}
+	return fmt.Errorf("node %q (%s): %w", name, n.op, err)
+}
+
+// readOutputs makes the graph's outputs. The value that an Identity node at the end passes
+// on takes the output's name.
+func (d *decoder) readOutputs() error {
+	seen := map[*graph.Value]bool{}
+	for _, out := range d.outputs {
+		name := d.resolve(out.name)
+		v, ok := d.values[name]
+		if !ok || d.producers[name] == nil {
+			return fmt.Errorf("%w: output %q is not produced by a node", ErrUnsupported, out.name)
+		}
+		if seen[v] {
+			return fmt.Errorf("%w: output %q has the value of another output", ErrUnsupported, out.name)
+		}
+		seen[v] = true
+		v.Name = out.name
+		d.g.Outputs = append(d.g.Outputs, v)
+	}
+	return nil
+}
+
+// verify checks the finished graph, and what nodes and outputs declare of their shapes.
+func (d *decoder) verify() error {
+	if err := d.g.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	types, err := d.g.Infer()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	for _, check := range d.checks {
+		if err := check(types); err != nil {
+			return err
+		}
+	}
+	for i, out := range d.outputs {
+		if !out.tensor {
+			continue
+		}
+		t := types[d.g.Outputs[i]]
+		fits := int64(dataTypes[t.DType]) == out.kind && (out.shape == nil || len(out.shape) == len(t.Shape))
+		for k := 0; fits && k < len(out.shape); k++ {
+			fits = out.shape[k] == t.Shape[k] || !out.shape[k].Known() || !t.Shape[k].Known()
+		}
+		if !fits {
+			return fmt.Errorf("%w: output %q is declared as %v of element type %d, the network gives %v",
+				ErrFormat, out.name, out.shape, out.kind, t)
+		}
+	}
+	return nil
+}

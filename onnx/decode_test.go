@@ -1,0 +1,472 @@
+package onnx
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
+)
+
+// op makes a node from "output = Operator(operand, operand)".
+func op(text string, attributes ...*onnxpb.AttributeProto) *onnxpb.NodeProto {
+	output, call, _ := strings.Cut(text, " = ")
+	kind, operands, _ := strings.Cut(strings.TrimSuffix(call, ")"), "(")
+	n := &onnxpb.NodeProto{Output: []string{output}, OpType: proto.String(kind), Attribute: attributes}
+	if operands != "" {
+		n.Input = strings.Split(operands, ", ")
+	}
+	return n
+}
+
+func tensorValue(t *onnxpb.TensorProto) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: proto.String("value"), T: t, Type: onnxpb.AttributeProto_TENSOR.Enum()}
+}
+
+func text(name, value string) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: proto.String(name), S: []byte(value), Type: onnxpb.AttributeProto_STRING.Enum()}
+}
+
+func floats(name string, v []float32, dims ...int64) *onnxpb.TensorProto {
+	return &onnxpb.TensorProto{Name: proto.String(name), Dims: dims, DataType: proto.Int32(1), FloatData: v}
+}
+
+func longs(name string, v ...int64) *onnxpb.TensorProto {
+	return &onnxpb.TensorProto{Name: proto.String(name), Dims: []int64{int64(len(v))}, DataType: proto.Int32(7), Int64Data: v}
+}
+
+// constants are initializers that the tests' nodes use.
+func constants() []*onnxpb.TensorProto {
+	ramp := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(i + 1)
+		}
+		return v
+	}
+	return []*onnxpb.TensorProto{
+		floats("sqrt2", []float32{1.4142135381698608}), floats("sqrthalf", []float32{0.70710677}, 1),
+		floats("one", []float32{1}), floats("half", []float32{0.5}), floats("two", []float32{2}), floats("three", []float32{3}),
+		floats("kernel", ramp(12), 4, 3, 1, 1), floats("vector4", ramp(4), 4), floats("row4", ramp(4), 1, 4),
+		floats("matrix", ramp(12), 4, 3), floats("square", ramp(16), 4, 4), floats("vector3", ramp(3), 3),
+		longs("spatial", 2, 3), longs("spatial_backwards", -1, -2), longs("last", 3), longs("flat", 0, -1), longs("flat3", -1, 3),
+		longs("flat4", -1, 4), longs("single", 1, -1), longs("image", 0, 3, 1, 1),
+		floats("scale1", []float32{0.5}, 1), {Name: proto.String("zero1"), Dims: []int64{1}, DataType: proto.Int32(2), Int32Data: []int32{7}},
+		{Name: proto.String("bytes"), Dims: []int64{2, 2}, DataType: proto.Int32(3), Int32Data: []int32{-128, 127, 0, -1}},
+		floats("scale2", []float32{0.5, 2}, 2),
+	}
+}
+
+// modelOf makes a model of an input N×3×H×W and nodes, whose last output is the graph's.
+func modelOf(opset int64, nodes ...*onnxpb.NodeProto) *onnxpb.ModelProto {
+	symbol := func(s string) *onnxpb.TensorShapeProto_Dimension {
+		return &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: s}}
+	}
+	in := info("x", graph.Type{DType: graph.Float32, Shape: graph.Shape{{Div: 1}, graph.Fixed(3), {Div: 1}, {Div: 1}}})
+	in.Type.GetTensorType().Shape.Dim[0] = symbol("batch")
+	g := &onnxpb.GraphProto{Name: proto.String("g"), Node: nodes, Initializer: constants(), Input: []*onnxpb.ValueInfoProto{in}}
+	if len(nodes) > 0 {
+		g.Output = []*onnxpb.ValueInfoProto{{Name: proto.String(nodes[len(nodes)-1].Output[0])}}
+	}
+	return &onnxpb.ModelProto{IrVersion: proto.Int64(8), Graph: g,
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(opset)}}}
+}
+
+func marshal(t testing.TB, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// summary prints a graph's nodes, with attributes where want has them.
+func summary(g *graph.Graph) string {
+	var s []string
+	for _, n := range g.Nodes {
+		var in []string
+		for _, v := range n.Inputs {
+			in = append(in, v.Name)
+		}
+		s = append(s, fmt.Sprintf("%s = %s(%s) %v", n.Name(), n.Op.Kind(), strings.Join(in, ", "), n.Op))
+	}
+	return strings.ReplaceAll(strings.Join(s, "; "), " {}", "")
+}
+
+func TestDecodeSpellings(t *testing.T) {
+	half := floats("", []float32{0.5})
+	tests := []struct {
+		name  string
+		opset int64
+		nodes []*onnxpb.NodeProto
+		want  string
+	}{
+		{"GELU as PyTorch writes it", 14, []*onnxpb.NodeProto{
+			op("c1 = Constant()", tensorValue(floats("", []float32{1.4142135}))), op("d = Div(x, c1)"), op("e = Erf(d)"),
+			op("c2 = Constant()", tensorValue(floats("", []float32{1}))), op("a = Add(e, c2)"), op("m = Mul(x, a)"),
+			op("c3 = Constant()", tensorValue(half)), op("y = Mul(m, c3)"), op("z = Relu(y)"),
+		}, "y = Gelu(x); z = Relu(y)"},
+		{"GELU, constants first", 20, []*onnxpb.NodeProto{op("d = Mul(sqrthalf, x)"), op("e = Erf(d)"), op("a = Add(one, e)"), op("h = Mul(half, x)"), op("y = Mul(a, h)")}, "y = Gelu(x)"},
+		{"GELU, half of the sum", 17, []*onnxpb.NodeProto{op("d = Div(x, sqrt2)"), op("e = Erf(d)"), op("a = Add(e, one)"), op("h = Mul(a, half)"), op("y = Mul(h, x)")}, "y = Gelu(x)"},
+		{"GELU, exact by attribute", 20, []*onnxpb.NodeProto{op("y = Gelu(x)", text("approximate", "none"))}, "y = Gelu(x)"},
+		{"GELU of a product", 17, []*onnxpb.NodeProto{op("p = Mul(x, x)"), op("d = Div(p, sqrt2)"), op("e = Erf(d)"), op("a = Add(e, one)"), op("m = Mul(p, a)"), op("y = Mul(m, half)")}, "p = Mul(x, x); y = Gelu(p)"},
+		{"mean of two", 17, []*onnxpb.NodeProto{op("a = Relu(x)"), op("s = Add(a, x)"), op("y = Div(s, two)")}, "a = Relu(x); y = Mean(a, x)"},
+		{"mean as a product", 17, []*onnxpb.NodeProto{op("a = Relu(x)"), op("s = Add(a, x)"), op("y = Mul(half, s)")}, "a = Relu(x); y = Mean(a, x)"},
+		{"convolution without attributes", 13, []*onnxpb.NodeProto{op("y = Conv(x, kernel, )")}, "y = Conv(x, kernel) {[1 1] [0 0 0 0] 1}"},
+		{"batch normalisation", 15, []*onnxpb.NodeProto{op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", float("momentum", 0.9), integer("training_mode", 0))},
+			"y = BatchNormalization(x, vector3, vector3, vector3, vector3) {1e-05}"},
+		{"pooling by axes", 17, []*onnxpb.NodeProto{op("y = ReduceMean(x)", ints("axes", 2, 3), integer("keepdims", 1))}, "y = GlobalAveragePool(x)"},
+		{"pooling by axes in opset 18", 18, []*onnxpb.NodeProto{op("y = ReduceMean(x, spatial_backwards)")}, "y = GlobalAveragePool(x)"},
+		{"pooling to vectors", 17, []*onnxpb.NodeProto{op("y = ReduceMean(x)", ints("axes", -1, -2), integer("keepdims", 0))}, "y.pool = GlobalAveragePool(x); y = Flatten(y.pool)"},
+		{"squeeze", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Squeeze(p, spatial)")}, "p = GlobalAveragePool(x); y = Flatten(p)"},
+		{"reshape", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat)")}, "p = GlobalAveragePool(x); y = Flatten(p)"},
+		{"reshape by size", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat3)")}, "p = GlobalAveragePool(x); y = Flatten(p)"},
+		{"Gemm with a weight K×M and a row as bias", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"),
+			op("g = Gemm(f, matrix)", integer("transB", 1)), op("y = Gemm(g, square, row4)")},
+			"p = GlobalAveragePool(x); f = Flatten(p); g = Gemm(f, matrix); y = Gemm(g, square.transposed, row4.vector)"},
+		{"identity", 17, []*onnxpb.NodeProto{op("w = Identity(kernel)"), op("a = Conv(x, w)"), op("y = Identity(a)")}, "y = Conv(x, kernel) {[1 1] [0 0 0 0] 1}"},
+		{"softmax with a positive axis", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Softmax(f)", integer("axis", 1))},
+			"p = GlobalAveragePool(x); f = Flatten(p); y = Softmax(f)"},
+		{"scales of one element, no zero points", 17, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, scale1)"), op("y = DequantizeLinear(q, scale1)")},
+			"q = QuantizeLinear(x, scale1.scalar, scale1.scalar.zero_point.uint8) {0}; y = DequantizeLinear(q, scale1.scalar, scale1.scalar.zero_point.uint8) {0}"},
+		{"zero point", 13, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, scale1, zero1)"), op("y = DequantizeLinear(q, scale1, zero1)")},
+			"q = QuantizeLinear(x, scale1.scalar, zero1.scalar) {0}; y = DequantizeLinear(q, scale1.scalar, zero1.scalar) {0}"},
+		{"weight with a negative axis", 17, []*onnxpb.NodeProto{op("y = DequantizeLinear(bytes, scale2)", integer("axis", -1))},
+			"y = DequantizeLinear(bytes, scale2, scale2.zero_point.int8) {1}"},
+		{"quantized type by attribute", 21, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, half)", integer("output_dtype", 3)), op("y = DequantizeLinear(q, half)")},
+			"q = QuantizeLinear(x, half, half.zero_point.int8) {0}; y = DequantizeLinear(q, half, half.zero_point.int8) {0}"},
+	}
+	for _, test := range tests {
+		m, err := Decode(marshal(t, modelOf(test.opset, test.nodes...)))
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := summary(m.Graph); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestTransposedWeight(t *testing.T) {
+	m, err := Decode(marshal(t, modelOf(17, op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("g = Gemm(f, matrix)", integer("transB", 1)), op("y = Gemm(g, matrix)"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := m.Graph.Nodes[3].Inputs[1].Const
+	if want := []float32{1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12}; !slices.Equal(w.Float32s(), want) || !slices.Equal(w.Shape, []int{3, 4}) {
+		t.Errorf("%v %v, want %v", w.Shape, w.Float32s(), want)
+	}
+}
+
+func TestDecodeTensors(t *testing.T) {
+	le := binary.LittleEndian
+	tests := []struct {
+		name   string
+		tensor *onnxpb.TensorProto
+		want   *graph.Tensor
+	}{
+		{"float_data", floats("", []float32{1, -2}, 2), graph.Float32Tensor([]int{2}, []float32{1, -2})},
+		{"double_data", &onnxpb.TensorProto{Dims: []int64{2}, DataType: proto.Int32(11), DoubleData: []float64{1, -2}}, graph.Float64Tensor([]int{2}, []float64{1, -2})},
+		{"int8", &onnxpb.TensorProto{Dims: []int64{3}, DataType: proto.Int32(3), Int32Data: []int32{-128, 0, 127}}, graph.Int8Tensor([]int{3}, []int8{-128, 0, 127})},
+		{"uint8", &onnxpb.TensorProto{Dims: []int64{1, 2}, DataType: proto.Int32(2), Int32Data: []int32{255, 1}}, graph.Uint8Tensor([]int{1, 2}, []uint8{255, 1})},
+		{"int32", &onnxpb.TensorProto{Dims: []int64{2}, DataType: proto.Int32(6), Int32Data: []int32{math.MinInt32, 5}}, graph.Int32Tensor([]int{2}, []int32{math.MinInt32, 5})},
+		{"int64", longs("", math.MinInt64, 7), graph.Int64Tensor([]int{2}, []int64{math.MinInt64, 7})},
+		{"float16", &onnxpb.TensorProto{DataType: proto.Int32(10), Int32Data: []int32{0xbc00}}, graph.Float32Tensor([]int{}, []float32{-1}).Half()},
+		{"raw", &onnxpb.TensorProto{Dims: []int64{1}, DataType: proto.Int32(1), RawData: le.AppendUint32(nil, math.Float32bits(3))}, graph.Float32Tensor([]int{1}, []float32{3})},
+		{"no elements", &onnxpb.TensorProto{Dims: []int64{0, 5}, DataType: proto.Int32(1)}, graph.Float32Tensor([]int{0, 5}, nil)},
+	}
+	for _, test := range tests {
+		_, got, err := readTensor(message{"TensorProto", marshal(t, test.tensor), 0})
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got.DType != test.want.DType || !slices.Equal(got.Shape, test.want.Shape) || !slices.Equal(got.Data, test.want.Data) {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// Repeated numbers may be packed or not, and in several runs.
+func TestUnpackedNumbers(t *testing.T) {
+	var b []byte
+	b = protowire.AppendTag(b, 2, protowire.VarintType)
+	b = protowire.AppendVarint(b, 1)
+	b = protowire.AppendTag(b, 1, protowire.BytesType)
+	b = protowire.AppendBytes(b, []byte{1, 2})
+	b = protowire.AppendTag(b, 1, protowire.VarintType)
+	b = protowire.AppendVarint(b, 2)
+	b = protowire.AppendTag(b, 4, protowire.BytesType)
+	b = protowire.AppendBytes(b, protowire.AppendFixed32(nil, math.Float32bits(1)))
+	file := slices.Clone(b)
+	for i := range 2 {
+		b = protowire.AppendTag(b, 4, protowire.Fixed32Type)
+		b = protowire.AppendFixed32(b, math.Float32bits(float32(i+2)))
+	}
+	b = protowire.AppendTag(b, 4, protowire.BytesType)
+	b = protowire.AppendBytes(b, protowire.AppendFixed32(nil, math.Float32bits(4)))
+	_, got, err := readTensor(message{"TensorProto", b, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Shape, []int{1, 2, 2}) || !slices.Equal(got.Float32s(), []float32{1, 2, 3, 4}) {
+		t.Errorf("%v of %v", got.Float32s(), got.Shape)
+	}
+	if !slices.Equal(b[:len(file)], file) {
+		t.Error("reading has changed the file")
+	}
+}
+
+func TestInitializersAsInputs(t *testing.T) {
+	m := modelOf(17, op("y = Conv(x, kernel)"))
+	m.IrVersion = proto.Int64(3)
+	m.Graph.Input = append(m.Graph.Input, info("kernel", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(4, 3, 1, 1)}))
+	d, err := Decode(marshal(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Graph.Inputs) != 1 || d.Graph.Nodes[0].Inputs[1].Const == nil {
+		t.Errorf("%d inputs", len(d.Graph.Inputs))
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	nodes := func(n ...*onnxpb.NodeProto) *onnxpb.ModelProto { return modelOf(17, n...) }
+	change := func(f func(*onnxpb.ModelProto)) *onnxpb.ModelProto {
+		m := nodes(op("y = Conv(x, kernel)"))
+		f(m)
+		return m
+	}
+	tensor := func(t *onnxpb.TensorProto) *onnxpb.ModelProto {
+		return change(func(m *onnxpb.ModelProto) { m.Graph.Initializer = append(m.Graph.Initializer, t) })
+	}
+	many := make([]*onnxpb.NodeProto, maxNodes+1)
+	for i := range many {
+		many[i] = op(fmt.Sprintf("n%d = Relu(x)", i))
+	}
+	tests := []struct {
+		name  string
+		model *onnxpb.ModelProto
+		want  error
+		text  string
+	}{
+		{"empty", &onnxpb.ModelProto{}, ErrFormat, "found IR version 0"},
+		{"no graph", change(func(m *onnxpb.ModelProto) { m.Graph = nil }), ErrFormat, "no graph"},
+		{"no operator set", change(func(m *onnxpb.ModelProto) { m.OpsetImport = nil }), ErrFormat, "imports no operator set"},
+		{"opset 12", modelOf(12, op("y = Relu(x)")), ErrUnsupported, "found opset 12, expected 13 to 21"},
+		{"opset 22", modelOf(22, op("y = Relu(x)")), ErrUnsupported, "found opset 22, expected 13 to 21"},
+		{"two domains", change(func(m *onnxpb.ModelProto) {
+			m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: proto.String("com.microsoft"), Version: proto.Int64(1)})
+		}), ErrUnsupported, `found operator set "com.microsoft"`},
+		{"metadata twice", change(func(m *onnxpb.ModelProto) {
+			p := &onnxpb.StringStringEntryProto{Key: proto.String("k")}
+			m.MetadataProps = append(m.MetadataProps, p, p)
+		}), ErrFormat, `metadata "k" stands twice`},
+		{"operator", nodes(op("y = LSTM(x)")), ErrUnsupported, `node "y" (LSTM): unsupported: operator, expected one of Add`},
+		{"half a GELU", nodes(op("y = Erf(x)")), ErrUnsupported, `node "y" (Erf)`},
+		{"GELU with another constant", nodes(op("d = Div(x, two)"), op("e = Erf(d)"), op("a = Add(e, one)"), op("m = Mul(x, a)"), op("y = Mul(m, half)")), ErrUnsupported, `node "d" (Div)`},
+		{"GELU whose erf is used", nodes(op("d = Div(x, sqrt2)"), op("e = Erf(d)"), op("a = Add(e, one)"), op("m = Mul(x, a)"), op("g = Mul(m, half)"), op("y = Add(g, e)")), ErrUnsupported, `node "d" (Div)`},
+		{"GELU of two values", nodes(op("r = Relu(x)"), op("d = Div(r, sqrt2)"), op("e = Erf(d)"), op("a = Add(e, one)"), op("m = Mul(x, a)"), op("y = Mul(m, half)")), ErrUnsupported, `node "d" (Div)`},
+		{"tanh GELU", modelOf(20, op("y = Gelu(x)", text("approximate", "tanh"))), ErrUnsupported, `found attribute approximate = "tanh", expected "none"`},
+		{"domain of a node", change(func(m *onnxpb.ModelProto) { m.Graph.Node[0].Domain = proto.String("com.example") }), ErrUnsupported, `found operator Conv of "com.example"`},
+		{"two outputs of a node", change(func(m *onnxpb.ModelProto) { m.Graph.Node[0].Output = []string{"y", "z"} }), ErrUnsupported, "found 2 outputs, expected 1"},
+		{"no output of a node", change(func(m *onnxpb.ModelProto) { m.Graph.Node[0].Output = nil }), ErrFormat, "has no output"},
+		{"dilation", nodes(op("y = Conv(x, kernel)", ints("dilations", 2, 2))), ErrUnsupported, "found attribute dilations = [2 2], expected [1 1]"},
+		{"automatic padding", nodes(op("y = Conv(x, kernel)", text("auto_pad", "SAME_UPPER"))), ErrUnsupported, "auto_pad"},
+		{"kernel shape", nodes(op("y = Conv(x, kernel)", ints("kernel_shape", 3, 3))), ErrFormat, "found attribute kernel_shape = [3 3], expected 1×1"},
+		{"one-dimensional pads", nodes(op("y = Conv(x, kernel)", ints("pads", 1, 1))), ErrUnsupported, "expected 4 numbers"},
+		{"negative pads", nodes(op("y = Conv(x, kernel)", ints("pads", -1, 0, 0, 0))), ErrFormat, "padding"},
+		{"no groups", nodes(op("y = Conv(x, kernel)", integer("group", 0))), ErrFormat, "group = 0"},
+		{"attribute of another type", nodes(op("y = Conv(x, kernel)", float("group", 1))), ErrFormat, `attribute "group" is of type 1, expected INT`},
+		{"attribute twice", nodes(op("y = Conv(x, kernel)", integer("group", 1), integer("group", 1))), ErrUnsupported, `found attribute "group"`},
+		{"unknown attribute", nodes(op("y = Relu(x)", float("alpha", 1))), ErrUnsupported, `found attribute "alpha"`},
+		{"operands", nodes(op("y = Conv(x)")), ErrFormat, "found 1 operands, expected 2 to 3"},
+		{"operand left out", nodes(op("y = Conv(, kernel)")), ErrFormat, `reads ""`},
+		{"operand from nowhere", nodes(op("y = Conv(x, nothing)")), ErrFormat, `reads "nothing"`},
+		{"order", nodes(op("y = Add(x, z)"), op("z = Relu(x)")), ErrFormat, `reads "z"`},
+		{"cycle", nodes(op("y = Relu(y)")), ErrFormat, `reads "y"`},
+		{"identity of itself", nodes(op("a = Identity(a)"), op("y = Relu(a)")), ErrFormat, `reads "a"`},
+		{"two values of a name", nodes(op("y = Relu(x)"), op("y = Relu(x)")), ErrFormat, `two values are named "y"`},
+		{"node named like a weight", nodes(op("kernel = Relu(x)")), ErrFormat, `two values are named "kernel"`},
+		{"shapes", nodes(op("y = Conv(x, square)")), ErrFormat, "weight of shape 4×4"},
+		{"training", nodes(op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", integer("training_mode", 1))), ErrUnsupported, "found attribute training_mode = 1, expected 0"},
+		{"mean over channels", nodes(op("y = ReduceMean(x)", ints("axes", 1, 2))), ErrUnsupported, "found axes [1 2], expected [2 3]"},
+		{"mean over everything", nodes(op("y = ReduceMean(x)")), ErrUnsupported, "found axes [], expected [2 3]"},
+		{"flatten another axis", nodes(op("y = Flatten(x)", integer("axis", 2))), ErrUnsupported, "axis = 2, expected 1"},
+		{"squeeze of a feature map", nodes(op("y = Squeeze(x, spatial)")), ErrUnsupported, "expected N×C×1×1"},
+		{"squeeze of one axis", nodes(op("p = GlobalAveragePool(x)"), op("y = Squeeze(p, last)")), ErrUnsupported, "found axes [3]"},
+		{"reshape to images", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, image)")), ErrUnsupported, "two axes"},
+		{"reshape across images", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat4)")), ErrUnsupported, "found shape [-1 4], expected batch×3"},
+		{"reshape to one image", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, single)")), ErrUnsupported, "found shape [1 -1], expected batch×3"},
+		{"computed shape", nodes(op("y = Reshape(x, x)")), ErrUnsupported, "not a constant list"},
+		{"scaled Gemm", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, matrix)", float("alpha", 2), integer("transB", 1))), ErrUnsupported, "found attribute alpha = 2, expected 1"},
+		{"Gemm of a transposed operand", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, matrix)", integer("transA", 1))), ErrUnsupported, "transA = 1"},
+		{"Gemm of two values", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, f)")), ErrUnsupported, "transB = 0"},
+		{"softmax over images", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Softmax(f)", integer("axis", 0))), ErrUnsupported, "axis = 0"},
+		{"cast to text", nodes(op("y = Cast(x)", integer("to", 8))), ErrUnsupported, "element type 8 (STRING)"},
+		{"cast to nothing", nodes(op("y = Cast(x)")), ErrUnsupported, "element type 0"},
+		{"transpose by default", nodes(op("y = Transpose(x)")), ErrUnsupported, "perm"},
+		{"blocks", modelOf(21, op("y = DequantizeLinear(bytes, scale2)", integer("block_size", 2))), ErrUnsupported, "block_size = 2"},
+		{"scale of a missing axis", nodes(op("y = DequantizeLinear(bytes, scale2)", integer("axis", 5))), ErrFormat, "axis 5"},
+		{"scale of a huge axis", nodes(op("y = DequantizeLinear(bytes, scale2)", integer("axis", 1<<40))), ErrUnsupported, "axis = 1099511627776"},
+		{"zero point of unknown type", nodes(op("r = Cast(x)", integer("to", 3)), op("y = DequantizeLinear(r, half)")), ErrUnsupported, "no zero point"},
+		{"constant without a value", nodes(op("c = Constant()"), op("y = Relu(x)")), ErrUnsupported, "found no constant"},
+		{"output from nowhere", change(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Name = proto.String("z") }), ErrUnsupported, `output "z" is not produced by a node`},
+		{"output that is an input", change(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Name = proto.String("x") }), ErrUnsupported, `output "x" is not produced by a node`},
+		{"no outputs", change(func(m *onnxpb.ModelProto) { m.Graph.Output = nil }), ErrFormat, "no outputs"},
+		{"output of another shape", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Output[0] = info("y", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 5, 1, 1)})
+		}), ErrFormat, `output "y" is declared as 1×5×1×1`},
+		{"output of another type", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Output[0] = info("y", graph.Type{DType: graph.Float64, Shape: graph.Shape{{Div: 1}, {Div: 1}, {Div: 1}, {Div: 1}}})
+		}), ErrFormat, `output "y" is declared as`},
+		{"input without a type", change(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type = nil }), ErrUnsupported, `input "x" declares no shape`},
+		{"input without a shape", change(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type.GetTensorType().Shape = nil }), ErrUnsupported, `input "x" declares no shape`},
+		{"input of size 0", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Input[0] = info("x", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(0, 3, 1, 1)})
+		}), ErrFormat, "axis of size 0"},
+		{"input twice", change(func(m *onnxpb.ModelProto) { m.Graph.Input = append(m.Graph.Input, m.Graph.Input[0]) }), ErrFormat, `two values are named "x"`},
+		{"weight without a name", tensor(floats("", []float32{1})), ErrFormat, "a value has no name"},
+		{"weight twice", tensor(floats("kernel", []float32{1})), ErrFormat, `two values are named "kernel"`},
+		{"too few elements", tensor(floats("w", []float32{1}, 2)), ErrFormat, "[2] of float32 in 4 bytes"},
+		{"too many elements", tensor(floats("w", []float32{1, 2})), ErrFormat, "in 8 bytes"},
+		{"negative axis", tensor(floats("w", nil, -1)), ErrFormat, "axis of size -1"},
+		{"overflowing shape", tensor(floats("w", nil, 1<<62, 1<<62)), ErrFormat, "more elements than can be counted"},
+		{"too many axes", tensor(floats("w", nil, 1, 1, 1, 1, 1, 1, 1, 1, 1)), ErrFormat, "more than 8 numbers"},
+		{"elements in two fields", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), RawData: make([]byte, 4), FloatData: []float32{1}}), ErrFormat, "raw_data and in another field"},
+		{"elements in the wrong field", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), DoubleData: []float64{1}}), ErrFormat, "in 0 bytes"},
+		{"element out of range", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(3), Int32Data: []int32{128}}), ErrFormat, "found 128 in int32_data, expected int8"},
+		{"text", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(8)}), ErrUnsupported, `tensor "w": unsupported: element type 8 (STRING)`},
+		{"external data", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}), ErrUnsupported, "external data"},
+		{"path of external data", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), ExternalData: []*onnxpb.StringStringEntryProto{{Key: proto.String("location"), Value: proto.String("/etc/passwd")}}}), ErrUnsupported, "external data"},
+		{"too many nodes", nodes(many...), ErrFormat, "more than 65536 nodes"},
+		{"too many operands", nodes(op("y = Mean(x" + strings.Repeat(", x", maxOperands) + ")")), ErrFormat, "more than 1024 operands"},
+		{"too many attributes", nodes(op("y = Relu(x)", slices.Repeat([]*onnxpb.AttributeProto{integer("a", 1)}, maxAttributes+1)...)), ErrFormat, "more than 64 attributes"},
+		{"too many numbers", nodes(op("y = Conv(x, kernel)", ints("pads", make([]int, maxInts+1)...))), ErrFormat, "more than 64 numbers"},
+		{"name that is not UTF-8", nodes(op("\xff = Relu(x)")), ErrFormat, "is not UTF-8"},
+	}
+	for _, test := range tests {
+		_, err := Decode(marshal(t, test.model))
+		if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %v with %q", test.name, err, test.want, test.text)
+		}
+	}
+}
+
+// raw makes a byte string field, for messages that the library would not write.
+func raw(number protowire.Number, content ...[]byte) []byte {
+	b := protowire.AppendTag(nil, number, protowire.BytesType)
+	return protowire.AppendBytes(b, slices.Concat(content...))
+}
+
+func TestDecodeRefusesBytes(t *testing.T) {
+	whole := marshal(t, modelOf(17, op("y = Conv(x, kernel)", text("auto_pad", "NOTSET"))))
+	model := func(fields ...[]byte) []byte {
+		return append(slices.Clone(whole), slices.Concat(fields...)...)
+	}
+	graphOf := func(content []byte) []byte {
+		m := marshal(t, &onnxpb.ModelProto{IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}}})
+		return append(m, raw(modelGraph, content)...)
+	}
+	tests := []struct {
+		name string
+		data []byte
+		want error
+		text string
+	}{
+		{"nothing", nil, ErrFormat, "found IR version 0"},
+		{"text", []byte("not a model"), ErrFormat, "offset 0"},
+		{"a zip file", []byte("PK\x03\x04\x14\x00\x06\x00"), ErrFormat, "offset"},
+		{"second graph", model(raw(modelGraph)), ErrFormat, "second graph"},
+		{"functions", model(raw(25)), ErrUnsupported, "functions"},
+		{"training information", model(raw(20)), ErrUnsupported, "training information"},
+		{"group", model([]byte{4<<3 | 3}), ErrFormat, "wire type 3"},
+		{"field number 0", model([]byte{0x02, 0x00}), ErrFormat, "offset"},
+		{"length beyond the end", model([]byte{0x12, 0xff, 0xff, 0xff, 0xff, 0x0f}), ErrFormat, "field 2 of a ModelProto"},
+		{"varint of eleven bytes", model([]byte{0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}), ErrFormat, "field 1 of a ModelProto"},
+		{"graph that is a number", model([]byte{modelGraph << 3, 1}), ErrFormat, "second graph"},
+		{"string that is a number", model([]byte{2 << 3, 1}), ErrFormat, "found wire type 0 for field 2 of a ModelProto, expected 2"},
+		{"number that is a string", model(raw(1, []byte("x"))), ErrFormat, "found wire type 2 for field 1 of a ModelProto, expected 0"},
+		{"sparse initializer", graphOf(raw(15)), ErrUnsupported, "sparse"},
+		{"subgraph", graphOf(raw(1, raw(2, []byte("y")), raw(5, raw(1, []byte("body")), raw(6)))), ErrUnsupported, `attribute "body" holds a graph`},
+		{"tensor in segments", graphOf(raw(5, raw(3))), ErrUnsupported, "segments"},
+		{"ragged float_data", graphOf(raw(5, raw(4, []byte{1, 2, 3}))), ErrFormat, "found 3 bytes in field 4 of a TensorProto, expected a multiple of 4"},
+		{"input that is a sequence", graphOf(raw(11, raw(1, []byte("s")), raw(2, raw(4)))), ErrUnsupported, `value "s" is not a tensor`},
+		{"too many metadata entries", func() []byte {
+			var b []byte
+			for i := range maxProperties + 1 {
+				b = append(b, raw(14, raw(1, fmt.Append(nil, i)))...)
+			}
+			return b
+		}(), ErrFormat, "more than 4096 metadata entries"},
+		{"too many outputs", graphOf(slices.Concat(slices.Repeat([][]byte{raw(12)}, maxOutputs+1)...)), ErrFormat, "more than 1024 outputs"},
+		{"too many initializers", graphOf(slices.Concat(slices.Repeat([][]byte{raw(11)}, maxValues+1)...)), ErrFormat, "more than 131072"},
+	}
+	for _, test := range tests {
+		_, err := Decode(test.data)
+		if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %v with %q", test.name, err, test.want, test.text)
+		}
+	}
+	if _, err := Decode(whole); err != nil {
+		t.Errorf("the model that these were made of: %v", err)
+	}
+}
+
+// Every prefix of a model is refused, without a panic.
+func TestDecodeTruncated(t *testing.T) {
+	data := encode(t, quantized(), 17)
+	for n := range data {
+		// A cut between two fields of the model's tail leaves a good model.
+		if _, err := Decode(data[:n]); err != nil && !errors.Is(err, ErrFormat) {
+			t.Fatalf("%d of %d bytes: %v", n, len(data), err)
+		}
+	}
+	if _, err := Decode(data[:len(data)/2]); err == nil {
+		t.Error("half a model was accepted")
+	}
+}
+
+// A file full of the smallest messages costs a bounded multiple of its size.
+func TestDecodeMemory(t *testing.T) {
+	graphOf := func(field []byte) []byte {
+		m := marshal(t, &onnxpb.ModelProto{IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}}})
+		return append(m, raw(modelGraph, bytes.Repeat(field, max(1, (4<<20)/len(field))))...)
+	}
+	output := raw(2, []byte("y"))
+	attribute := raw(5)
+	tests := map[string][]byte{
+		"nodes":                   graphOf(raw(1)),
+		"attributes":              graphOf(raw(1, output, slices.Repeat(attribute, 1<<20))),
+		"operands":                graphOf(raw(1, output, slices.Repeat(raw(1), 1<<20))),
+		"initializers":            graphOf(raw(5)),
+		"inputs":                  graphOf(raw(11)),
+		"axes of an input":        graphOf(raw(11, raw(2, raw(1, raw(2, slices.Repeat(raw(1), 1<<20)))))),
+		"axes of a tensor":        graphOf(raw(5, raw(1, make([]byte, 1<<20)))),
+		"small numbers":           graphOf(raw(5, raw(5, make([]byte, 1<<20)))),
+		"numbers one by one":      graphOf(raw(5, slices.Repeat([]byte{7 << 3, 1}, 1<<20))),
+		"numbers of an attribute": graphOf(raw(1, output, raw(5, raw(8, make([]byte, 1<<20))))),
+		"value descriptions":      graphOf(raw(13)),
+	}
+	for name, data := range tests {
+		n := allocated(func() {
+			if _, err := Decode(data); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
+		if limit := uint64(24 * len(data)); n > limit {
+			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(data))
+		}
+	}
+}

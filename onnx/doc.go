@@ -1,0 +1,57 @@
+// Package onnx writes a graph as an ONNX model and reads one back.
+//
+// ONNX (https://onnx.ai) is the exchange format that ONNX Runtime, OpenCV, TensorRT and
+// others read: one protocol buffer message with the operators, the weights and what is
+// known of the shapes.
+//
+// # Writing
+//
+// [Encode] writes the standard operator set of versions 13 to 21, with the version of the
+// file format that came with each. Nodes and values are named like the graph's values, so
+// that a tensor of a file can be traced to the module that computes it, and every value is
+// described by name, element type and shape. Sizes that are known only when the network
+// runs are named: "batch", or "ceil(height/4)" for what is left of them behind strided
+// convolutions. Weights are stored as raw bytes in the order of their use; they go from the
+// graph's tensors to the writer without another copy. The graph's metadata is stored sorted
+// by key.
+//
+// Operators are written one to one, with one exception: GELU, an operator since opset 20,
+// is x·(erf(x/√2) + 1)·½ in older ones, as five nodes in the form that runtimes recognise
+// and fuse again. The intermediate values are named after the GELU ("features.0.act.erf");
+// its constants are shared ("gelu.sqrt2"). QuantizeLinear and DequantizeLinear have scales
+// of float32, or of float16 from opset 19 on.
+//
+// The same graph gives the same bytes. They are those that a protocol buffer library writes
+// for the same message.
+//
+// # Reading
+//
+// [Decode] reads what Encode writes into an equal graph, and models that PyTorch's exporter
+// makes of networks of this kind. It understands
+//
+//   - Add, BatchNormalization, Cast, Conv, DequantizeLinear, Gelu, Gemm, GlobalAveragePool,
+//     MatMul, Mean, Mul, QuantizeLinear, Relu, Sigmoid, Softmax, Transpose;
+//   - Flatten, and Reshape or Squeeze where they do the same to a feature map;
+//   - ReduceMean over both spatial axes, as GlobalAveragePool;
+//   - GELU spelled with Erf, in opsets with and without the operator, and the mean of two
+//     values spelled as a sum divided by two;
+//   - Constant and Identity nodes, which leave no trace.
+//
+// A Gemm weight that is not stored transposed is transposed. The epsilon of a
+// BatchNormalization, a float32 in the file, becomes the float64 with the same shortest
+// decimal form: 1e-5. A graph without a name comes back as "graph"; the axis of a scalar
+// scale, which means nothing, as 0. Values that nodes and outputs declare are checked
+// against what the network gives; intermediate descriptions are not read.
+//
+// # Limits
+//
+// Whatever else a model may contain is an error that wraps [ErrUnsupported] and names the
+// node: other operators, attribute values and element types, operator sets of other
+// domains, control flow, functions, sparse tensors, tensors in other files, values that are
+// not tensors. Models above 2 GiB are refused, because protocol buffers end there.
+//
+// Files may come from anyone. Every length is checked against the data before it is used,
+// nothing recurses, and the numbers of nodes (65536), values (131072), outputs (1024),
+// operands of a node (1024), attributes of a node (64) and axes (8) are bounded, so that memory and time are
+// proportional to the file's size. Elements stored as bytes are not copied.
+package onnx

@@ -1,0 +1,279 @@
+package onnx
+
+import (
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
+)
+
+// encoder translates a graph to ONNX messages.
+type encoder struct {
+	g       *graph.Graph
+	opset   int
+	types   map[*graph.Value]graph.Type
+	names   map[string]bool // of all values, derived ones included
+	nodes   []*onnxpb.NodeProto
+	weights []*graph.Value // in order of first use
+	used    map[*graph.Value]bool
+	gelu    map[graph.DType]geluConstants
+
+	inputs, outputs, infos []*onnxpb.ValueInfoProto
+}
+
+// translate makes the messages of a valid graph.
+func translate(g *graph.Graph, opset int) (*encoder, error) {
+	types, err := g.Infer()
+	if err != nil {
+		return nil, err
+	}
+	e := &encoder{g: g, opset: opset, types: types, names: map[string]bool{},
+		used: map[*graph.Value]bool{}, gelu: map[graph.DType]geluConstants{}}
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	for _, v := range g.Inputs {
+		e.inputs = append(e.inputs, info(v.Name, types[v]))
+	}
+	for _, v := range g.Outputs {
+		e.outputs = append(e.outputs, info(v.Name, types[v]))
+	}
+	for _, n := range g.Nodes {
+		if err := e.node(n); err != nil {
+			return nil, fmt.Errorf("node %q (%s): %w", n.Name(), n.Op.Kind(), err)
+		}
+		if !g.IsOutput(n.Output) {
+			e.infos = append(e.infos, info(n.Name(), types[n.Output]))
+		}
+	}
+	return e, nil
+}
+
+// check collects the values' names and refuses what the format has no form for.
+func (e *encoder) check() error {
+	if err := checkText("graph name", e.g.Name); err != nil {
+		return err
+	}
+	for k, v := range e.g.Metadata {
+		if err := checkText("metadata key", k); err != nil {
+			return err
+		}
+		if err := checkText("metadata "+k, v); err != nil {
+			return err
+		}
+	}
+	for v, t := range e.types {
+		e.names[v.Name] = true
+		if err := checkText("name", v.Name); err != nil {
+			return err
+		}
+		for _, d := range t.Shape {
+			if err := checkText("axis", d.Sym); err != nil {
+				return err
+			}
+		}
+	}
+	for _, v := range e.g.Outputs {
+		if v.Const != nil {
+			return fmt.Errorf("%w: output %q is a weight, expected a node's output", ErrUnsupported, v.Name)
+		}
+	}
+	return nil
+}
+
+// info describes a value. A size that is not a number is named by its formula, so that
+// sizes with the same name are equal.
+func info(name string, t graph.Type) *onnxpb.ValueInfoProto {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, d := range t.Shape {
+		dim := &onnxpb.TensorShapeProto_Dimension{}
+		switch {
+		case d.Known():
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d.Size)}
+		case d.Sym != "":
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.String()}
+		}
+		shape.Dim = append(shape.Dim, dim)
+	}
+	return &onnxpb.ValueInfoProto{Name: proto.String(name), Type: &onnxpb.TypeProto{
+		Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{
+			ElemType: proto.Int32(int32(dataTypes[t.DType])), Shape: shape}}}}
+}
+
+// weight adds a constant where it is first used.
+func (e *encoder) weight(v *graph.Value) {
+	if !e.used[v] {
+		e.used[v] = true
+		e.weights = append(e.weights, v)
+	}
+}
+
+// add appends a node. ONNX names it like its output.
+func (e *encoder) add(op, output string, inputs []string, attributes ...*onnxpb.AttributeProto) {
+	e.nodes = append(e.nodes, &onnxpb.NodeProto{
+		Input: inputs, Output: []string{output}, Name: proto.String(output), OpType: proto.String(op), Attribute: attributes})
+}
+
+// derive returns a name for a value that the graph does not have.
+func (e *encoder) derive(name string) string { return unique(e.names, name) }
+
+// unique returns name, or with a number behind it where another value has it, and takes it.
+func unique(names map[string]bool, name string) string {
+	free := name
+	for i := 1; names[free]; i++ {
+		free = fmt.Sprintf("%s_%d", name, i)
+	}
+	names[free] = true
+	return free
+}
+
+// node translates one node. Attributes stand in alphabetical order, as PyTorch's exporter
+// writes them.
+func (e *encoder) node(n *graph.Node) error {
+	if err := e.checkTypes(n); err != nil {
+		return err
+	}
+	var a []*onnxpb.AttributeProto
+	switch op := n.Op.(type) {
+	case graph.Conv:
+		w := e.types[n.Inputs[1]].Shape
+		a = append(a, ints("dilations", 1, 1), integer("group", op.Group), ints("kernel_shape", w[2].Size, w[3].Size),
+			ints("pads", op.Pads[:]...), ints("strides", op.Strides[:]...))
+	case graph.BatchNorm:
+		a = append(a, float("epsilon", op.Epsilon))
+	case graph.Gelu:
+		if e.opset < geluOpset {
+			e.erfGelu(n)
+			return nil
+		}
+	case graph.Flatten:
+		a = append(a, integer("axis", 1))
+	case graph.Gemm:
+		a = append(a, float("alpha", 1), float("beta", 1), integer("transB", 1))
+	case graph.Softmax:
+		a = append(a, integer("axis", -1))
+	case graph.Cast:
+		a = append(a, integer("to", int(dataTypes[op.To])))
+	case graph.QuantizeLinear:
+		a = e.axis(n, op.Axis)
+	case graph.DequantizeLinear:
+		a = e.axis(n, op.Axis)
+	case graph.Transpose:
+		a = append(a, ints("perm", op.Perm...))
+	case graph.MatMul, graph.Relu, graph.Sigmoid, graph.Add, graph.Mul, graph.Mean, graph.GlobalAveragePool:
+	default:
+		return fmt.Errorf("%w: operator", ErrUnsupported)
+	}
+	e.add(n.Op.Kind(), n.Name(), e.operands(n), a...)
+	return nil
+}
+
+func (e *encoder) operands(n *graph.Node) []string {
+	var names []string
+	for _, v := range n.Inputs {
+		if v.Const != nil {
+			e.weight(v)
+		}
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// axis is the attribute of a scale that is not a scalar; others need none.
+func (e *encoder) axis(n *graph.Node, axis int) []*onnxpb.AttributeProto {
+	if len(e.types[n.Inputs[1]].Shape) == 0 {
+		return nil
+	}
+	return []*onnxpb.AttributeProto{integer("axis", axis)}
+}
+
+// checkTypes refuses element types that the operator does not take in this opset.
+func (e *encoder) checkTypes(n *graph.Node) error {
+	x := e.types[n.Inputs[0]].DType
+	switch n.Op.(type) {
+	case graph.Conv, graph.BatchNorm, graph.Gemm, graph.MatMul, graph.Mean, graph.GlobalAveragePool:
+		if !x.IsFloat() {
+			return fmt.Errorf("%w: found operands of %v, expected a float", ErrUnsupported, x)
+		}
+	case graph.Add, graph.Mul:
+		if x.Size() == 1 && e.opset < 14 {
+			return fmt.Errorf("%w: found operands of %v in opset %d, expected opset 14 or later", ErrUnsupported, x, e.opset)
+		}
+	case graph.QuantizeLinear, graph.DequantizeLinear:
+		return e.checkScale(n, x)
+	}
+	return nil
+}
+
+func (e *encoder) checkScale(n *graph.Node, x graph.DType) error {
+	scale := e.types[n.Inputs[1]].DType
+	if scale != graph.Float32 && (scale != graph.Float16 || e.opset < 19) {
+		return fmt.Errorf("%w: found a scale of %v in opset %d, expected float32, or float16 since opset 19", ErrUnsupported, scale, e.opset)
+	}
+	if _, ok := n.Op.(graph.QuantizeLinear); ok && x != scale {
+		return fmt.Errorf("%w: found a scale of %v for an operand of %v, expected the same type", ErrUnsupported, scale, x)
+	}
+	return nil
+}
+
+// geluConstants are the scalars √2, 1 and ½ of one element type.
+type geluConstants struct{ sqrt2, one, half *graph.Value }
+
+// erfGelu writes GELU as x·(erf(x/√2) + 1)·½, in the operators and the order in which
+// runtimes look for it. The last node keeps the graph's name.
+func (e *encoder) erfGelu(n *graph.Node) {
+	t := e.types[n.Output]
+	c, ok := e.gelu[t.DType]
+	if !ok {
+		scalar := func(name string, v float64) *graph.Value {
+			return graph.Weight(e.derive(name), scalarTensor(t.DType, v))
+		}
+		c = geluConstants{scalar("gelu.sqrt2", math.Sqrt2), scalar("gelu.one", 1), scalar("gelu.half", 0.5)}
+		e.gelu[t.DType] = c
+	}
+	x := e.operands(n)[0]
+	step := func(op, suffix string, inputs ...string) string {
+		name := e.derive(n.Name() + suffix)
+		e.add(op, name, inputs)
+		e.infos = append(e.infos, info(name, t))
+		return name
+	}
+	e.weight(c.sqrt2)
+	y := step("Div", ".div", x, c.sqrt2.Name)
+	y = step("Erf", ".erf", y)
+	e.weight(c.one)
+	y = step("Add", ".add", y, c.one.Name)
+	y = step("Mul", ".mul", x, y)
+	e.weight(c.half)
+	e.add("Mul", n.Name(), []string{y, c.half.Name})
+}
+
+// scalarTensor returns a float constant without axes.
+func scalarTensor(d graph.DType, v float64) *graph.Tensor {
+	switch d {
+	case graph.Float64:
+		return graph.Float64Tensor([]int{}, []float64{v})
+	case graph.Float16:
+		return graph.Float32Tensor([]int{}, []float32{float32(v)}).Half()
+	}
+	return graph.Float32Tensor([]int{}, []float32{float32(v)})
+}
+
+func integer(name string, v int) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: proto.String(name), I: proto.Int64(int64(v)), Type: onnxpb.AttributeProto_INT.Enum()}
+}
+
+func ints(name string, v ...int) *onnxpb.AttributeProto {
+	a := &onnxpb.AttributeProto{Name: proto.String(name), Type: onnxpb.AttributeProto_INTS.Enum()}
+	for _, i := range v {
+		a.Ints = append(a.Ints, int64(i))
+	}
+	return a
+}
+
+func float(name string, v float64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: proto.String(name), F: proto.Float32(float32(v)), Type: onnxpb.AttributeProto_FLOAT.Enum()}
+}
