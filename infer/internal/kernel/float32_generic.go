@@ -78,16 +78,25 @@ func dot8(in, b []float32, ld int, acc [8]float32) [8]float32 {
 }
 
 func mixGeneric(m *Mixer) {
-	for from := m.From; from < m.To; from += mixerRows(m.Expand.N) {
-		expand, project := m.tile(from)
+	rows := m.tileRows()
+	for from := m.From; from < m.To; from += rows {
+		expand, project := m.tile(from, min(rows, m.To-from))
 		gemmGeneric(&expand)
 		gemmGeneric(&project)
 	}
 }
 
-// tile returns the two products of the tile of rows that starts at from.
-func (m *Mixer) tile(from int) (expand, project Gemm) {
-	rows, ld := min(mixerRows(m.Expand.N), m.To-from), Pad(m.Expand.N, Lanes)
+// tileRows returns how many rows to take at a time: as many as allowed, but all tiles but
+// the last alike, and a multiple of what one tile of a matrix product has.
+func (m *Mixer) tileRows() int {
+	rows, most := max(m.To-m.From, 1), mixerRows(m.Expand.N)
+	tiles := (rows + most - 1) / most
+	return Pad((rows+tiles-1)/tiles, 14)
+}
+
+// tile returns the two products of rows [from, from+rows).
+func (m *Mixer) tile(from, rows int) (expand, project Gemm) {
+	ld := Pad(m.Expand.N, Lanes)
 	hidden := Matrix{Data: m.Scratch[:rows*ld], Rows: rows, LD: ld}
 	expand = Gemm{In: m.In.from(from, rows), Out: hidden, W: m.Expand, Act: m.Act, To: rows}
 	project = Gemm{In: hidden, Out: m.Out.from(from, rows), Residual: m.Residual.from(from, rows), W: m.Project, To: rows}

@@ -40,7 +40,9 @@ func Pad(n, m int) int { return (n + m - 1) / m * m }
 // Activation is a function applied to each output of a kernel.
 type Activation uint8
 
-// The activation functions.
+// The activation functions. GELU is x·Φ(x), the exact one with erf, not its tanh
+// approximation. Of GELU and Sigmoid the absolute error is below 1.5e-7·max(1, |x|) in every
+// set, over all of float32; NaN gives NaN.
 const (
 	Identity Activation = iota
 	GELU
@@ -121,10 +123,11 @@ type Mixer struct {
 // number of hidden channels needs.
 func MixerScratch(hidden int) int { return mixerRows(hidden) * Pad(hidden, Lanes) }
 
-// mixerRows returns how many rows a Mixer takes at a time: enough to reuse each panel of
-// weights often, few enough for the hidden activations to stay in a second-level cache
-// (192 KiB, or 64 rows if that is more).
-func mixerRows(hidden int) int { return max(64, 48<<10/Pad(max(hidden, 1), Lanes)) }
+// mixerRows returns how many rows a Mixer takes at a time at most: enough to reuse each
+// panel of weights often, few enough for the hidden activations to stay in a second-level
+// cache (192 KiB, or 84 rows if that is more). It is a multiple of 84, so that rows divide
+// well into tiles of 14, 12, 7 or 6.
+func mixerRows(hidden int) int { return max(1, (48<<10/Pad(max(hidden, 1), Lanes))/84) * 84 }
 
 // Float32 is one instruction set's float32 kernels. All of them may be called concurrently
 // on disjoint ranges of one output.
