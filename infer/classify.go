@@ -2,12 +2,15 @@ package infer
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
+	stdimage "image" // the package has an image of its own
 	"slices"
 	"strconv"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/preprocess"
 )
 
 // Prediction is one class of an image.
@@ -17,9 +20,63 @@ type Prediction struct {
 	Score float32 // probability, in 0..1
 }
 
-// metaLabels is the key of the graph's metadata under which class names stand, a JSON array
-// of strings.
-const metaLabels = "repvit.labels"
+// Keys of the graph's metadata.
+const (
+	metaLabels     = "repvit.labels"     // class names, a JSON array of strings
+	metaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config
+)
+
+// Classify returns the k most probable classes of an image, as [Session.Top] orders them. The
+// image is prepared as [Session.Preprocess] says.
+//
+// The error wraps [preprocess.ErrConfig] or [preprocess.ErrImage], [ErrUnsupported] where the
+// graph's first output is not 1×classes, or is one of [Session.Run] or [Session.Top]. A graph
+// with a fixed batch takes images one by one only if that is one.
+func (s *Session) Classify(ctx context.Context, img stdimage.Image, k int) ([]Prediction, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, err := s.Preprocess()
+	if err != nil {
+		return nil, err
+	}
+	x, err := c.Tensor(img)
+	if err != nil {
+		return nil, err
+	}
+	logits, err := s.Run(ctx, convert(x, s.model.graph.Inputs[0].Type.DType))
+	if err != nil {
+		return nil, err
+	}
+	if len(logits.Shape) != 2 || logits.Shape[0] != 1 {
+		return nil, fmt.Errorf("%w: Classify on a graph that gives %v, expected 1×classes", ErrUnsupported, logits.Shape)
+	}
+	return s.Top(logits.Float32s(), k)
+}
+
+// Preprocess returns what images go through before the network sees them: what the metadata
+// "repvit.preprocess" says or, without it, ImageNet's constants, 224×224 pixels and a crop_pct
+// of 0.875. A height or width that the graph's input fixes replaces that of the metadata.
+// The error wraps [preprocess.ErrConfig].
+func (s *Session) Preprocess() (preprocess.Config, error) {
+	g := s.model.graph
+	c := preprocess.ImageNet(224, 224, 0.875)
+	if text, ok := g.Metadata[metaPreprocess]; ok {
+		c = preprocess.Config{}
+		if err := json.Unmarshal([]byte(text), &c); err != nil {
+			return c, fmt.Errorf("%w: metadata %q: %w", preprocess.ErrConfig, metaPreprocess, err)
+		}
+	}
+	if in := g.Inputs[0].Type.Shape; len(in) == 4 {
+		if in[2].Known() {
+			c.Height = in[2].Size
+		}
+		if in[3].Known() {
+			c.Width = in[3].Size
+		}
+	}
+	return c, c.Validate()
+}
 
 // Top returns the k most probable classes, or all if there are fewer, most probable first,
 // given the logits of one image as [Session.Run] computes them. Equal scores are ordered by

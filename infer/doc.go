@@ -42,9 +42,25 @@
 // Infinities and NaN in an input are computed with like other numbers; they reach the
 // logits of their own image and no other.
 //
-// Graphs with QuantizeLinear and DequantizeLinear are computed by their definition, with
-// quantized values held as float32. A weight behind DequantizeLinear is dequantized when
-// the session is made.
+// # Quantized networks
+//
+// In graphs with QuantizeLinear and DequantizeLinear the engine computes with integers where
+// both operands of a node come from DequantizeLinear: convolutions (1×1, other dense ones,
+// depthwise 3×3), Gemm and MatMul of uint8 activations with one scale and int8 weights with
+// a scale for each output channel and zero point 0, with int32 or float32 bias; Add, Mul by
+// a factor for each channel, GlobalAveragePool and activation functions of uint8 whose
+// result is quantized again. Activations are uint8 in memory then, sums are exact in 32
+// bits, an activation function between two quantizations is a table of 256 bytes, and a
+// channel mixer is one operator from its float32 or uint8 input to the residual addition.
+// Everything else is computed in float32 by definition, the weights of float32 operators
+// being dequantized when the session is made.
+//
+// Sums become quantized numbers as round(sum·m) + zero point, with ties to even and
+// saturation, where m, a float32, is input scale · weight scale / output scale; numbers are
+// quantized as round(x·(1/scale)) + zero point; a float32 bias is rounded to a multiple of
+// input scale · weight scale. A result can differ from the definition by one step where that
+// is close to a tie. It has the same bits on every instruction set. NaN is quantized to the
+// zero point.
 //
 // # Looking inside
 //

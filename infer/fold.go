@@ -11,7 +11,8 @@ import (
 
 // fold returns g with every node that depends on constants alone replaced by a constant.
 // Conversions are evaluated here, exactly as their operators are defined; whatever else
-// there may be is run by the engine itself.
+// there may be is run by the engine itself. Weights in the sense of [dequantizedLater] have
+// no elements yet.
 func fold(g *graph.Graph, set *kernel.Float32) (*graph.Graph, error) {
 	constant := map[*graph.Value]bool{}
 	found := false
@@ -26,6 +27,7 @@ func fold(g *graph.Graph, set *kernel.Float32) (*graph.Graph, error) {
 	if !found {
 		return g, nil
 	}
+	later := dequantizedLater(g)
 	g = g.Clone()
 	values := map[*graph.Value]*graph.Value{}
 	kept := g.Nodes[:0:0]
@@ -43,6 +45,10 @@ func fold(g *graph.Graph, set *kernel.Float32) (*graph.Graph, error) {
 		}
 		if !all || g.IsOutput(n.Output) {
 			kept = append(kept, n)
+			continue
+		}
+		if later[n.Name()] {
+			values[n.Output] = graph.Weight(n.Name(), &graph.Tensor{DType: types[n.Output].DType, Shape: n.Inputs[0].Const.Shape})
 			continue
 		}
 		t, err := evaluate(n, types[n.Output], set)

@@ -44,6 +44,7 @@ type lowering struct {
 	fused     map[*graph.Node]bool // nodes that are part of an earlier operator
 	fuse      bool
 	w         *weights
+	integers  integers
 }
 
 // lower translates g. Without fuse every node's value is computed as such.
@@ -60,6 +61,7 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 	for i, n := range g.Nodes {
 		l.index[n.Output] = i
 	}
+	l.integers.init(original)
 	p := &program{graph: g, weights: w, uses: map[*graph.Value]int{}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,14 +73,17 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
 		}
-		p.ops = append(p.ops, o)
-		for _, v := range o.base().in {
-			p.uses[v]++
+		for _, o := range append(l.integers.hoist(), o) {
+			p.ops = append(p.ops, o)
+			for _, v := range o.base().in {
+				p.uses[v]++
+			}
 		}
 	}
 	for _, v := range g.Outputs {
 		p.uses[v]++
 	}
+	p.prune()
 	w.pack(threads)
 	strip(g, original)
 	return p, nil
@@ -87,6 +92,10 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 // node makes the operator that starts with n.
 func (l *lowering) node(n *graph.Node) (operator, error) {
 	b := opBase{kind: n.Op.Kind(), node: n, in: n.Inputs[:1:1], out: n.Output, nodes: []*graph.Node{n}}
+	if o := l.integer(b); o != nil {
+		l.integers.made[o.base().out] = true
+		return o, nil
+	}
 	switch op := n.Op.(type) {
 	case graph.Conv:
 		return l.conv(b, op)
@@ -150,6 +159,9 @@ func (l *lowering) parameters(n *graph.Node) (weight, bias *graph.Tensor, err er
 	for _, v := range n.Inputs[1:] {
 		if v.Const == nil {
 			return nil, nil, fmt.Errorf("%w: weight %q is computed from the input, expected a constant", ErrUnsupported, v.Name)
+		}
+		if err := l.dequantizeWeight(v); err != nil {
+			return nil, nil, err
 		}
 	}
 	if len(n.Inputs) > 2 {

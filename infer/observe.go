@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 //
 // Values differ from those of [Session.Run] by rounding at most.
 func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	defer runtime.KeepAlive(s) // for the file that weights may lie in
 	x, err := s.accept(input)
 	if err != nil {
 		return err

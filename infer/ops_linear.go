@@ -35,7 +35,7 @@ func (o *gemmOp) plan(p *planner) error {
 	k := o.w.blocks[0].K
 	if len(o.w.blocks) == 1 {
 		w := o.w.blocks[0]
-		p.step(x.rows, k*w.N, rowTile, use, func(e *exec) func(*local, int, int) {
+		p.step(x.rows, k*w.N, p.rowsPerPart(x.rows, k*w.N), use, func(e *exec) func(*local, int, int) {
 			g := kernel.Gemm{In: e.matrix(x), Out: e.matrix(out), Residual: e.matrix(res), W: w, Act: o.act}
 			return func(l *local, from, to int) {
 				l.gemm = g
@@ -62,7 +62,18 @@ func (o *gemmOp) plan(p *planner) error {
 
 // rowTile is what the rows that a thread works on are a multiple of, so that matrix
 // kernels, which take some rows at a time, have few rests.
-const rowTile = 12
+const rowTile = 14
+
+// rowsPerPart returns what the rows that a thread works on are a multiple of for a product
+// with the given number of weights. Every part reads all of them, so where they are too many
+// for a core's second-level cache there is one part for each thread.
+func (p *planner) rowsPerPart(rows, weights int) int {
+	const many, enough = 1 << 17, 7 * rowTile
+	if weights < many {
+		return rowTile
+	}
+	return min(max((rows+p.threads-1)/p.threads, rowTile), enough)
+}
 
 // shift returns m without its first columns.
 func shift(m kernel.Matrix, columns int) kernel.Matrix {
@@ -91,7 +102,8 @@ func (o *mixerOp) plan(p *planner) error {
 	expand, project := o.expand.blocks[0], o.project.blocks[0]
 	scratch := kernel.MixerScratch(expand.N)
 	p.scratch = max(p.scratch, scratch)
-	p.step(x.rows, expand.K*expand.N+project.K*project.N, rowTile, []*buffer{x, res, out}, func(e *exec) func(*local, int, int) {
+	weights := expand.K*expand.N + project.K*project.N
+	p.step(x.rows, weights, p.rowsPerPart(x.rows, weights), []*buffer{x, res, out}, func(e *exec) func(*local, int, int) {
 		m := kernel.Mixer{In: e.matrix(x), Out: e.matrix(out), Residual: e.matrix(res), Expand: expand, Project: project, Act: o.act}
 		return func(l *local, from, to int) {
 			l.mixer = m
@@ -114,7 +126,7 @@ func (o *depthwiseOp) plan(p *planner) error {
 	x := p.value(o.in[0], chansLayout)
 	out := p.result(chansLayout)
 	img := image(x, out, o.stride)
-	p.step(img.N*img.HO, 9*img.WO*x.ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
+	p.step(img.N*img.HO, 9*img.WO*x.ld, 2, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
 		d := kernel.Depthwise{Image: img, In: e.matrix(x), Out: e.matrix(out), Taps: o.w.taps, Bias: o.w.bias, Act: o.act}
 		return func(l *local, from, to int) {
 			l.depthwise = d

@@ -146,7 +146,10 @@ type transposeOp struct {
 }
 
 func (o *transposeOp) plan(p *planner) error {
-	x := p.natural(o.in[0])
+	x := p.values[o.in[0]]
+	if x == nil || !x.bytes || !isView(o.perm) {
+		x = p.natural(o.in[0])
+	}
 	switch {
 	case x.layout == chansLayout && slices.Equal(o.perm, []int{0, 2, 3, 1}):
 		p.alias(x, rowsLayout)

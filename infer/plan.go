@@ -34,7 +34,8 @@ type buffer struct {
 	shape      []int
 	layout     layout
 	rows, cols int
-	ld         int // elements from one row to the next
+	ld         int  // elements from one row to the next
+	bytes      bool // elements are uint8, not float32
 	// Where: in the arena, or a constant, or else the run's input.
 	store *storage
 	fixed []float32
@@ -220,9 +221,12 @@ func (p *planner) value(v *graph.Value, l layout) *buffer {
 	return c
 }
 
-// any returns v in whatever layout it lies.
+// any returns v in whatever layout it lies, as float32.
 func (p *planner) any(v *graph.Value) *buffer {
 	if b, ok := p.values[v]; ok {
+		if b.bytes {
+			return p.widened(v, b)
+		}
 		return b
 	}
 	// A constant that is a data operand.
@@ -252,7 +256,11 @@ func (p *planner) natural(v *graph.Value) *buffer {
 
 // allocate gives b a new part of the arena.
 func (p *planner) allocate(b *buffer) {
-	b.store = &storage{size: b.rows * b.ld, first: len(p.steps), last: len(p.steps)}
+	size := b.rows * b.ld
+	if b.bytes {
+		size = (size + 3) / 4
+	}
+	b.store = &storage{size: size, first: len(p.steps), last: len(p.steps)}
 	p.stores = append(p.stores, b.store)
 }
 
@@ -277,7 +285,7 @@ func (p *planner) result(l layout, candidates ...*buffer) *buffer {
 // in memory.
 func (p *planner) alias(x *buffer, l layout) {
 	b := newBuffer(p.dims(p.current.out), l)
-	b.store, b.fixed = x.store, x.fixed
+	b.store, b.fixed, b.bytes, b.ld = x.store, x.fixed, x.bytes, x.ld
 	p.values[p.current.out] = b
 	if b.store != nil {
 		b.store.pending += p.program.uses[p.current.out]
@@ -311,7 +319,7 @@ func (p *planner) step(units, work, align int, use []*buffer, bind func(e *exec)
 	// finish together.
 	const least = 1 << 17
 	grain := max(1, least/max(work, 1))
-	grain = max(grain, units/(16*p.threads))
+	grain = max(grain, units/(64*p.threads))
 	grain = kernel.Pad(grain, align)
 	p.steps = append(p.steps, step{name: p.current.out.Name, kind: p.current.kind, op: p.current, units: units, grain: grain, bind: bind})
 	for _, b := range use {

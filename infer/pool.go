@@ -40,6 +40,7 @@ type local struct {
 	mixer     kernel.Mixer
 	depthwise kernel.Depthwise
 	conv      kernel.Conv3x3
+	integers  integerLocal
 	buf       []float32
 }
 

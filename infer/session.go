@@ -24,8 +24,9 @@ type Options struct {
 	// Threads is how many cores one run uses at most, the caller's included; 0 means all
 	// that Go uses (GOMAXPROCS). Results have the same bits for any number.
 	Threads int
-	// ISA names the instruction set of the float32 kernels: "avx512", "avx2" or "generic".
-	// Empty means the best of this machine.
+	// ISA names the instruction set of the kernels: "avx512", "avx2" or "generic", or, for
+	// those of int8 networks, "avx512vnni" or "avxvnni" as well, which say more precisely
+	// what the integer kernels use. Empty means the best of this machine.
 	ISA string
 }
 
@@ -79,11 +80,9 @@ type Stats struct {
 // [graph.ErrGraph] or [graph.ErrShape] for a graph that is not valid and [ErrUnsupported]
 // for one that the engine cannot run.
 func New(g *graph.Graph, opts Options) (*Session, error) {
-	set := kernel.Best()
-	if opts.ISA != "" {
-		if set = kernel.Named(opts.ISA); set == nil {
-			return nil, fmt.Errorf("%w: instruction set %q, this machine has %q", ErrUnsupported, opts.ISA, isas())
-		}
+	set, _ := kernelSets(opts.ISA)
+	if set == nil {
+		return nil, fmt.Errorf("%w: instruction set %q, this machine has %q", ErrUnsupported, opts.ISA, isas())
 	}
 	if err := g.Validate(); err != nil {
 		return nil, err
@@ -96,6 +95,11 @@ func isas() []string {
 	for _, s := range kernel.All() {
 		names = append(names, s.Name)
 	}
+	for _, s := range kernel.All8() {
+		if !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
 	return names
 }
 
@@ -107,7 +111,8 @@ func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (*Session, er
 	if err != nil {
 		return nil, err
 	}
-	m := &model{graph: g, weights: newWeights(set)}
+	_, set8 := kernelSets(opts.ISA)
+	m := &model{graph: g, weights: newWeights(set, set8)}
 	if m.types, err = g.Infer(); err != nil {
 		return nil, err
 	}
@@ -132,7 +137,7 @@ const maxThreads = 1 << 10
 
 func (m *model) session(threads int) *Session {
 	s := &Session{model: m, threads: threads, pool: newPool(threads - 1)}
-	s.stats = Stats{ISA: m.weights.set.Name, Threads: threads, WeightBytes: m.weights.bytes}
+	s.stats = Stats{ISA: m.program.isa(), Threads: threads, WeightBytes: m.weights.bytes}
 	// Helpers know the pool only, so a forgotten session is collected and they end.
 	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
 	return s

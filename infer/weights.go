@@ -13,6 +13,7 @@ import (
 // put off to [weights.pack], which does it on all cores.
 type weights struct {
 	set   *kernel.Float32
+	set8  *kernel.Int8
 	mu    sync.Mutex
 	packs map[packKey]*packed
 	jobs  []func()
@@ -48,8 +49,8 @@ type packed struct {
 // few rows are split between threads by output channels instead of rows.
 const columnBlock = 128
 
-func newWeights(set *kernel.Float32) *weights {
-	return &weights{set: set, packs: map[packKey]*packed{}}
+func newWeights(set *kernel.Float32, set8 *kernel.Int8) *weights {
+	return &weights{set: set, set8: set8, packs: map[packKey]*packed{}}
 }
 
 // get returns the packed form of a weight and its bias, which may be nil; it can be used
@@ -158,8 +159,8 @@ func (w *weights) pack(threads int) {
 }
 
 // transposed returns the n×k transpose of a k×n matrix.
-func transposed(v []float32, k, n int) []float32 {
-	t := make([]float32, len(v))
+func transposed[T any](v []T, k, n int) []T {
+	t := make([]T, len(v))
 	for i := range k {
 		for o, x := range v[i*n:][:n] {
 			t[o*k+i] = x

@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package kernel
+
+var int8Sets = []*Int8{&generic8}
