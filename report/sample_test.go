@@ -1,0 +1,96 @@
+package report_test
+
+import (
+	"image"
+	"image/color"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/report"
+)
+
+// network is a stem, two blocks of different resolution and a head, named as package model
+// names them.
+func network() *graph.Graph {
+	g := &graph.Graph{}
+	in := &graph.Value{Name: "input", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{
+		graph.Symbol("batch"), graph.Fixed(3), graph.Symbol("height"), graph.Symbol("width")}}}
+	g.Inputs = []*graph.Value{in}
+	weight := func(name string, shape ...int) *graph.Value {
+		n, err := graph.Numel(shape)
+		if err != nil {
+			panic(err)
+		}
+		return graph.Weight(name, graph.Float32Tensor(shape, make([]float32, n)))
+	}
+	pad := [4]int{1, 1, 1, 1}
+	x := g.Add("features.0.conv1", graph.Conv{Strides: [2]int{2, 2}, Pads: pad, Group: 1}, in, weight("w0", 8, 3, 3, 3), weight("b0", 8))
+	x = g.Add("features.0", graph.Gelu{}, x)
+	y := g.Add("features.1.token_mixer.dw", graph.Conv{Strides: [2]int{1, 1}, Pads: pad, Group: 8}, x, weight("w1", 8, 1, 3, 3))
+	s := g.Add("features.1.token_mixer.se.squeeze", graph.GlobalAveragePool{}, y)
+	s = g.Add("features.1.token_mixer.se.fc1", graph.Conv{Strides: [2]int{1, 1}, Group: 1}, s, weight("w2", 8, 8, 1, 1))
+	y = g.Add("features.1.token_mixer.se", graph.Mul{}, y, s)
+	x = g.Add("features.1", graph.Add{}, x, y)
+	scale, zero := graph.Weight("scale", graph.Float32Tensor(nil, []float32{1})), graph.Weight("zero", graph.Int8Tensor(nil, []int8{0}))
+	q := graph.Weight("w3", graph.Int8Tensor([]int{16, 8, 1, 1}, make([]int8, 128)))
+	d := g.Add("w3.float", graph.DequantizeLinear{}, q, scale, zero)
+	x = g.Add("features.2.token_mixer.pw", graph.Conv{Strides: [2]int{2, 2}, Group: 1}, x, d)
+	n := g.Add("features.2.bn", graph.BatchNorm{Epsilon: 1e-5}, x, weight("g", 16), weight("h", 16), weight("m", 16), weight("v", 16))
+	x = g.Add("stage2", graph.Add{}, n, n)
+	x = g.Add("pool", graph.GlobalAveragePool{}, x)
+	x = g.Add("flatten", graph.Flatten{}, x)
+	g.Outputs = []*graph.Value{g.Add("logits", graph.Gemm{}, x, weight("w4", 10, 16), weight("b4", 10))}
+	return g
+}
+
+// sample fills every field.
+func sample(t testing.TB) *report.Data {
+	t.Helper()
+	net, err := report.NewNetwork(network(), []int{1, 3, 32, 32}, []infer.OpTime{
+		{Name: "features.0", Kind: "Conv+Gelu", Time: 3 * time.Millisecond},
+		{Name: "features.1.token_mixer.dw", Kind: "Conv", Time: time.Millisecond},
+		{Name: "features.1", Kind: "Add", Time: time.Millisecond},
+		{Name: "logits", Kind: "Gemm", Time: 20 * time.Microsecond},
+		{Name: "nobody knows", Kind: "Output", Time: time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := image.NewNRGBA(image.Rect(0, 0, 300, 100))
+	for x := range 300 {
+		img.Set(x, x/3, color.NRGBA{uint8(x), 200, 30, 255})
+	}
+	thumbnail, err := report.Thumbnail(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &report.Data{
+		Title:   "int8 against float",
+		Command: "repvit-verify m.int8.onnx --against m.onnx --images val --report out.html",
+		Verdict: report.Verdict{OK: false, Text: "The logits differ."},
+		Summary: []report.Row{{Name: "Variant", Value: "RepViT-M0.9"}, {Name: "Size", Value: "20.4 MB"}},
+		Network: net,
+		Errors: []report.Errors{{Title: "int8 against float", Divergence: "features.1", Layers: []report.Layer{
+			{Name: "input", SQNR: math.Inf(1)},
+			{Name: "features.0", MaxAbs: 2e-5, RelL2: 1e-5, SQNR: 100},
+			{Name: "features.1", MaxAbs: 0.5, RelL2: 0.25, SQNR: 12},
+			{Name: "features.2", MaxAbs: math.Inf(1), RelL2: math.NaN(), SQNR: math.NaN()},
+		}}},
+		Ranges: []report.Ranges{{Title: "Activations", Tensors: []report.Range{
+			{Name: "features.0", Min: -1, Max: 3, Low: -1, High: 2},
+			{Name: "features.1", Min: -40, Max: 300},
+		}}},
+		Logits: &report.Logits{Name: "int8", Reference: "float", Got: []float32{1, 2, 3, float32(math.NaN())}, Want: []float32{1.5, 2, 2.5, 0}},
+		Images: &report.Images{Count: 10, Top1: 0.8, Top5: 1, Against: "m.onnx", Agree: 0.9, SQNR: 28.5, PerSecond: 60,
+			Confusions:    []report.Confusion{{Label: "cat", Predicted: "cat", Count: 7}, {Label: "cat", Predicted: "dog", Count: 2}, {Label: "dog", Predicted: "fox", Count: 1}},
+			Disagreements: []report.Disagreement{{File: "a.png", Label: "cat", Got: report.Answer{Label: "dog", Score: 0.6}, Want: report.Answer{Label: "cat", Score: 0.5}, Thumbnail: thumbnail}},
+			Disagreeing:   3},
+		Runs: []report.Run{
+			{Name: "m.onnx", Bytes: 20359098, Latency: 9900 * time.Microsecond, Top1: 0.9, Top5: 1, Agree: math.NaN(), SQNR: math.NaN()},
+			{Name: "m.int8.onnx", Bytes: 5600000, Latency: 6 * time.Millisecond, Top1: 0.8, Top5: 1, Agree: 0.9, SQNR: 28.5},
+		},
+	}
+}
