@@ -208,7 +208,7 @@ func (l *lowering) tail(o *opBase, p *product8, real bool) tail8 {
 			l.behind(o, p, &t)
 		}
 	case graph.Relu:
-		if _, q, ok := l.quantizer(n.Output); ok && p.fits(float64(q.scale)) {
+		if _, q, ok := l.quantizer(n.Output); ok && p.fits(q.scale) {
 			l.absorb(o, n)
 			l.quantizeSums(o, p, &t)
 			t.floor = t.out.zero
@@ -288,7 +288,7 @@ func activation(op graph.Op) kernel.Activation {
 // quantizeSums fuses the quantization of an operator's sums.
 func (l *lowering) quantizeSums(o *opBase, p *product8, t *tail8) bool {
 	n, q, ok := l.quantizer(o.out)
-	if !ok || !p.fits(float64(q.scale)) {
+	if !ok || !p.fits(q.scale) {
 		return false
 	}
 	l.absorb(o, n)
@@ -448,7 +448,7 @@ func (l *lowering) worthwhile(p *product8) bool {
 		v = n.Output
 	}
 	_, q, ok := l.quantizer(v)
-	return ok && p.fits(float64(q.scale))
+	return ok && p.fits(q.scale)
 }
 
 // integer makes the operator that starts with the node of b, if that works on quantized
@@ -546,7 +546,7 @@ func (l *lowering) integerProduct(b opBase, p *product8) operator {
 	quantize := l.quantizes(p)
 	if p.shape == dense8 {
 		o := &dense8Op{opBase: b, first: stage8{p: p}}
-		if x := l.producer(p.q).Inputs[0]; quantize != nil && slices.Contains(l.g.Inputs, x) {
+		if x := l.producer(p.q).Inputs[0]; quantize != nil && p.weight[1] <= packedChannels && slices.Contains(l.g.Inputs, x) {
 			o.in[0], o.quantize = x, quantize
 		}
 		p.patches()

@@ -139,13 +139,13 @@ type stage8 struct {
 func (s *stage8) gemm() kernel.Gemm8 {
 	t := &s.tail
 	g := kernel.Gemm8{W: s.w.matrix, Floor: t.floor, Table: t.table}
-	unit := 1.0
+	unit := float32(1)
 	switch {
 	case t.inner != nil:
-		unit = float64(t.inner.scale)
+		unit = t.inner.scale
 		g.Round, g.Low, g.High, g.Step = true, -float32(t.inner.zero), 255-float32(t.inner.zero), t.inner.scale
 	case t.out != nil && t.act == kernel.Identity:
-		unit = float64(t.out.scale)
+		unit = t.out.scale
 	}
 	if t.out != nil {
 		g.Zero = t.out.zero
@@ -157,6 +157,15 @@ func (s *stage8) gemm() kernel.Gemm8 {
 	}
 	g.Scale = s.p.scales(unit, kernel.Lanes)
 	return g
+}
+
+// acts returns the activation function of a float32 result, or that between a float32
+// product and its quantization.
+func (t *tail8) acts() (result, between kernel.Activation) {
+	if t.out == nil {
+		return t.act, kernel.Identity
+	}
+	return kernel.Identity, t.act
 }
 
 // matrix8Op is a product of rows with a constant matrix, 1×1 convolution, Gemm or MatMul,
@@ -203,8 +212,8 @@ func (o *matrix8Op) plan(p *planner) error {
 	if o.second != nil {
 		work += hidden * o.second.p.n
 	}
-	act := o.first.tail.act
-	scratch := kernel.Mixer8Scratch(k, hidden, act)
+	act, between := o.first.tail.acts()
+	scratch := kernel.Mixer8Scratch(k, hidden, between)
 	p.scratch = max(p.scratch, scratch)
 	set := p.program.weights.set8
 	p.step(rows.rows, work/4, rowTile8, []*buffer{x, real, res, res8, out, out8}, func(e *exec) func(*local, int, int) {
@@ -213,8 +222,8 @@ func (o *matrix8Op) plan(p *planner) error {
 		if o.quantize != nil {
 			m.Quantize = o.quantize.quantizer()
 		}
-		if o.first.tail.out != nil && act != kernel.Identity {
-			m.Act, m.Hidden = act, o.first.tail.out.quantizer()
+		if between != kernel.Identity {
+			m.Act, m.Hidden = between, o.first.tail.out.quantizer()
 		}
 		g := &m.Expand
 		if o.second != nil {
@@ -227,7 +236,7 @@ func (o *matrix8Op) plan(p *planner) error {
 			l.integers.mixer = *m
 			l.integers.mixer.From, l.integers.mixer.To, l.integers.mixer.Scratch = from, to, s
 			set.Mix(&l.integers.mixer)
-			if out != nil && act != kernel.Identity && o.second == nil {
+			if act != kernel.Identity {
 				p.set.Apply(g.Out.Data[from*g.Out.LD:to*g.Out.LD], act)
 			}
 		}
@@ -305,16 +314,16 @@ func (o *dense8Op) plan(p *planner) error {
 	res, res8, out, out8 := o.output(p, &o.first.tail, chansLayout, func(res *buffer) []*buffer { return []*buffer{res} })
 	shape = p.dims(o.out)
 	width := shape[3]
-	act := o.first.tail.act
-	scratch := kernel.Mixer8Scratch(prod.k, prod.n, act)
+	act, between := o.first.tail.acts()
+	scratch := kernel.Mixer8Scratch(prod.k, prod.n, between)
 	p.scratch = max(p.scratch, scratch)
 	set := p.program.weights.set8
 	p.step(shape[0]*shape[2], width*prod.k*prod.n/4, 1, []*buffer{framed, res, res8, out, out8}, func(e *exec) func(*local, int, int) {
 		m := &kernel.Mixer8{Expand: o.first.gemm(), Apply: p.set.Apply}
 		m.Expand.Segments, m.Expand.Below = prod.weight[2], f.ld
 		m.Expand.In.LD = c.Strides[1] * f.pixel
-		if o.first.tail.out != nil && act != kernel.Identity {
-			m.Act, m.Hidden = act, o.first.tail.out.quantizer()
+		if between != kernel.Identity {
+			m.Act, m.Hidden = between, o.first.tail.out.quantizer()
 		}
 		src, dst, dst8, add, add8 := e.bytes(framed), e.matrix(out), e.matrix8(out8), e.matrix(res), e.matrix8(res8)
 		return func(l *local, from, to int) {
@@ -328,7 +337,7 @@ func (o *dense8Op) plan(p *planner) error {
 				k.Expand.Residual, k.Expand.Residual8 = below(add, r*width), below8(add8, r*width)
 				set.Mix(k)
 			}
-			if out != nil && act != kernel.Identity {
+			if act != kernel.Identity {
 				p.set.Apply(dst.Data[from*width*dst.LD:to*width*dst.LD], act)
 			}
 		}
@@ -457,7 +466,7 @@ func (o *depthwise8Op) plan(p *planner) error {
 	img := image(x, out, o.p.conv.Strides[0])
 	border := kernel.NewBytes(img.W * x.ld)
 	fill(border, o.p.in.zero)
-	scale := o.p.scales(float64(o.tail.out.scale), kernel.Lanes8)
+	scale := o.p.scales(o.tail.out.scale, kernel.Lanes8)
 	set := p.program.weights.set8
 	p.step(img.N*img.HO, 2*img.WO*x.ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
 		d := kernel.Depthwise8{Image: img, In: e.matrix8(x), Out: e.matrix8(out), W: o.w.taps, Border: border, Scale: scale,
@@ -554,7 +563,7 @@ func (o *scale8Op) plan(p *planner) error {
 	}
 	out := p.result8(chansLayout, candidates...)
 	pixels := x.shape[2] * x.shape[3]
-	unit := float32(float64(o.from[0].scale) * float64(o.from[1].scale) / float64(o.to.scale))
+	unit := o.from[0].scale * o.from[1].scale / o.to.scale
 	zero, gateZero := o.from[o.x].zero, o.from[1-o.x].zero
 	p.scratch = max(p.scratch, x.ld)
 	set := p.program.weights.set8

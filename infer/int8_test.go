@@ -237,7 +237,7 @@ var patterns = []pattern{
 	}, []string{"quantize Q", "dequantize DQ"}, 1e9 / (1 << 22)},
 }
 
-// graphOf builds a pattern behind a float32 convolution to 20 channels.
+// graph builds a pattern behind a float32 convolution to 20 channels.
 func (p pattern) graph() *graph.Graph {
 	b := newBuilder(3)
 	b.Outputs = []*graph.Value{p.build(b, b.conv(b.input(), 3, 20, 1, 1, 1))}
@@ -387,6 +387,43 @@ func TestRandomGraphs8(t *testing.T) {
 			for i, v := range b.Outputs {
 				if r := sqnr(all[i].Float32s(), observed[v].Float32s()); r < 25 {
 					t.Errorf("seed %d: output %d is %.1f dB from the definition", seed, i, r)
+				}
+			}
+		}
+	}
+}
+
+// TestInputChannels8 checks convolutions of inputs with any number of channels.
+func TestInputChannels8(t *testing.T) {
+	for c := 1; c < 9; c++ {
+		for _, kernel := range []int{1, 3, 7} {
+			b := newBuilder(c)
+			b.Outputs = []*graph.Value{b.conv8(b.rounded(b.input()), c, 5, kernel, 1, 1)}
+			x := randomInput(2, c, 7, 6)
+			want := definition(t, b.Graph, x)
+			for i, got := range run(t, open(t, b.Graph, Options{}), x) {
+				if math.Abs(float64(got-want[i])) > 3e-5 {
+					t.Fatalf("%d channels, %d×%d: element %d is %v, want %v", c, kernel, kernel, i, got, want[i])
+				}
+			}
+		}
+	}
+}
+
+// TestManyChannels8 checks products whose rows fill the scratch memory of a tile.
+func TestManyChannels8(t *testing.T) {
+	for _, c := range []int{480, 830, 960, 3000} {
+		for _, n := range []int{5, 300} {
+			for _, quantized := range []bool{false, true} {
+				b := newBuilder(c)
+				y := b.add(graph.Gelu{}, b.conv8(b.rounded(b.input()), c, n, 1, 1, 1))
+				if quantized {
+					y = b.conv8(b.rounded(y), n, c, 1, 1, 1)
+				}
+				b.Outputs = []*graph.Value{y}
+				x := randomInput(1, c, 5, 4)
+				if r := sqnr(run(t, open(t, b.Graph, Options{}), x), definition(t, b.Graph, x)); r < 35 {
+					t.Errorf("%d to %d channels: %.1f dB from the definition", c, n, r)
 				}
 			}
 		}
@@ -577,7 +614,7 @@ func BenchmarkInt8(b *testing.B) {
 		float := v.deploy()
 		b.Run(v.name+"/float32", func(b *testing.B) { benchmark(b, float, 1, 1, 3, 224, 224) })
 		for _, s := range scopes {
-			g := quantized(b, float, s, randomInput(1, 3, 224, 224))
+			g := quantized(b, float, s, randomInput(1, 3, 64, 64))
 			b.Run(v.name+"/"+s.name, func(b *testing.B) { benchmark(b, g, 1, 1, 3, 224, 224) })
 		}
 	}

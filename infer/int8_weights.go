@@ -48,7 +48,7 @@ type product8 struct {
 	layout  layout // in which q is a matrix of pixels and channels
 	n, k    int
 	w       []int8    // n rows of k
-	unit    []float64 // what one unit of the sums stands for: input scale · weight scale
+	unit    []float32 // what one unit of the sums stands for: input scale · weight scale
 	bias    []int32   // with the correction for the input's zero point
 	largest []float64 // magnitude that a sum can have
 }
@@ -189,7 +189,11 @@ func (l *lowering) newProduct(n *graph.Node) *product8 {
 		return nil
 	}
 	for c := range p.n {
-		p.unit = append(p.unit, float64(p.in.scale)*w.scale[min(c, len(w.scale)-1)])
+		u := p.in.scale * float32(w.scale[min(c, len(w.scale)-1)])
+		if !(u > 1e-35 && u < 1e35) {
+			return nil
+		}
+		p.unit = append(p.unit, u)
 	}
 	var bias *graph.Value
 	if len(n.Inputs) > 2 {
@@ -290,7 +294,7 @@ func (p *product8) biases(l *lowering, v *graph.Value, b []float64) bool {
 	if w, ok := l.quantizedWeight(v, graph.Int32); ok && (len(w.scale) == 1 || len(w.scale) == p.n) {
 		for c, q := range w.t.Int32s() {
 			// Scales that are equal but for their rounding to float32 leave integers as they are.
-			r := w.scale[min(c, len(w.scale)-1)] / p.unit[c]
+			r := w.scale[min(c, len(w.scale)-1)] / float64(p.unit[c])
 			if math.Abs(r-1) < 1e-5 {
 				r = 1
 			}
@@ -303,24 +307,25 @@ func (p *product8) biases(l *lowering, v *graph.Value, b []float64) bool {
 		return false // not dequantized
 	}
 	for c, x := range values {
-		b[c] = math.RoundToEven(x / p.unit[c])
+		b[c] = math.RoundToEven(x / float64(p.unit[c]))
 	}
 	return true
 }
 
-// scales returns the factors that turn sums into multiples of unit, padded.
-func (p *product8) scales(unit float64, lanes int) []float32 {
+// scales returns the factors that turn sums into multiples of unit, padded. They are
+// computed in float32, as ONNX Runtime does.
+func (p *product8) scales(unit float32, lanes int) []float32 {
 	s := kernel.Floats(kernel.Pad(p.n, lanes))
 	for c, u := range p.unit {
-		s[c] = float32(u / unit)
+		s[c] = u / unit
 	}
 	return s
 }
 
 // fits reports whether every sum, as a multiple of unit, is far from overflowing an int32.
-func (p *product8) fits(unit float64) bool {
+func (p *product8) fits(unit float32) bool {
 	for c, u := range p.unit {
-		if m := p.largest[c] * u / unit; !(m < 1<<30) {
+		if m := p.largest[c] * float64(u) / float64(unit); !(m < 1<<30) {
 			return false
 		}
 	}

@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/hugepage"
 )
 
 // Fuse returns the deploy form of g, which is not changed. Values that are outputs of the
@@ -407,7 +408,7 @@ func (l *linear) round() (weight, bias *graph.Tensor) {
 	switch {
 	case weight.DType == graph.Float32 && l.column == nil && l.row != nil:
 		// Most of a network's weights: without the detour over a row of float64.
-		w, v := make([]float32, l.rows*l.cols), weight.Float32s()
+		w, v := hugepage.Make[float32](l.rows*l.cols), weight.Float32s()
 		for o, r := range l.row {
 			from, to := v[o*l.cols:][:l.cols], w[o*l.cols:][:l.cols]
 			for i, x := range from {
@@ -416,7 +417,7 @@ func (l *linear) round() (weight, bias *graph.Tensor) {
 		}
 		weight = graph.Float32Tensor(weight.Shape, w)
 	case weight.DType != graph.Float32 || l.column != nil || l.row != nil:
-		w := make([]float32, l.rows*l.cols)
+		w := hugepage.Make[float32](l.rows * l.cols)
 		l.apply(func(o int, row []float64) {
 			for i, x := range row {
 				w[o*l.cols+i] = float32(x)

@@ -16,11 +16,11 @@ type Matrix8 struct {
 // set. The bias contains the correction for the zero point of the product's input: a sum
 // of (x−z)·w is one of x·w less z·Σw.
 type Packed8 struct {
-	K, N int     // unpadded sizes
-	B    []int8  // panels, private to the set
-	Bias []int32 // Pad(N, Lanes) elements
-	wide []int16 // panels of sets that multiply 16-bit numbers
-	none []float32
+	K, N int       // unpadded sizes
+	B    []int8    // panels, private to the set
+	Bias []int32   // Pad(N, Lanes) elements
+	wide []int16   // panels of sets that multiply 16-bit numbers
+	none []float32 // zeros: what is added where there is no residual
 }
 
 // Gemm8 describes an integer product over rows [From, To) of In, which has K = W.K columns

@@ -26,7 +26,11 @@
 // between threads.
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/repvit-go/repvit/internal/hugepage"
+)
 
 // Lanes is the multiple to which float32 rows are padded.
 const Lanes = 16
@@ -173,10 +177,10 @@ func Named(name string) *Float32 {
 }
 
 // Floats returns n zeroed elements that start on a 64-byte boundary, so that no vector of
-// an activation or a panel of weights straddles two cache lines. Kernels take any
-// alignment; this one is the fastest.
+// an activation or a panel of weights straddles two cache lines, on huge pages if there are
+// many. Kernels take any alignment; this one is the fastest.
 func Floats(n int) []float32 {
-	b := make([]float32, n+Lanes-1)
+	b := hugepage.Make[float32](n + Lanes - 1)
 	off := 0
 	if n > 0 {
 		off = int(-(uintptr(unsafe.Pointer(&b[0])) / 4) % Lanes)
