@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/load"
+	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/native"
+	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/quant"
+	"github.com/repvit-go/repvit/reparam"
+)
+
+// result is what --json prints for one checkpoint.
+type result struct {
+	Input      string       `json:"input"`
+	Variant    string       `json:"variant"`
+	Generation string       `json:"generation"`
+	Classes    int          `json:"classes"`
+	Distilled  bool         `json:"distilled"`
+	Parameters int64        `json:"parameters"`
+	MACs       int64        `json:"macs"`
+	Ignored    []string     `json:"ignored,omitempty"`
+	Check      *check       `json:"check,omitempty"`
+	Quant      *quantResult `json:"quant,omitempty"`
+	Output     output       `json:"output"`
+	Seconds    float64      `json:"seconds"`
+
+	parts  []model.Part
+	report *quant.Report
+}
+
+type output struct {
+	Path   string `json:"path"`
+	Format string `json:"format"`
+	Opset  int    `json:"opset,omitempty"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+type quantResult struct {
+	Scheme      string  `json:"scheme"`
+	Calibration string  `json:"calibration"`
+	Samples     int     `json:"samples"`
+	SQNR        float64 `json:"sqnr_db"`
+}
+
+// convertAll converts every checkpoint; one that fails does not stop the others.
+func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr io.Writer) error {
+	checkpoints, err := expand(args)
+	if err != nil {
+		return err
+	}
+	if err := cfg.duplicateOutputs(checkpoints); err != nil {
+		return err
+	}
+	if cfg.outputDir != "" {
+		if err := os.MkdirAll(cfg.outputDir, 0o777); err != nil {
+			return err
+		}
+	}
+	var results []*result
+	var failures []error
+	for _, path := range checkpoints {
+		r, err := convert(ctx, cfg, path, stderr)
+		if err != nil {
+			if len(checkpoints) == 1 || ctx.Err() != nil {
+				return err
+			}
+			failures = append(failures, err)
+			continue
+		}
+		results = append(results, r)
+		if !cfg.quiet && !cfg.json {
+			r.print(stderr)
+		}
+	}
+	if cfg.json {
+		if err := printResults(stdout, len(checkpoints), results, failures); err != nil {
+			return err
+		}
+	}
+	for _, err := range failures {
+		fmt.Fprintf(stderr, "repvit-convert: %s\n", cli.OneLine(err.Error()))
+	}
+	if len(failures) > 0 {
+		return fmt.Errorf("%d of %d checkpoints failed", len(failures), len(checkpoints))
+	}
+	return nil
+}
+
+func printResults(w io.Writer, checkpoints int, results []*result, failures []error) error {
+	if checkpoints == 1 && len(results) == 1 {
+		return cli.PrintJSON(w, results[0])
+	}
+	texts := make([]string, 0, len(failures))
+	for _, err := range failures {
+		texts = append(texts, err.Error())
+	}
+	return cli.PrintJSON(w, map[string]any{"results": slices.Concat([]*result{}, results), "failures": texts})
+}
+
+// expand replaces folders by the checkpoints that stand in them.
+func expand(args []string) ([]string, error) {
+	var out []string
+	for _, a := range args {
+		info, err := os.Stat(a)
+		if err != nil || !info.IsDir() {
+			out = append(out, a)
+			continue
+		}
+		entries, err := os.ReadDir(a)
+		if err != nil {
+			return nil, err
+		}
+		n := len(out)
+		for _, e := range entries {
+			if !e.IsDir() && isCheckpointName(e.Name()) {
+				out = append(out, filepath.Join(a, e.Name()))
+			}
+		}
+		if len(out) == n {
+			return nil, fmt.Errorf("%s: found no checkpoints in the folder, expected files ending in .pth, .pt or .safetensors", a)
+		}
+	}
+	return out, nil
+}
+
+// convert turns one checkpoint into its output file, which gets its name last of all.
+func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*result, error) {
+	start := time.Now()
+	labels, err := readLabels(cfg.labels)
+	if err != nil {
+		return nil, err
+	}
+	in, err := load.Open(path, load.Options{Weights: cfg.weights, Model: cfg.modelOptions(labels)})
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	target := cfg.outputFor(path)
+	format, err := cfg.formatOf(target)
+	if err != nil {
+		return nil, err
+	}
+	if same(path, target) {
+		return nil, fmt.Errorf("%s: it would be overwritten by its own conversion, expected another --output", path)
+	}
+	r := &result{Input: path}
+	training := in.Graph
+	deploy := training
+	if cfg.fuse {
+		deploy = reparam.Fuse(training)
+	}
+	if err := r.describe(in, deploy, cfg); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	g := deploy
+	switch {
+	case cfg.quant:
+		if g, err = quantize(ctx, cfg, training, deploy, r, stderr); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	case cfg.half:
+		g = quant.Half(deploy)
+	}
+	out, err := outfile.Create(target)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Discard()
+	if r.Output, err = encode(out, g, target, format, cfg); err != nil {
+		return nil, fmt.Errorf("%s: %w", target, err)
+	}
+	if cfg.check {
+		if r.Check, err = prove(ctx, cfg, training, deploy, out, format); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if cfg.report != "" {
+		if err := writeReport(ctx, cfg, r, training, deploy, g); err != nil {
+			return nil, err
+		}
+	}
+	if err := out.Commit(); err != nil {
+		return nil, err
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return r, nil
+}
+
+// same reports whether two paths are one file.
+func same(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+func (r *result) describe(in *load.File, deploy *graph.Graph, cfg *config) error {
+	info := model.InfoOf(deploy)
+	if in.Model != nil {
+		info = in.Model.Info
+		r.Ignored = in.Model.Ignored
+	}
+	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
+	r.Parameters = deploy.Parameters()
+	h, w := cfg.resolution()
+	var err error
+	if r.parts, err = model.Parts(deploy, h, w); err != nil {
+		return err
+	}
+	for _, p := range r.parts {
+		r.MACs += p.MACs
+	}
+	return nil
+}
+
+// encode writes the graph and says what was written.
+func encode(w io.Writer, g *graph.Graph, path, format string, cfg *config) (output, error) {
+	out := output{Path: path, Format: format}
+	count := &counter{w: w}
+	if cfg.json {
+		count.sum = sha256.New()
+	}
+	var err error
+	if format == formatNative {
+		err = native.Encode(count, g)
+	} else {
+		out.Opset = cfg.opset
+		err = onnx.Encode(count, g, onnx.Options{Opset: cfg.opset})
+	}
+	out.Bytes = count.n
+	if count.sum != nil {
+		out.SHA256 = hex.EncodeToString(count.sum.Sum(nil))
+	}
+	return out, err
+}
+
+// counter counts and hashes what passes through.
+type counter struct {
+	w   io.Writer
+	n   int64
+	sum hash.Hash // nil for none
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	if c.sum != nil {
+		c.sum.Write(p[:n])
+	}
+	return n, err
+}
+
+// print writes the human summary.
+func (r *result) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s, %s form, %d classes, %.2f M parameters, %.3f GMACs\n", r.Input, r.Variant, r.Generation, r.Classes,
+		float64(r.Parameters)/1e6, float64(r.MACs)/1e9)
+	if len(r.Ignored) > 0 {
+		fmt.Fprintf(w, "  ignored %d keys outside the network, the first is %q\n", len(r.Ignored), r.Ignored[0])
+	}
+	if q := r.Quant; q != nil {
+		fmt.Fprintf(w, "  int8 (%s), calibrated on %s (%d samples): SQNR %.1f dB over the logits\n", q.Scheme, q.Calibration, q.Samples, q.SQNR)
+	}
+	if c := r.Check; c != nil {
+		fmt.Fprintf(w, "  checked: largest difference %.2g, same top-1 on %.0f %% of %d inputs\n", c.MaxAbs, 100*c.Top1Agree, c.inputs)
+	}
+	opset := ""
+	if r.Output.Opset != 0 {
+		opset = fmt.Sprintf(" opset %d", r.Output.Opset)
+	}
+	fmt.Fprintf(w, "  wrote %s: %s%s, %.1f MB, in %.2f s\n", r.Output.Path, r.Output.Format, opset, float64(r.Output.Bytes)/1e6, r.Seconds)
+}
+
+var errCheck = errors.New("the result does not compute what the checkpoint computes; nothing was written")

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/pytorch"
+	"github.com/repvit-go/repvit/quant"
+)
+
+// config is what the flags say.
+type config struct {
+	output, outputDir, format string
+	opset                     int
+	height, width             int // 0 for any
+	batch                     int // 0 for any
+	features, half, softmax   bool
+	weights                   pytorch.Options
+	labels                    string
+	quant                     bool
+	scope                     quant.Scope
+	method                    quant.Method
+	keepFloat                 int
+	calib                     string
+	calibSamples              int
+	cropPct                   float64
+	fuse, check               bool
+	threads                   int
+	json, quiet               bool
+	report                    string
+}
+
+// Formats of --format.
+const (
+	formatONNX   = "onnx"
+	formatNative = "native"
+)
+
+// quantOpset is the default for int8: the first with the Gelu operator, which runtimes keep
+// in int8 where it stands between quantized layers.
+const quantOpset = 20
+
+const description = `Reads a RepViT checkpoint as PyTorch wrote it, without running anything in it,
+fuses its branches, proves that nothing was lost and writes the result.
+
+Examples:
+  repvit-convert m1.pth -o m1.onnx                  ONNX for any batch size
+  repvit-convert m1.pth -o m1.safetensors           native format for Go services
+  repvit-convert m1.pth -o m1.onnx --labels imagenet.txt
+  repvit-convert m1.pth --quant int8 --calib images/ -o m1.int8.onnx
+  repvit-convert *.pth --output-dir out/            many at once
+  repvit-convert inspect m1.pth                     what the file holds`
+
+func newApp() *urfave.App {
+	return &urfave.App{
+		Name:        "repvit-convert",
+		Usage:       "trained RepViT checkpoints to ONNX or the native format",
+		UsageText:   "repvit-convert [flags] CHECKPOINT...\nrepvit-convert inspect [--json] FILE...",
+		Description: description,
+		Version:     cli.Version(),
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`; its extension chooses the format: .onnx or .safetensors; - is standard output (default: CHECKPOINT with .onnx)"},
+			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, which is made if need be, under the checkpoints' names"},
+			&urfave.StringFlag{Name: "format", Usage: "`onnx` or native, whatever the extension"},
+			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21 (default: 17; 20 with --quant)"},
+			&urfave.StringFlag{Name: "size", Value: "224", Usage: "input resolution `N`, HxW or dynamic"},
+			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N` (default: any)"},
+			&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
+			&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
+			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
+			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema)"},
+			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file, for files that hold several"},
+			&urfave.StringFlag{Name: "labels", Usage: "`FILE` with one class name a line, stored in the model"},
+			&urfave.StringFlag{Name: "quant", Usage: "`int8`"},
+			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), Usage: "what runs in int8: `pointwise` (1×1 convolutions and head) or all"},
+			&urfave.StringFlag{Name: "calib", Usage: "calibration images: `DIR` of png and jpeg files, or FILE.npy, N×3×H×W float32, normalised"},
+			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
+			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), Usage: "range estimator: minmax, percentile, mse or entropy"},
+			&urfave.StringFlag{Name: "keep-float", Value: "0", Usage: "leave the `N` most sensitive layers in float, or auto"},
+			&urfave.Float64Flag{Name: "crop-pct", Value: 0.875, Usage: "preprocessing: resize the short side to int(size/`F`), then crop the centre"},
+			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
+			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint computed"},
+			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
+			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores (default: all)"},
+			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
+			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
+		},
+		Action: func(c *urfave.Context) error {
+			cfg, err := parse(c)
+			if err != nil {
+				return err
+			}
+			return convertAll(c.Context, cfg, c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
+		},
+		Commands: []*urfave.Command{inspectCommand()},
+	}
+}
+
+func parse(c *urfave.Context) (*config, error) {
+	cfg := &config{
+		output: c.String("output"), outputDir: c.String("output-dir"), format: c.String("format"),
+		opset: c.Int("opset"), batch: c.Int("batch"), features: c.Bool("features"), half: c.Bool("half"), softmax: c.Bool("softmax"),
+		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
+		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), cropPct: c.Float64("crop-pct"),
+		fuse: !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
+		report: c.String("report"),
+	}
+	var err error
+	if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
+		return nil, err
+	}
+	if cfg.scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
+		return nil, cli.Usagef("--int8-scope: %w", err)
+	}
+	if cfg.method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
+		return nil, cli.Usagef("--calib-method: %w", err)
+	}
+	cfg.keepFloat = quant.KeepAuto
+	if s := c.String("keep-float"); s != "auto" {
+		if cfg.keepFloat, err = strconv.Atoi(s); err != nil || cfg.keepFloat < 0 {
+			return nil, cli.Usagef("--keep-float %q: expected a number of layers or auto", s)
+		}
+	}
+	switch q := c.String("quant"); q {
+	case "":
+	case "int8":
+		cfg.quant = true
+	default:
+		return nil, cli.Usagef("--quant %q: expected int8", q)
+	}
+	if err := cfg.validate(c); err != nil {
+		return nil, err
+	}
+	if cfg.opset == 0 {
+		cfg.opset = onnx.DefaultOpset
+		if cfg.quant {
+			cfg.opset = quantOpset
+		}
+	}
+	return cfg, nil
+}
+
+// validate refuses values and combinations that make no sense.
+func (cfg *config) validate(c *urfave.Context) error {
+	files := c.Args().Len()
+	set := func(names ...string) string {
+		for _, n := range names {
+			if c.IsSet(n) {
+				return n
+			}
+		}
+		return ""
+	}
+	switch {
+	case files == 0:
+		return cli.Usagef("no checkpoint given")
+	case c.IsSet("opset") && (cfg.opset < onnx.MinOpset || cfg.opset > onnx.MaxOpset):
+		return cli.Usagef("--opset %d: expected %d to %d", cfg.opset, onnx.MinOpset, onnx.MaxOpset)
+	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<16):
+		return cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<16)
+	case cfg.threads < 0 || cfg.threads > 1024:
+		return cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
+	case cfg.calibSamples < 1:
+		return cli.Usagef("--calib-samples %d: expected 1 or more", cfg.calibSamples)
+	case cfg.format != "" && cfg.format != formatONNX && cfg.format != formatNative:
+		return cli.Usagef("--format %q: expected onnx or native", cfg.format)
+	case c.IsSet("output") && cfg.output == "":
+		return cli.Usagef("--output: expected a file name")
+	case cfg.output != "" && files > 1:
+		return cli.Usagef("--output with %d checkpoints: use --output-dir", files)
+	case cfg.output != "" && cfg.outputDir != "":
+		return cli.Usagef("--output and --output-dir exclude each other")
+	case cfg.output == "-" && cfg.json:
+		return cli.Usagef("--output - and --json both write to standard output")
+	case cfg.report != "" && files > 1:
+		return cli.Usagef("--report with %d checkpoints: convert them one by one", files)
+	case !cfg.quant && set("int8-scope", "calib", "calib-method", "keep-float", "calib-samples") != "":
+		return cli.Usagef("--%s needs --quant int8", set("int8-scope", "calib", "calib-method", "keep-float", "calib-samples"))
+	case cfg.quant && (cfg.half || !cfg.fuse):
+		return cli.Usagef("--quant excludes --half and --no-fuse")
+	case cfg.features && set("softmax", "labels") != "":
+		return cli.Usagef("--features has no classes for --%s", set("softmax", "labels"))
+	case cfg.weights.EMA && cfg.weights.Key != "":
+		return cli.Usagef("--ema and --key exclude each other")
+	}
+	if err := preprocess.ImageNet(224, 224, cfg.cropPct).Validate(); err != nil {
+		return cli.Usagef("--crop-pct %v: %w", cfg.cropPct, err)
+	}
+	if cfg.output != "" {
+		if _, err := cfg.formatOf(cfg.output); err != nil {
+			return err
+		}
+	}
+	if native := cfg.format == formatNative || cfg.format == "" && extension(cfg.output) == ".safetensors"; native && c.IsSet("opset") {
+		return cli.Usagef("--opset means nothing in the native format")
+	}
+	return nil
+}
+
+func extension(path string) string { return strings.ToLower(filepath.Ext(path)) }
+
+// formatOf chooses the format of an output file.
+func (cfg *config) formatOf(path string) (string, error) {
+	if cfg.format != "" {
+		return cfg.format, nil
+	}
+	switch ext := extension(path); ext {
+	case ".onnx", "", ".":
+		return formatONNX, nil
+	case ".safetensors":
+		return formatNative, nil
+	default:
+		return "", cli.Usagef("--output %q: extension %q, expected .onnx or .safetensors, or --format", path, ext)
+	}
+}
+
+// outputFor returns where the conversion of a checkpoint goes.
+func (cfg *config) outputFor(checkpoint string) string {
+	if cfg.output != "" {
+		return cfg.output
+	}
+	ext := ".onnx"
+	if cfg.format == formatNative {
+		ext = ".safetensors"
+	}
+	path := strings.TrimSuffix(checkpoint, filepath.Ext(checkpoint)) + ext
+	if cfg.outputDir != "" {
+		path = filepath.Join(cfg.outputDir, filepath.Base(path))
+	}
+	return path
+}
+
+// modelOptions are what the graph takes and gives.
+func (cfg *config) modelOptions(labels []string) model.Options {
+	h, w := cfg.resolution()
+	return model.Options{Batch: cfg.batch, Height: cfg.height, Width: cfg.width, Features: cfg.features, Softmax: cfg.softmax,
+		Labels: labels, Preprocess: preprocess.ImageNet(h, w, cfg.cropPct)}
+}
+
+// resolution is the input size that checks and calibration use.
+func (cfg *config) resolution() (height, width int) {
+	if cfg.height == 0 {
+		return 224, 224
+	}
+	return cfg.height, cfg.width
+}
+
+// checkpointExtensions are what a folder is searched for.
+var checkpointExtensions = []string{".pth", ".pt", ".safetensors"}
+
+func isCheckpointName(name string) bool {
+	return slices.Contains(checkpointExtensions, extension(name))
+}
+
+// duplicateOutputs refuses calls in which two checkpoints would write the same file.
+func (cfg *config) duplicateOutputs(checkpoints []string) error {
+	from := map[string]string{}
+	for _, c := range checkpoints {
+		out := cfg.outputFor(c)
+		if other, ok := from[out]; ok {
+			return fmt.Errorf("%s and %s would both become %s", other, c, out)
+		}
+		from[out] = c
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/load"
+	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/verify"
+	"github.com/repvit-go/repvit/verify/foreign"
+)
+
+// verifyModels is the command without a subcommand: what it compares with follows from the
+// flags.
+func verifyModels(c *urfave.Context, cfg *config) error {
+	switch {
+	case cfg.images != "":
+		if cfg.input != "" || cfg.logits != "" {
+			return cli.Usagef("--images excludes --input and --logits")
+		}
+		return evaluate(c, cfg)
+	case cfg.labels != "":
+		return cli.Usagef("--labels needs --images")
+	case cfg.logits != "" && cfg.against != "":
+		return cli.Usagef("--logits and --against exclude each other")
+	case cfg.logits != "" && cfg.input == "":
+		return cli.Usagef("--logits needs --input")
+	case cfg.logits == "" && cfg.against == "":
+		return cli.Usagef("nothing to compare with: give --logits, --against or --images")
+	}
+	path, err := one(c)
+	if err != nil {
+		return err
+	}
+	return compare(c, cfg, path)
+}
+
+// compare is a comparison with reference logits or another network on one input.
+func compare(c *urfave.Context, cfg *config, path string) error {
+	n, err := openNetwork(cfg, path)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	note, err := secondDecoder(n.File)
+	if err != nil {
+		return err
+	}
+	var other *network
+	if cfg.against != "" {
+		if other, err = openNetwork(cfg, cfg.against); err != nil {
+			return err
+		}
+		defer other.Close()
+		if _, err := secondDecoder(other.File); err != nil {
+			return err
+		}
+	}
+	x, err := n.input(cfg, other)
+	if err != nil {
+		return err
+	}
+	var result verify.Comparison
+	with := cfg.logits
+	if cfg.logits != "" {
+		result, err = compareLogits(c.Context, cfg, n, x)
+	} else {
+		with = cfg.against
+		if result, err = verify.Check(c.Context, other.engine, n.engine, x, cfg.tolerance); err != nil {
+			err = fmt.Errorf("%s against %s: %w", path, cfg.against, err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if cfg.report != "" {
+		if err := reportComparison(c.Context, cfg, n, other, x, result); err != nil {
+			return err
+		}
+	}
+	switch {
+	case cfg.json:
+		err = cli.PrintJSON(c.App.Writer, result)
+	case !cfg.quiet:
+		printComparison(c.App.Writer, cfg, path, with, note, result)
+	}
+	if err == nil && !result.Equal {
+		err = cli.ErrDiffers
+	}
+	return err
+}
+
+// input is what --input names, or random, of a shape that both networks take where one of
+// them leaves sizes open.
+func (n *network) input(cfg *config, other *network) (*graph.Tensor, error) {
+	if cfg.input != "" {
+		return readInput(cfg.input)
+	}
+	shape, err := n.shape(cfg, 2)
+	if err != nil {
+		return nil, err
+	}
+	if other != nil {
+		for i, d := range other.Graph.Inputs[0].Type.Shape {
+			if d.Known() && i < len(shape) {
+				shape[i] = d.Size
+			}
+		}
+	}
+	return verify.RandomInput(shape, 1)
+}
+
+func compareLogits(ctx context.Context, cfg *config, n *network, x *graph.Tensor) (verify.Comparison, error) {
+	want, err := verify.ReadTensor(cfg.logits)
+	if err != nil {
+		return verify.Comparison{}, err
+	}
+	if x, err = verify.Fit(n.Graph, x); err != nil {
+		return verify.Comparison{}, fmt.Errorf("%s: %w", cfg.input, err)
+	}
+	got, err := n.engine.Run(ctx, x)
+	if err != nil {
+		return verify.Comparison{}, fmt.Errorf("%s on %s: %w", n.Path, cfg.input, err)
+	}
+	result, err := verify.Compare(got, want, cfg.tolerance)
+	if err != nil {
+		return result, fmt.Errorf("%s against %s: %w", n.Path, cfg.logits, err)
+	}
+	return result, nil
+}
+
+// secondDecoder has an ONNX file decoded once more by software that shares no code with
+// the project, and says what came of it.
+func secondDecoder(f *load.File) (note string, err error) {
+	if f.Kind != load.ONNX {
+		return "", nil
+	}
+	r, err := foreign.Check(f.Data, f.Graph)
+	switch {
+	case errors.Is(err, foreign.ErrUnsupported), errors.Is(err, foreign.ErrDecode) && f.ONNX.Producer != onnx.Producer:
+		return "not compared with a second decoder: " + cli.OneLine(err.Error()), nil
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return fmt.Sprintf("a second decoder (onnx-go) reads the same %d nodes and %d initializers", r.Nodes, r.Initializers), nil
+}
+
+func printComparison(w io.Writer, cfg *config, path, with, note string, r verify.Comparison) {
+	verdict := "equal"
+	if !r.Equal {
+		verdict = "differ"
+	}
+	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v + %v·|reference|)\n",
+		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance.Abs, cfg.tolerance.Rel)
+	if d := r.FirstDivergence; d != nil {
+		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", d.Value, d.MaxAbs)
+	}
+	if note != "" {
+		fmt.Fprintln(w, note)
+	}
+}

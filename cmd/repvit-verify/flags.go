@@ -1,0 +1,157 @@
+package main
+
+import (
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/pytorch"
+	"github.com/repvit-go/repvit/verify"
+)
+
+// config is what the flags say.
+type config struct {
+	input, logits, against, images, labels, output, report string
+	tolerance                                              verify.Tolerance
+	engine                                                 string
+	threads, runs, batch                                   int
+	height, width                                          int // 0 where --size was not given
+	cropPct                                                float64
+	weights                                                pytorch.Options
+	json, quiet                                            bool
+}
+
+// Engines of --engine.
+const (
+	engineFast      = "fast"
+	engineReference = "reference"
+)
+
+const description = `MODEL is an ONNX file, a native .safetensors, or a checkpoint, which runs unfused.
+
+Examples:
+  repvit-verify m1.onnx --input x.npy --logits y.npy       equal to reference logits?
+  repvit-verify m1.onnx --against m1.pth                   where do two files differ first?
+  repvit-verify m1.int8.onnx --images val/ --labels val.csv --against m1.pth
+  repvit-verify A.onnx B.onnx C.safetensors --images val/ --labels val.csv
+  repvit-verify run m1.onnx --input x.npy -o y.npy
+  repvit-verify bench m1.safetensors --threads 1
+  repvit-verify preprocess cat.jpg --size 224 -o x.npy
+
+Exit status: 0 equal or done, 1 outputs differ or the work failed, 2 wrong usage.`
+
+// Flags by topic.
+func engineFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "engine", Value: engineFast, Usage: "`fast` (float32, as services run it) or reference (float64, plain loops)"},
+		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores (default: all)"},
+		&urfave.BoolFlag{Name: "ema", Usage: "of a checkpoint, the averaged weights (model_ema)"},
+		&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in a checkpoint that holds several"},
+	}
+}
+
+func imageFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "size", Usage: "input resolution `N` or HxW (default: what the model says, else 224)"},
+		&urfave.Float64Flag{Name: "crop-pct", Usage: "preprocessing: resize the short side to int(size/`F`) (default: what the model says, else 0.875)"},
+	}
+}
+
+func commonFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
+		&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
+	}
+}
+
+func concat(lists ...[]urfave.Flag) []urfave.Flag {
+	var all []urfave.Flag
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func newApp() *urfave.App {
+	action := func(f func(*urfave.Context, *config) error) urfave.ActionFunc {
+		return func(c *urfave.Context) error {
+			cfg, err := parse(c)
+			if err != nil {
+				return err
+			}
+			return f(c, cfg)
+		}
+	}
+	input := &urfave.StringFlag{Name: "input", Usage: "`FILE`.npy with the input, N×3×H×W float32, normalised"}
+	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
+	return &urfave.App{
+		Name:        "repvit-verify",
+		Usage:       "prove that a RepViT network computes what it should",
+		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|preprocess [flags] FILE",
+		Description: description,
+		Version:     cli.Version(),
+		Flags: concat([]urfave.Flag{
+			input,
+			&urfave.StringFlag{Name: "logits", Usage: "compare with reference logits: `FILE`.npy, .npz (FILE.npz:NAME) or a .pt that holds a tensor"},
+			&urfave.StringFlag{Name: "against", Usage: "compare with the network in `OTHER`"},
+			&urfave.StringFlag{Name: "images", Usage: "evaluate on the png and jpeg images in `DIR`"},
+			&urfave.StringFlag{Name: "labels", Usage: "`L.csv` with the images' classes: file,label with a header"},
+			&urfave.Float64Flag{Name: "atol", Value: 1e-4, Usage: "absolute tolerance `T`: equal means |got − want| ≤ atol + rtol·|want|"},
+			&urfave.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance `T`"},
+			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
+		}, engineFlags(), imageFlags(), commonFlags()),
+		Action: action(verifyModels),
+		Commands: []*urfave.Command{
+			{Name: "run", Usage: "write the logits of an input", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{input, output}, engineFlags(), commonFlags()), Action: action(runModel)},
+			{Name: "bench", Usage: "measure latency", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{
+				&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},
+				&urfave.IntFlag{Name: "batch", Value: 1, Usage: "images `N` in each"},
+				&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
+			}, engineFlags(), imageFlags()[:1], commonFlags()), Action: action(bench)},
+			{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: concat([]urfave.Flag{output}, imageFlags(), commonFlags()), Action: action(preprocessImage)},
+		},
+	}
+}
+
+func parse(c *urfave.Context) (*config, error) {
+	cfg := &config{
+		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
+		output: c.String("output"), report: c.String("report"), tolerance: verify.Tolerance{Abs: c.Float64("atol"), Rel: c.Float64("rtol")},
+		engine: c.String("engine"), threads: c.Int("threads"), runs: c.Int("runs"), batch: c.Int("batch"), cropPct: c.Float64("crop-pct"),
+		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, json: c.Bool("json"), quiet: c.Bool("quiet"),
+	}
+	if s := c.String("size"); s != "" {
+		var err error
+		if cfg.height, cfg.width, err = cli.ParseSize(s); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case c.Args().Len() == 0:
+		return nil, cli.Usagef("no file given")
+	case cfg.threads < 0 || cfg.threads > 1024:
+		return nil, cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
+	case cfg.engine != "" && cfg.engine != engineFast && cfg.engine != engineReference:
+		return nil, cli.Usagef("--engine %q: expected fast or reference", cfg.engine)
+	case !(cfg.tolerance.Abs >= 0 && cfg.tolerance.Rel >= 0):
+		return nil, cli.Usagef("--atol %v, --rtol %v: expected numbers that are not negative", cfg.tolerance.Abs, cfg.tolerance.Rel)
+	case c.IsSet("runs") && (cfg.runs < 1 || cfg.runs > 1<<20):
+		return nil, cli.Usagef("--runs %d: expected 1 to %d", cfg.runs, 1<<20)
+	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<12):
+		return nil, cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<12)
+	}
+	if c.IsSet("crop-pct") {
+		if err := preprocess.ImageNet(224, 224, cfg.cropPct).Validate(); err != nil {
+			return nil, cli.Usagef("--crop-pct %v: %w", cfg.cropPct, err)
+		}
+	}
+	return cfg, nil
+}
+
+// one returns the only argument.
+func one(c *urfave.Context) (string, error) {
+	if n := c.Args().Len(); n != 1 {
+		return "", cli.Usagef("found %d files, expected one", n)
+	}
+	return c.Args().First(), nil
+}

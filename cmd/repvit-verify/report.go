@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/reporting"
+	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/report"
+	"github.com/repvit-go/repvit/verify"
+)
+
+func (n *network) rows() []report.Row {
+	rows := []report.Row{
+		{Name: "Model", Value: fmt.Sprintf("%s, %s, %.1f MB", n.Path, n.Kind, float64(n.Size)/1e6)},
+		{Name: "Parameters", Value: fmt.Sprintf("%.2f M", float64(n.Graph.Parameters())/1e6)},
+	}
+	if n.session != nil {
+		s := n.session.Stats()
+		rows = append(rows, report.Row{Name: "Engine", Value: fmt.Sprintf("%s, %d threads", s.ISA, s.Threads)})
+	} else {
+		rows = append(rows, report.Row{Name: "Engine", Value: "reference, float64"})
+	}
+	return rows
+}
+
+func newReport(title string) *report.Data {
+	return &report.Data{Title: title, Command: "repvit-verify " + reporting.CommandLine(os.Args[1:])}
+}
+
+// reportComparison shows a comparison; other is nil where it was with logits from a file.
+func reportComparison(ctx context.Context, cfg *config, n, other *network, x *graph.Tensor, r verify.Comparison) (err error) {
+	with := cfg.logits
+	if other != nil {
+		with = cfg.against
+	}
+	d := newReport(filepath.Base(n.Path) + " against " + filepath.Base(with))
+	d.Verdict = report.Verdict{OK: r.Equal, Text: fmt.Sprintf("The outputs are equal: largest difference %.2g.", r.MaxAbs)}
+	if !r.Equal {
+		d.Verdict.Text = fmt.Sprintf("The outputs differ by up to %.2g.", r.MaxAbs)
+		if r.FirstDivergence != nil {
+			d.Verdict.Text += " The first value that differs is " + r.FirstDivergence.Value + "."
+		}
+	}
+	d.Summary = append(n.rows(), report.Row{Name: "Compared with", Value: with},
+		report.Row{Name: "Relative error", Value: fmt.Sprintf("%.2g", r.RelL2)},
+		report.Row{Name: "Same top-1", Value: fmt.Sprintf("%.1f %%", 100*r.Top1Agree)})
+	if n.session != nil {
+		if d.Network, err = reporting.Network(ctx, n.session, x); err != nil {
+			return err
+		}
+	}
+	if other != nil {
+		e, err := reporting.Errors(ctx, filepath.Base(n.Path)+" against "+filepath.Base(with), n.engine, other.engine, x, r.FirstDivergence)
+		if err != nil {
+			return err
+		}
+		d.Errors = []report.Errors{e}
+		if d.Logits, err = reporting.Logits(ctx, filepath.Base(n.Path), filepath.Base(with), n.engine, other.engine, x); err != nil {
+			return err
+		}
+	}
+	return reporting.Write(cfg.report, d)
+}
+
+// reportImages shows an evaluation of one or several networks.
+func reportImages(ctx context.Context, cfg *config, all []evaluated, against *network) error {
+	first := all[0]
+	d := newReport(fmt.Sprintf("%s on %d images", filepath.Base(first.network.Path), first.Images))
+	d.Verdict = report.Verdict{OK: true, Text: fmt.Sprintf("Evaluated %d images.", first.Images)}
+	if first.Labelled {
+		d.Verdict.Text = fmt.Sprintf("Top-1 is %.2f %%, top-5 %.2f %% on %d images.", 100*first.Top1, 100*first.Top5, first.Images)
+	}
+	if first.Compared {
+		d.Verdict.Text += fmt.Sprintf(" It agrees with %s on %.2f %%.", filepath.Base(against.Path), 100*first.Agree)
+	}
+	d.Summary = first.network.rows()
+	if len(all) == 1 {
+		images, err := imagesSection(ctx, cfg, first, against)
+		if err != nil {
+			return err
+		}
+		d.Images = images
+	} else {
+		for _, r := range all {
+			run := report.Run{Name: filepath.Base(r.network.Path), Bytes: r.network.Size, Latency: r.latency,
+				Top1: math.NaN(), Top5: math.NaN(), Agree: math.NaN(), SQNR: math.NaN()}
+			if r.Labelled {
+				run.Top1, run.Top5 = r.Top1, r.Top5
+			}
+			if r.Compared {
+				run.Agree, run.SQNR = r.Agree, r.SQNR
+			}
+			d.Runs = append(d.Runs, run)
+		}
+	}
+	return reporting.Write(cfg.report, d)
+}
+
+// shownDisagreements bounds the images that a report shows.
+const shownDisagreements = 24
+
+func imagesSection(ctx context.Context, cfg *config, r evaluated, against *network) (*report.Images, error) {
+	s := &report.Images{Count: r.Images, Top1: math.NaN(), Top5: math.NaN(), Agree: math.NaN(), SQNR: math.NaN(), PerSecond: r.ImagesPerSecond}
+	if r.Labelled {
+		s.Top1, s.Top5 = r.Top1, r.Top5
+	}
+	if r.Compared {
+		s.Against, s.Agree, s.SQNR = filepath.Base(against.Path), r.Agree, r.SQNR
+	}
+	name := classNames(r.network)
+	confusions := map[[2]int]int{}
+	for _, m := range r.Misses {
+		if m.Label >= 0 && m.Top1 != m.Label {
+			k := [2]int{m.Label, m.Top1}
+			if confusions[k] == 0 {
+				s.Confusions = append(s.Confusions, report.Confusion{Label: name(m.Label), Predicted: name(m.Top1)})
+			}
+			confusions[k]++
+		}
+		if !r.Compared || m.Top1 == m.Against {
+			continue
+		}
+		s.Disagreeing++
+		if len(s.Disagreements) == shownDisagreements {
+			continue
+		}
+		shown, err := disagreement(ctx, cfg, r.network, against, m, name)
+		if err != nil {
+			return nil, err
+		}
+		s.Disagreements = append(s.Disagreements, shown)
+	}
+	i := 0
+	for _, m := range r.Misses { // the order in which they were appended
+		k := [2]int{m.Label, m.Top1}
+		if n := confusions[k]; n > 0 && m.Label >= 0 && m.Top1 != m.Label {
+			s.Confusions[i].Count = n
+			delete(confusions, k)
+			i++
+		}
+	}
+	return s, nil
+}
+
+// disagreement runs an image once more for its thumbnail and the networks' scores.
+func disagreement(ctx context.Context, cfg *config, n, against *network, m verify.Miss, name func(int) string) (report.Disagreement, error) {
+	d := report.Disagreement{File: m.File, Got: report.Answer{Label: name(m.Top1)}, Want: report.Answer{Label: name(m.Against)}}
+	if m.Label >= 0 {
+		d.Label = name(m.Label)
+	}
+	img, err := preprocess.Open(filepath.Join(cfg.images, m.File))
+	if err != nil {
+		return d, err
+	}
+	if d.Thumbnail, err = report.Thumbnail(img); err != nil {
+		return d, err
+	}
+	for _, side := range []struct {
+		n     *network
+		class int
+		score *float64
+	}{{n, m.Top1, &d.Got.Score}, {against, m.Against, &d.Want.Score}} {
+		p, err := side.n.preprocessing(cfg)
+		if err != nil {
+			return d, err
+		}
+		x, err := p.Tensor(img)
+		if err != nil {
+			return d, err
+		}
+		y, err := side.n.engine.Run(ctx, x)
+		if err != nil {
+			return d, err
+		}
+		if *side.score, err = verify.Probability(y, side.class); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// classNames returns the names that the model carries, else numbers.
+func classNames(n *network) func(int) string {
+	labels := n.labels()
+	return func(i int) string {
+		if i >= 0 && i < len(labels) {
+			return labels[i]
+		}
+		return strconv.Itoa(i)
+	}
+}

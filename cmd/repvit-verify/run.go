@@ -1,0 +1,242 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/verify"
+)
+
+// readInput reads an .npy file.
+func readInput(path string) (*graph.Tensor, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	t, err := npy.Read(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// writeTensor writes an .npy file that appears whole or not at all.
+func writeTensor(path string, t *graph.Tensor) error {
+	f, err := outfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if err := npy.Write(f, t); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.Commit()
+}
+
+// runModel is the command run.
+func runModel(c *urfave.Context, cfg *config) error {
+	path, err := one(c)
+	if err != nil {
+		return err
+	}
+	if cfg.input == "" || cfg.output == "" {
+		return cli.Usagef("run needs --input and --output")
+	}
+	x, err := readInput(cfg.input)
+	if err != nil {
+		return err
+	}
+	n, err := openNetwork(cfg, path)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	y, err := n.engine.Run(c.Context, x)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := writeTensor(cfg.output, y); err != nil {
+		return err
+	}
+	switch {
+	case cfg.json:
+		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": y.Shape})
+	case !cfg.quiet:
+		fmt.Fprintf(c.App.ErrWriter, "wrote %s: %v of shape %v\n", cfg.output, y.DType, y.Shape)
+	}
+	return nil
+}
+
+// preprocessImage is the command preprocess.
+func preprocessImage(c *urfave.Context, cfg *config) error {
+	path, err := one(c)
+	if err != nil {
+		return err
+	}
+	if cfg.output == "" {
+		return cli.Usagef("preprocess needs --output")
+	}
+	p := preprocess.ImageNet(224, 224, 0.875)
+	if cfg.height > 0 {
+		p.Height, p.Width = cfg.height, cfg.width
+	}
+	if cfg.cropPct > 0 {
+		p.CropPct = cfg.cropPct
+	}
+	img, err := preprocess.Open(path)
+	if err != nil {
+		return err
+	}
+	x, err := p.Tensor(img)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := writeTensor(cfg.output, x); err != nil {
+		return err
+	}
+	if cfg.json {
+		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": x.Shape, "preprocess": p})
+	}
+	return nil
+}
+
+// latency is what bench --json prints.
+type latency struct {
+	Engine  string         `json:"engine"`
+	ISA     string         `json:"isa"`
+	Threads int            `json:"threads"`
+	Batch   int            `json:"batch"`
+	Median  float64        `json:"median_ms"`
+	P90     float64        `json:"p90_ms"`
+	First   float64        `json:"first_ms"` // opening the file and the first run
+	Arena   int            `json:"arena_bytes,omitempty"`
+	Weights int            `json:"weight_bytes,omitempty"`
+	Profile []operatorTime `json:"profile,omitempty"`
+}
+
+type operatorTime struct {
+	Name         string  `json:"name"`
+	Kind         string  `json:"kind"`
+	Milliseconds float64 `json:"ms"`
+	MACs         int64   `json:"macs"`
+}
+
+// warmUp is how many runs go untimed: caches and the processor's clock settle.
+const warmUp = 5
+
+// bench is the command bench.
+func bench(c *urfave.Context, cfg *config) error {
+	path, err := one(c)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	n, err := openNetwork(cfg, path)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	shape, err := n.shape(cfg, cfg.batch)
+	if err != nil {
+		return err
+	}
+	opened := time.Since(start)
+	x, err := verify.RandomInput(shape, 1)
+	if err != nil {
+		return err
+	}
+	once, err := n.timed(c, x)
+	if err != nil {
+		return err
+	}
+	r := latency{Engine: cfg.engine, Batch: shape[0], First: milliseconds(opened + once), Threads: cfg.threads, ISA: "float64"}
+	if n.session != nil {
+		s := n.session.Stats()
+		r.ISA, r.Threads, r.Arena, r.Weights = s.ISA, s.Threads, s.ArenaBytes, s.WeightBytes
+	}
+	times, err := n.times(c, x, cfg.runs)
+	if err != nil {
+		return err
+	}
+	r.Median, r.P90 = milliseconds(times[len(times)/2]), milliseconds(times[len(times)*9/10])
+	if c.Bool("profile") {
+		if r.Profile, err = n.profile(c, x, cfg.runs); err != nil {
+			return err
+		}
+	}
+	if cfg.json {
+		return cli.PrintJSON(c.App.Writer, r)
+	}
+	fmt.Fprintf(c.App.Writer, "%s: median %.2f ms, 90th percentile %.2f ms, opening and first run %.1f ms (%s engine, %s, %d threads, batch %d)\n",
+		path, r.Median, r.P90, r.First, r.Engine, r.ISA, r.Threads, r.Batch)
+	for _, op := range r.Profile {
+		fmt.Fprintf(c.App.Writer, "%8.3f ms %8.1f MMACs  %-28s %s\n", op.Milliseconds, float64(op.MACs)/1e6, op.Kind, op.Name)
+	}
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
+
+// timed runs the network once.
+func (n *network) timed(c *urfave.Context, x *graph.Tensor) (time.Duration, error) {
+	start := time.Now()
+	if _, err := n.engine.Run(c.Context, x); err != nil {
+		return 0, fmt.Errorf("%s: %w", n.Path, err)
+	}
+	return time.Since(start), nil
+}
+
+// times runs the network the number of times given, after some to warm up, and returns
+// what each took, in ascending order.
+func (n *network) times(c *urfave.Context, x *graph.Tensor, runs int) ([]time.Duration, error) {
+	times := make([]time.Duration, 0, runs)
+	for i := range warmUp + runs {
+		d, err := n.timed(c, x)
+		if err != nil {
+			return nil, err
+		}
+		if i >= warmUp {
+			times = append(times, d)
+		}
+	}
+	slices.Sort(times)
+	return times, nil
+}
+
+// median is the middle one of times.
+func (n *network) median(c *urfave.Context, x *graph.Tensor, runs int) (time.Duration, error) {
+	times, err := n.times(c, x, runs)
+	if err != nil {
+		return 0, err
+	}
+	return times[len(times)/2], nil
+}
+
+func (n *network) profile(c *urfave.Context, x *graph.Tensor, runs int) ([]operatorTime, error) {
+	if n.session == nil {
+		return nil, cli.Usagef("--profile needs --engine fast")
+	}
+	ops, err := n.session.Profile(c.Context, x, runs)
+	if err != nil {
+		return nil, err
+	}
+	return operatorTimes(ops), nil
+}
+
+func operatorTimes(ops []infer.OpTime) []operatorTime {
+	out := make([]operatorTime, len(ops))
+	for i, o := range ops {
+		out[i] = operatorTime{o.Name, o.Kind, milliseconds(o.Time), o.MACs}
+	}
+	return out
+}

@@ -1,0 +1,167 @@
+// Package cmd holds the tests of the commands: stories in testdata, and every command that
+// the documentation shows.
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// bin is the folder of the commands that TestMain built.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "repvit-cmd-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./...").CombinedOutput()
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// setup gives a script the commands and, under testdata, the repository's checkpoints.
+func setup(env *testscript.Env) error {
+	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+	data, err := filepath.Abs("../testdata")
+	if err != nil {
+		return err
+	}
+	return os.Symlink(data, filepath.Join(env.WorkDir, "testdata"))
+}
+
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setup,
+		Condition: func(cond string) (bool, error) {
+			if device, ok := strings.CutPrefix(cond, "device:"); ok {
+				_, err := os.Stat(device)
+				return err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// status N COMMAND… runs a command whose exit status must be N.
+			"status": func(ts *testscript.TestScript, neg bool, args []string) {
+				err := ts.Exec(args[1], args[2:]...)
+				got := 0
+				if e, ok := err.(*exec.ExitError); ok {
+					got = e.ExitCode()
+				} else if err != nil {
+					ts.Fatalf("%v", err)
+				}
+				if fmt.Sprint(got) != args[0] {
+					ts.Fatalf("exit status %d, want %s", got, args[0])
+				}
+			},
+			// oneline FILE fails unless the file holds exactly one line.
+			"oneline": func(ts *testscript.TestScript, neg bool, args []string) {
+				text := ts.ReadFile(args[0])
+				if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+					ts.Fatalf("%s is not one line:\n%s", args[0], text)
+				}
+			},
+			// alone DIR fails unless the folder holds just the files named.
+			"alone": func(ts *testscript.TestScript, neg bool, args []string) {
+				entries, err := os.ReadDir(ts.MkAbs(args[0]))
+				ts.Check(err)
+				var names []string
+				for _, e := range entries {
+					names = append(names, e.Name())
+				}
+				if got, want := strings.Join(names, " "), strings.Join(args[1:], " "); got != want {
+					ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+				}
+			},
+		},
+	})
+}
+
+// TestDocumentedCommands runs every block marked "console" of the documentation, by the
+// rules that docs/README.md gives.
+func TestDocumentedCommands(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the documentation shows a POSIX shell")
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no documentation: %v", err)
+	}
+	data, err := filepath.Abs("../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "../README.md") {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS("../docs/sample")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(data, filepath.Join(dir, "testdata")); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range consoleCommands(string(text)) {
+				cmd := exec.Command("sh", "-ec", c.text)
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+				out, err := cmd.CombinedOutput()
+				var exit *exec.ExitError
+				if err != nil && !errors.As(err, &exit) {
+					t.Fatal(err)
+				}
+				if got := cmd.ProcessState.ExitCode(); got != c.status {
+					t.Fatalf("$ %s\n%sexit status %d, want %d", c.text, out, got, c.status)
+				}
+			}
+		})
+	}
+}
+
+// documented is a command that a page shows.
+type documented struct {
+	text   string
+	status int
+}
+
+// consoleCommands returns the commands of a page; a trailing backslash continues one, and
+// a line "exit status N" says how it ends.
+func consoleCommands(page string) (commands []documented) {
+	on := false
+	for line := range strings.SplitSeq(page, "\n") {
+		line = strings.TrimSpace(line)
+		last := len(commands) - 1
+		switch {
+		case strings.HasPrefix(line, "```"):
+			on = line == "```console"
+		case !on:
+		case strings.HasPrefix(line, "$ "):
+			commands = append(commands, documented{text: line[2:]})
+		case last >= 0 && strings.HasSuffix(commands[last].text, "\\"):
+			commands[last].text += "\n" + line
+		case last >= 0 && strings.HasPrefix(line, "exit status "):
+			fmt.Sscanf(line, "exit status %d", &commands[last].status)
+		}
+	}
+	return commands
+}

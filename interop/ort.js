@@ -1,0 +1,67 @@
+// Runs a model in ONNX Runtime.
+//
+//   node ort.js run MODEL IN.npy OUT.npy [OPTIMIZED.onnx]   writes output i as OUT.i.npy
+//   node ort.js bench MODEL THREADS RUNS N,C,H,W             prints the median milliseconds
+//   node ort.js open MODEL RUNS                              prints the median of a session's creation
+const fs = require('fs');
+const ort = require('onnxruntime-node');
+
+function readNpy(file) {
+  const b = fs.readFileSync(file);
+  const wide = b[6] > 1;
+  const start = (wide ? 12 : 10) + (wide ? b.readUInt32LE(8) : b.readUInt16LE(8));
+  const header = b.toString('latin1', 10, start);
+  if (!header.includes("'<f4'")) throw new Error(`${file}: expected float32`);
+  const dims = /'shape': \(([^)]*)\)/.exec(header)[1].split(',').filter((s) => s.trim()).map(Number);
+  return { dims, data: new Float32Array(b.buffer.slice(b.byteOffset + start)) };
+}
+
+function writeNpy(file, dims, data) {
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${dims.map((d) => d + ',').join(' ')}), }`;
+  const header = text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11) + '\n';
+  const magic = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length & 255, header.length >> 8]);
+  fs.writeFileSync(file, Buffer.concat([magic, Buffer.from(header, 'latin1'), Buffer.from(data.buffer, data.byteOffset, data.byteLength)]));
+}
+
+const median = (t) => t.sort((p, q) => p - q)[t.length >> 1];
+const clock = () => Number(process.hrtime.bigint()) / 1e6;
+
+async function session(model, threads, more = {}) {
+  return ort.InferenceSession.create(model, { graphOptimizationLevel: 'all', interOpNumThreads: 1, intraOpNumThreads: threads, ...more });
+}
+
+async function main(command, model, ...args) {
+  if (command === 'run') {
+    const [input, output, optimized] = args;
+    const s = await session(model, 1, optimized ? { optimizedModelFilePath: optimized } : {});
+    const x = readNpy(input);
+    const y = await s.run({ [s.inputNames[0]]: new ort.Tensor('float32', x.data, x.dims) });
+    s.outputNames.forEach((n, i) => writeNpy(output.replace(/\.npy$/, `.${i}.npy`), y[n].dims, Float32Array.from(y[n].data)));
+    return;
+  }
+  const times = [];
+  if (command === 'open') {
+    for (let i = 0; i < +args[0]; i++) {
+      const t = clock();
+      await session(model, 2);
+      times.push(clock() - t);
+    }
+  } else {
+    const [threads, runs, shape] = args;
+    const s = await session(model, +threads);
+    const dims = shape.split(',').map(Number);
+    const x = new Float32Array(dims.reduce((p, d) => p * d)).map((_, i) => 2 * Math.sin(i * 0.013));
+    const feed = { [s.inputNames[0]]: new ort.Tensor('float32', x, dims) };
+    for (let i = -10; i < +runs; i++) {
+      const t = clock();
+      await s.run(feed);
+      if (i >= 0) times.push(clock() - t);
+    }
+  }
+  console.log(median(times).toFixed(3));
+}
+
+main(...process.argv.slice(2)).catch((e) => {
+  console.error(String(e.message || e));
+  process.exit(1);
+});
