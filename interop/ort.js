@@ -13,7 +13,7 @@ function readNpy(file) {
   const header = b.toString('latin1', 10, start);
   if (!header.includes("'<f4'")) throw new Error(`${file}: expected float32`);
   const dims = /'shape': \(([^)]*)\)/.exec(header)[1].split(',').filter((s) => s.trim()).map(Number);
-  return { dims, data: new Float32Array(b.buffer.slice(b.byteOffset + start)) };
+  return { dims, data: new Float32Array(b.buffer.slice(b.byteOffset + start, b.byteOffset + b.length)) };
 }
 
 function writeNpy(file, dims, data) {

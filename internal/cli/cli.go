@@ -102,12 +102,14 @@ func order(app *cli.App, args []string) ([]string, error) {
 		len(args) > 1 && args[len(args)-1] == "--generate-bash-completion" {
 		return args, nil
 	}
-	values := map[string]bool{} // flags that take a value
+	values := map[string]bool{}    // flags that take a value
+	aliases := map[string]string{} // to the name that urfave/cli is told, so that "-q --quiet" is one flag
 	collect := func(flags []cli.Flag) {
 		for _, f := range flags {
 			_, isBool := f.(*cli.BoolFlag)
 			for _, n := range f.Names() {
 				values[n] = !isBool
+				aliases[n] = f.Names()[0]
 			}
 		}
 	}
@@ -126,13 +128,19 @@ func order(app *cli.App, args []string) ([]string, error) {
 			rest = append(rest, a)
 			continue
 		}
+		name, value, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if known, ok := aliases[name]; ok {
+			a = "--" + known
+			if hasValue {
+				a += "=" + value
+			}
+		}
 		flags = append(flags, a)
-		name := strings.TrimLeft(a, "-")
-		if strings.Contains(name, "=") || !values[name] {
+		if hasValue || !values[name] {
 			continue
 		}
 		if i+1 == len(args) {
-			return nil, Usagef("flag %s needs a value", a)
+			return nil, Usagef("flag %s needs a value", args[i])
 		}
 		i++
 		flags = append(flags, args[i])

@@ -34,6 +34,7 @@ func TestOrder(t *testing.T) {
 		{"-o run in", " run 7 false [in]"},
 		{"in -n -3", "  -3 false [in]"},
 		{"- -q", "  7 true [-]"},
+		{"-q --quiet -o a in --output=b", " b 7 true [in]"},
 		{"", "  7 false []"},
 	}
 	for _, tt := range tests {
