@@ -1,0 +1,157 @@
+package quant
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that the package's functions wrap, beside those of package graph.
+var (
+	ErrNothing     = errors.New("nothing to quantize")       // the scope holds no operator of the graph
+	ErrCalibration = errors.New("unusable calibration data") // not finite, or of a shape that does not fit
+	ErrOption      = errors.New("unknown option")            // a scope, estimator or number that does not exist
+)
+
+// Scope says which operators are computed in int8.
+type Scope string
+
+// The scopes.
+const (
+	// Pointwise quantizes the 1×1 convolutions, the GELU between two of them and the fully
+	// connected layers. The residual stream, depthwise convolutions, squeeze-and-excitation
+	// and the stem stay float32.
+	Pointwise Scope = "pointwise"
+	// All quantizes every operator.
+	All Scope = "all"
+)
+
+// ParseScope returns the scope of that name. The error wraps [ErrOption].
+func ParseScope(s string) (Scope, error) {
+	switch v := Scope(s); v {
+	case Pointwise, All:
+		return v, nil
+	}
+	return "", fmt.Errorf("%w: scope %q, expected %q or %q", ErrOption, s, Pointwise, All)
+}
+
+// Method says how the range of an activation is estimated from calibration data.
+type Method string
+
+// The range estimators. Each sees a histogram of all values that calibration produced.
+const (
+	// MinMax keeps everything that was seen.
+	MinMax Method = "minmax"
+	// Percentile leaves out 0.01 % of the values at either end.
+	Percentile Method = "percentile"
+	// MSE makes the error of rounding and clipping least: its mean square, or for Pointwise
+	// the mean of its power 2.5, which clips less.
+	MSE Method = "mse"
+	// Entropy makes the Kullback-Leibler divergence of the quantized values' distribution
+	// from that seen least (S. Migacz, "8-bit Inference with TensorRT", GTC 2017).
+	Entropy Method = "entropy"
+)
+
+// DefaultMethod is the estimator with the least error of the logits among those measured
+// (see the package documentation).
+const DefaultMethod = MSE
+
+// Methods returns all estimators.
+func Methods() []Method { return []Method{MinMax, Percentile, MSE, Entropy} }
+
+// ParseMethod returns the estimator of that name. The error wraps [ErrOption].
+func ParseMethod(s string) (Method, error) {
+	for _, m := range Methods() {
+		if string(m) == s {
+			return m, nil
+		}
+	}
+	return "", fmt.Errorf("%w: range estimator %q, expected one of %q", ErrOption, s, Methods())
+}
+
+// KeepAuto as [Options].KeepFloat leaves as few layers in float as bring the outputs within
+// [AutoSQNR] of the float network's.
+const KeepAuto = -1
+
+// AutoSQNR is the ratio over the calibration data, in dB, that [KeepAuto] aims at.
+const AutoSQNR = 28
+
+// Options say how a network is quantized. The zero value quantizes the 1×1 convolutions
+// with the default estimator.
+type Options struct {
+	Scope  Scope  // Pointwise if empty
+	Method Method // DefaultMethod if empty
+	// KeepFloat is how many layers, those that cost the most accuracy, stay float32, or
+	// KeepAuto.
+	KeepFloat int
+	// Sensitivity asks for the SQNR of every layer alone in [Report].Layers, which a
+	// KeepFloat other than 0 measures anyway.
+	Sensitivity bool
+	// Threads is how many cores are used, 0 for all. The result is the same for any number.
+	Threads int
+	// Progress, if set, is called from the caller's goroutine as the stages "statistics",
+	// "equalize", "calibrate", "round", "sensitivity", "keep float" and "measure" go on.
+	Progress func(stage string, done, total int)
+}
+
+func (o Options) check() (Options, error) {
+	if o.Scope == "" {
+		o.Scope = Pointwise
+	}
+	if o.Method == "" {
+		o.Method = DefaultMethod
+	}
+	if _, err := ParseScope(string(o.Scope)); err != nil {
+		return o, err
+	}
+	if _, err := ParseMethod(string(o.Method)); err != nil {
+		return o, err
+	}
+	if o.KeepFloat < KeepAuto {
+		return o, fmt.Errorf("%w: %d layers to keep in float, expected a number from 0, or %d for automatic", ErrOption, o.KeepFloat, KeepAuto)
+	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
+	return o, nil
+}
+
+// Sources of calibration data, for [Report].Calibration.
+const (
+	FromImages    = "images"    // what the caller gave
+	FromBatchNorm = "batchnorm" // made-up images, the activations matched to BatchNorm's statistics
+	FromNoise     = "noise"     // made-up images alone: the network has no statistics
+)
+
+// Report says what was done and what it costs.
+type Report struct {
+	Scheme      string   `json:"scheme"` // what is quantized and how, in words
+	Calibration string   `json:"calibration"`
+	Samples     int      `json:"samples"`              // calibration inputs
+	SQNR        float64  `json:"sqnr_db"`              // of the outputs over some of them, in dB
+	KeptFloat   []string `json:"kept_float,omitempty"` // layers, the most sensitive first
+	Layers      []Layer  `json:"layers"`               // in the network's order
+	Ranges      []Range  `json:"ranges"`               // in the network's order
+}
+
+// Layer is an operator of the scope.
+type Layer struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"` // its ONNX name
+	// SQNR of the outputs with only this layer quantized, in dB, over some of the
+	// calibration data; 0 where it was not measured.
+	SQNR     float64 `json:"sqnr_db"`
+	ScaleMin float64 `json:"scale_min,omitempty"` // of the weights' output channels
+	ScaleMax float64 `json:"scale_max,omitempty"`
+	Float    bool    `json:"float,omitempty"` // stayed float32
+}
+
+// Range is what an activation was seen to take and what its 256 levels cover.
+type Range struct {
+	Name      string  `json:"name"`
+	Min       float64 `json:"min"` // as seen
+	Max       float64 `json:"max"`
+	Low       float64 `json:"low"` // as covered
+	High      float64 `json:"high"`
+	Scale     float32 `json:"scale"`
+	ZeroPoint uint8   `json:"zero_point"`
+}

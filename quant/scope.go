@@ -1,0 +1,146 @@
+package quant
+
+import (
+	"github.com/repvit-go/repvit/graph"
+)
+
+// network is a float32 graph with what the passes ask of it.
+type network struct {
+	g *graph.Graph
+	// The graph that calibration data runs through: g, or one with other weights whose
+	// values have the same names.
+	watched   *graph.Graph
+	types     map[*graph.Value]graph.Type
+	producers map[*graph.Value]*graph.Node
+	consumers map[*graph.Value][]*graph.Node
+}
+
+func newNetwork(g, watched *graph.Graph, input graph.Shape) (*network, error) {
+	types, err := g.Infer(input)
+	if err != nil {
+		return nil, err
+	}
+	return &network{g, watched, types, g.Producers(), g.Consumers()}, nil
+}
+
+// dims returns the shape of v, whose axes are all known.
+func (n *network) dims(v *graph.Value) []int {
+	d, _ := n.types[v].Shape.Ints()
+	return d
+}
+
+// weighted reports whether the node is a convolution or fully connected layer with constant
+// weight and bias.
+func weighted(n *graph.Node) bool {
+	switch n.Op.(type) {
+	case graph.Conv, graph.Gemm:
+	default:
+		return false
+	}
+	for _, v := range n.Inputs[1:] {
+		if v.Const == nil {
+			return false
+		}
+	}
+	return n.Inputs[0].Const == nil
+}
+
+// depthwise reports whether a convolution has one input channel for each output channel.
+func depthwise(n *graph.Node) bool {
+	c, ok := n.Op.(graph.Conv)
+	return ok && c.Group > 1 && n.Inputs[1].Const.Shape[0] == c.Group && n.Inputs[1].Const.Shape[1] == 1
+}
+
+// pointwise reports whether n is a 1×1 convolution of a feature map, or fully connected.
+func (n *network) pointwise(node *graph.Node) bool {
+	if !weighted(node) {
+		return false
+	}
+	c, ok := node.Op.(graph.Conv)
+	if !ok {
+		return true
+	}
+	s, in := node.Inputs[1].Const.Shape, n.dims(node.Inputs[0])
+	return c.Group == 1 && s[2] == 1 && s[3] == 1 && in[2]*in[3] > 1
+}
+
+// scope returns the nodes to be quantized.
+func (n *network) scope(s Scope) map[*graph.Node]bool {
+	set := map[*graph.Node]bool{}
+	for _, node := range n.g.Nodes {
+		switch node.Op.(type) {
+		case graph.Conv, graph.Gemm:
+			set[node] = weighted(node) && (s == All || n.pointwise(node))
+		case graph.Add, graph.Mul:
+			set[node] = s == All && node.Inputs[0].Const == nil && node.Inputs[1].Const == nil
+		case graph.Gelu, graph.Relu, graph.Sigmoid, graph.GlobalAveragePool, graph.Flatten:
+			set[node] = s == All
+		}
+		if !set[node] {
+			delete(set, node)
+		}
+	}
+	if s == Pointwise {
+		for _, node := range n.g.Nodes {
+			if _, ok := node.Op.(graph.Gelu); ok && set[n.producers[node.Inputs[0]]] && n.all(node.Output, set) {
+				set[node] = true
+			}
+		}
+	}
+	return set
+}
+
+// all reports whether every consumer of v is in the set.
+func (n *network) all(v *graph.Value, set map[*graph.Node]bool) bool {
+	for _, c := range n.consumers[v] {
+		if !set[c] {
+			return false
+		}
+	}
+	return len(n.consumers[v]) > 0 && !n.g.IsOutput(v)
+}
+
+// rectified returns the Relu that alone reads the output of a quantized convolution, which
+// the quantizer's saturation at zero replaces.
+func (n *network) rectified(node *graph.Node, set map[*graph.Node]bool) *graph.Node {
+	if !weighted(node) || !set[node] || n.g.IsOutput(node.Output) || len(n.consumers[node.Output]) != 1 {
+		return nil
+	}
+	c := n.consumers[node.Output][0]
+	if _, ok := c.Op.(graph.Relu); ok && set[c] {
+		return c
+	}
+	return nil
+}
+
+// quantizes reports whether the node's output is held in int8: it is quantized, and not a
+// vector of logits, which leave the integer sums as float32.
+func (n *network) quantizes(node *graph.Node, set map[*graph.Node]bool) bool {
+	if node == nil || !set[node] || n.rectified(node, set) != nil {
+		return false
+	}
+	_, gemm := node.Op.(graph.Gemm)
+	return !gemm || len(n.consumers[node.Output]) > 0 && n.all(node.Output, set)
+}
+
+// quantized returns the values that a graph with the given nodes in int8 holds quantized,
+// in order.
+func (n *network) quantized(set map[*graph.Node]bool) []*graph.Value {
+	var vs []*graph.Value
+	add := func(v *graph.Value, from *graph.Node) {
+		need := n.quantizes(from, set)
+		for _, c := range n.consumers[v] {
+			need = need || set[c]
+		}
+		if need && (from == nil || n.rectified(from, set) == nil) {
+			vs = append(vs, v)
+		}
+	}
+	for _, v := range n.g.Inputs {
+		add(v, nil)
+	}
+	for _, node := range n.g.Nodes {
+		add(node.Output, node)
+	}
+	return vs
+}

@@ -1,0 +1,102 @@
+package quant
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// syntheticSamples is how many inputs are made where none are given.
+const syntheticSamples = 96
+
+// synthesise makes calibration inputs, and with the training form the graph to run them
+// through: see match. The graph is nil where there are no statistics to match.
+func synthesise(ctx context.Context, training *graph.Graph, channels int, size [2]int, o Options) ([]*graph.Tensor, *graph.Graph, error) {
+	h, w := size[0], size[1]
+	if h < 1 || w < 1 || h > 1<<14 || w > 1<<14 {
+		return nil, nil, fmt.Errorf("%w: no inputs to calibrate with, and a size of %d×%d to make some of", ErrCalibration, h, w)
+	}
+	// Matching keeps a whole batch's activations: some hundred megabytes.
+	n := min(max(syntheticSamples*64*64/(h*w), 24), syntheticSamples)
+	var data []float32
+	for i := range n {
+		data = append(data, noiseImage(uint64(i), channels, h, w)...)
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+	}
+	all := graph.Float32Tensor([]int{n, channels, h, w}, data)
+	if training == nil {
+		return []*graph.Tensor{all}, nil, nil
+	}
+	matched, err := match(ctx, anyBatch(training), all, o)
+	return []*graph.Tensor{all}, matched, err
+}
+
+// noiseImage returns 1×C×H×W random shapes and textures: a sum of value noise at octaves
+// whose amplitude falls with frequency as in natural images (D. Field, 1987), with edges
+// where one texture covers another.
+func noiseImage(seed uint64, channels, h, w int) []float32 {
+	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
+	v := make([]float32, channels*h*w)
+	layers := 1 + r.IntN(4)
+	for l := range layers {
+		var mask []float64
+		if l > 0 {
+			mask = octaves(r, h, w, 1.5)
+		}
+		level := r.NormFloat64() * 0.3
+		shared := octaves(r, h, w, r.Float64()*1.5)
+		for c := range channels {
+			own := octaves(r, h, w, r.Float64()*1.5)
+			mean, gain, mix := r.NormFloat64()*1.2, r.ExpFloat64(), r.Float64()
+			for i := range own {
+				if mask == nil || mask[i] > level {
+					x := mean + gain*(mix*own[i]+(1-mix)*shared[i])
+					v[c*h*w+i] = float32(min(max(x, -2.2), 2.7))
+				}
+			}
+		}
+	}
+	return v
+}
+
+// octaves returns noise of deviation one whose amplitude at frequency f is f^−slope.
+func octaves(r *rand.Rand, h, w int, slope float64) []float64 {
+	out := make([]float64, h*w)
+	for cell, amp := max(h, w), 1.0; cell >= 1; cell, amp = cell/2, amp*math.Exp2(-slope) {
+		gh, gw := h/cell+2, w/cell+2
+		grid := make([]float64, gh*gw)
+		for i := range grid {
+			grid[i] = r.NormFloat64() * amp
+		}
+		oy, ox := r.Float64(), r.Float64()
+		for y := range h {
+			fy := float64(y)/float64(cell) + oy*0.999
+			iy := min(int(fy), gh-2)
+			ty := fy - float64(iy)
+			for x := range w {
+				fx := float64(x)/float64(cell) + ox*0.999
+				ix := min(int(fx), gw-2)
+				tx := fx - float64(ix)
+				g := grid[iy*gw+ix:]
+				out[y*w+x] += (1-ty)*((1-tx)*g[0]+tx*g[1]) + ty*((1-tx)*g[gw]+tx*g[gw+1])
+			}
+		}
+	}
+	sum, square := 0.0, 0.0
+	for _, x := range out {
+		sum += x
+		square += x * x
+	}
+	n := float64(len(out))
+	mean := sum / n
+	dev := math.Sqrt(max(square/n-mean*mean, 1e-12))
+	for i := range out {
+		out[i] = (out[i] - mean) / dev
+	}
+	return out
+}
