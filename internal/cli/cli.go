@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -47,13 +48,27 @@ func Run(app *cli.App, args []string) int {
 
 func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	app.HideHelpCommand = true
-	app.EnableBashCompletion = true
+	app.Commands = append(app.Commands, completionCommand(app))
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	onUsage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
 	app.OnUsageError = onUsage
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsage
 		c.HideHelpCommand = true
+		if c.UsageText == "" {
+			c.UsageText = app.Name + " " + c.Name + " [flags] " + c.ArgsUsage
+		}
+	}
+	for _, f := range slices.Concat(app.Flags, commandFlags(app)) {
+		if b, ok := f.(*cli.BoolFlag); ok {
+			b.DisableDefaultText = true // "(default: false)"
+		}
+	}
+	if n := len(args); n > 1 && args[n-1] == completionFlag {
+		if err := writeCompletions(writer(app), app, args[1:n-1]); err != nil {
+			return StatusFailed
+		}
+		return StatusOK
 	}
 	ordered, err := order(app, args)
 	if err == nil {
@@ -81,6 +96,13 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	return status
 }
 
+func writer(app *cli.App) io.Writer {
+	if app.Writer != nil {
+		return app.Writer
+	}
+	return os.Stdout
+}
+
 // OneLine makes text that may come out of a file safe to print as one line.
 func OneLine(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -98,8 +120,7 @@ func OneLine(s string) string {
 // a subcommand's name in front of everything: "MODEL -o x" and "-q run MODEL" work as
 // people type them. "--" ends flags.
 func order(app *cli.App, args []string) ([]string, error) {
-	if len(args) == 0 || len(args) > 1 && args[1] == "--generate-bash-completion" ||
-		len(args) > 1 && args[len(args)-1] == "--generate-bash-completion" {
+	if len(args) == 0 {
 		return args, nil
 	}
 	values := map[string]bool{}    // flags that take a value

@@ -51,3 +51,9 @@ func newMode() os.FileMode {
 	unix.Umask(mask)
 	return os.FileMode(0o666 &^ mask)
 }
+
+// sendToDisk starts writing a part of a file out. It is a hint: errors show when the file
+// is synced.
+func sendToDisk(f *os.File, from, n int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), from, n, unix.SYNC_FILE_RANGE_WRITE)
+}

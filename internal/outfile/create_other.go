@@ -12,3 +12,5 @@ func (f *File) rename() error {
 }
 
 func newMode() os.FileMode { return 0o644 }
+
+func sendToDisk(f *os.File, from, n int64) {}

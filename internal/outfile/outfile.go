@@ -32,6 +32,23 @@ type File struct {
 	temp    string // name of the temporary neighbour, where it has one
 	mode    fs.FileMode
 	done    bool
+
+	written, sent int64 // bytes; sent are on their way to the disk
+}
+
+// stretch is how many bytes are sent to the disk at a time.
+const stretch = 1 << 20
+
+// Write appends p. What has been written is sent to the disk at once, so that Commit's sync
+// does not wait for all of it.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.written += int64(n)
+	if f.written-f.sent >= stretch && !f.special {
+		sendToDisk(f.File, f.sent, f.written-f.sent)
+		f.sent = f.written
+	}
+	return n, err
 }
 
 // Create begins an output file. It fails at once where the target is a folder, or its
