@@ -39,7 +39,7 @@ type Errors struct {
 // Layer is the error of one intermediate value a against its counterpart b.
 type Layer struct {
 	Name   string
-	MaxAbs float64 // largest |a−b|
+	MaxAbs float64 // largest |a−b|; NaN where only the ratios are known
 	RelL2  float64 // ‖a−b‖₂ / ‖b‖₂
 	SQNR   float64 // 10·log10(Σb² / Σ(a−b)²), decibels; +Inf where a = b
 }

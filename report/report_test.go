@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -306,5 +307,20 @@ func TestBadThumbnail(t *testing.T) {
 		if strings.Contains(write(t, d), "<img") {
 			t.Errorf("%.10q became an image", b)
 		}
+	}
+}
+
+func TestLayersWithoutPeaks(t *testing.T) {
+	layers := []report.Layer{{Name: "features.0", MaxAbs: math.NaN(), RelL2: 0.1, SQNR: 20}, {Name: "features.1", MaxAbs: math.NaN(), RelL2: 0.01, SQNR: 40}}
+	html := write(t, &report.Data{Errors: []report.Errors{{Title: "one layer", Layers: layers}}})
+	if strings.Contains(html, "max |a−b|") || strings.Contains(html, "NaN") {
+		t.Error("a column of unknown figures")
+	}
+	if !strings.Contains(html, "Largest relative error 0.1 (SQNR 20.0") {
+		t.Error("no largest error")
+	}
+	layers[1].MaxAbs = 3
+	if html := write(t, &report.Data{Errors: []report.Errors{{Title: "one layer", Layers: layers}}}); !strings.Contains(html, "max |a−b|") {
+		t.Error("no column of figures of which one is known")
 	}
 }

@@ -30,6 +30,7 @@ type errorsView struct {
 	Worst  Layer
 	Marked string // name of the layer that the plot points at
 	Equal  bool   // every layer is, bit by bit
+	Peaks  bool   // MaxAbs is known
 	Left   int    // rows left out of the table
 }
 
@@ -41,6 +42,7 @@ func viewErrors(e Errors) errorsView {
 	for i, l := range e.Layers {
 		names, values = append(names, l.Name), append(values, l.RelL2)
 		v.Equal = v.Equal && l.RelL2 == 0 && l.MaxAbs == 0
+		v.Peaks = v.Peaks || !math.IsNaN(l.MaxAbs) || math.IsNaN(l.RelL2)
 		if worst < 0 || l.RelL2 > values[worst] || math.IsNaN(l.RelL2) && !math.IsNaN(values[worst]) {
 			worst = i
 		}

@@ -67,30 +67,39 @@ func newApp() *urfave.App {
 		UsageText:   "repvit-convert [flags] CHECKPOINT...\nrepvit-convert inspect [--json] FILE...",
 		Description: description,
 		Version:     cli.Version(),
+		Metadata: map[string]any{cli.Choices: map[string][]string{
+			"format":       {formatONNX, formatNative},
+			"quant":        {"int8"},
+			"int8-scope":   {string(quant.Pointwise), string(quant.All)},
+			"calib-method": methods(),
+			"size":         {"dynamic"},
+			"keep-float":   {"auto"},
+			"key":          {},
+		}},
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`; its extension chooses the format: .onnx or .safetensors; - is standard output (default: CHECKPOINT with .onnx)"},
-			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, which is made if need be, under the checkpoints' names"},
-			&urfave.StringFlag{Name: "format", Usage: "`onnx` or native, whatever the extension"},
-			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21 (default: 17; 20 with --quant)"},
-			&urfave.StringFlag{Name: "size", Value: "224", Usage: "input resolution `N`, HxW or dynamic"},
-			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N` (default: any)"},
+			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.onnx, .safetensors or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
+			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
+			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: onnx or native"},
+			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
+			&urfave.StringFlag{Name: "size", Value: "224", DefaultText: "224", Usage: "input resolution `N`, HxW or dynamic"},
+			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
 			&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
 			&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
 			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
 			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema)"},
 			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file, for files that hold several"},
 			&urfave.StringFlag{Name: "labels", Usage: "`FILE` with one class name a line, stored in the model"},
-			&urfave.StringFlag{Name: "quant", Usage: "`int8`"},
-			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), Usage: "what runs in int8: `pointwise` (1×1 convolutions and head) or all"},
-			&urfave.StringFlag{Name: "calib", Usage: "calibration images: `DIR` of png and jpeg files, or FILE.npy, N×3×H×W float32, normalised"},
+			&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
+			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
+			&urfave.StringFlag{Name: "calib", Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
-			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), Usage: "range estimator: minmax, percentile, mse or entropy"},
-			&urfave.StringFlag{Name: "keep-float", Value: "0", Usage: "leave the `N` most sensitive layers in float, or auto"},
-			&urfave.Float64Flag{Name: "crop-pct", Value: 0.875, Usage: "preprocessing: resize the short side to int(size/`F`), then crop the centre"},
+			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
+			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
+			&urfave.Float64Flag{Name: "crop-pct", Value: 0.875, Usage: "preprocessing: resize short side to int(size/`F`), crop"},
 			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
-			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint computed"},
+			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
-			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores (default: all)"},
+			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
 			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
 		},
@@ -103,6 +112,14 @@ func newApp() *urfave.App {
 		},
 		Commands: []*urfave.Command{inspectCommand()},
 	}
+}
+
+// methods are the values of --calib-method.
+func methods() (names []string) {
+	for _, m := range quant.Methods() {
+		names = append(names, string(m))
+	}
+	return names
 }
 
 func parse(c *urfave.Context) (*config, error) {

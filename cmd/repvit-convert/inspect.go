@@ -48,7 +48,7 @@ func inspectCommand() *urfave.Command {
 		Usage:     "say what a checkpoint or converted model holds",
 		ArgsUsage: "FILE...",
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "size", Value: "224", Usage: "resolution `N` or HxW that MACs are counted for"},
+			&urfave.StringFlag{Name: "size", Value: "224", DefaultText: "224", Usage: "resolution `N` or HxW that MACs are counted for"},
 			&urfave.BoolFlag{Name: "ema", Usage: "look at the averaged weights (model_ema)"},
 			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file"},
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object"},

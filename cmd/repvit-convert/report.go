@@ -46,7 +46,8 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 	if d.Network, err = reporting.Network(ctx, sessions[g], x); err != nil {
 		return err
 	}
-	against := training
+	d.Ranges = ranges(r, g)
+	against, reference := training, "checkpoint"
 	if deploy != training {
 		e, err := reporting.Errors(ctx, "Fused against original", sessions[deploy], sessions[training], x, nil)
 		if err != nil {
@@ -56,11 +57,11 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 	}
 	name := "converted"
 	if g != deploy {
-		against, name = deploy, "float16"
+		against, reference, name = deploy, "float32", "float16"
 		if r.Quant != nil {
 			name = "int8"
 			d.Verdict.Text += fmt.Sprintf(" In int8 the logits have an SQNR of %.1f dB.", r.Quant.SQNR)
-			d.Ranges = ranges(r)
+			d.Errors = append(d.Errors, sensitivity(r))
 		}
 		e, err := reporting.Errors(ctx, name+" against float32", sessions[g], sessions[deploy], x, nil)
 		if err != nil {
@@ -68,7 +69,7 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 		}
 		d.Errors = append(d.Errors, e)
 	}
-	if d.Logits, err = reporting.Logits(ctx, name, "reference", sessions[g], sessions[against], x); err != nil {
+	if d.Logits, err = reporting.Logits(ctx, name, reference, sessions[g], sessions[against], x); err != nil {
 		return err
 	}
 	return reporting.Write(cfg.report, d)

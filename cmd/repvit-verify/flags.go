@@ -43,8 +43,8 @@ Exit status: 0 equal or done, 1 outputs differ or the work failed, 2 wrong usage
 // Flags by topic.
 func engineFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "engine", Value: engineFast, Usage: "`fast` (float32, as services run it) or reference (float64, plain loops)"},
-		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores (default: all)"},
+		&urfave.StringFlag{Name: "engine", Value: engineFast, DefaultText: engineFast, Usage: "`ENGINE`: fast (float32) or reference (float64, plain loops)"},
+		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
 		&urfave.BoolFlag{Name: "ema", Usage: "of a checkpoint, the averaged weights (model_ema)"},
 		&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in a checkpoint that holds several"},
 	}
@@ -52,8 +52,8 @@ func engineFlags() []urfave.Flag {
 
 func imageFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "size", Usage: "input resolution `N` or HxW (default: what the model says, else 224)"},
-		&urfave.Float64Flag{Name: "crop-pct", Usage: "preprocessing: resize the short side to int(size/`F`) (default: what the model says, else 0.875)"},
+		&urfave.StringFlag{Name: "size", Usage: "input resolution `N` or HxW", DefaultText: "the model's, else 224"},
+		&urfave.Float64Flag{Name: "crop-pct", Usage: "resize the short side to int(size/`F`)", DefaultText: "the model's, else 0.875"},
 	}
 }
 
@@ -82,7 +82,7 @@ func newApp() *urfave.App {
 			return f(c, cfg)
 		}
 	}
-	input := &urfave.StringFlag{Name: "input", Usage: "`FILE`.npy with the input, N×3×H×W float32, normalised"}
+	input := &urfave.StringFlag{Name: "input", Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
 	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
 	return &urfave.App{
 		Name:        "repvit-verify",
@@ -90,13 +90,18 @@ func newApp() *urfave.App {
 		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|preprocess [flags] FILE",
 		Description: description,
 		Version:     cli.Version(),
+		Metadata: map[string]any{cli.Choices: map[string][]string{
+			"engine": {engineFast, engineReference},
+			"size":   {},
+			"key":    {},
+		}},
 		Flags: concat([]urfave.Flag{
 			input,
-			&urfave.StringFlag{Name: "logits", Usage: "compare with reference logits: `FILE`.npy, .npz (FILE.npz:NAME) or a .pt that holds a tensor"},
+			&urfave.StringFlag{Name: "logits", Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
 			&urfave.StringFlag{Name: "against", Usage: "compare with the network in `OTHER`"},
 			&urfave.StringFlag{Name: "images", Usage: "evaluate on the png and jpeg images in `DIR`"},
-			&urfave.StringFlag{Name: "labels", Usage: "`L.csv` with the images' classes: file,label with a header"},
-			&urfave.Float64Flag{Name: "atol", Value: 1e-4, Usage: "absolute tolerance `T`: equal means |got − want| ≤ atol + rtol·|want|"},
+			&urfave.StringFlag{Name: "labels", Usage: "the images' classes: `FILE`.csv with the header file,label"},
+			&urfave.Float64Flag{Name: "atol", Value: 1e-4, Usage: "absolute tolerance `T`: |got − want| ≤ atol + rtol·|want|"},
 			&urfave.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance `T`"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
 		}, engineFlags(), imageFlags(), commonFlags()),

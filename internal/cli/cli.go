@@ -20,7 +20,7 @@ import (
 
 // Exit statuses.
 const (
-	StatusOK     = 0
+	StatusOK     = 0 // done, or outputs are equal
 	StatusFailed = 1 // the work failed, or outputs differ
 	StatusUsage  = 2 // wrong usage
 )

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -16,16 +17,30 @@ import (
 	"github.com/repvit-go/repvit/preprocess"
 )
 
-// List returns the png and jpeg files in a folder and its subfolders, sorted by path.
+// List returns the png and jpeg files in a folder and its subfolders, sorted by path. The
+// folder may be a symbolic link; links to folders inside it are not followed.
 func List(dir string) ([]string, error) {
+	root, err := filepath.EvalSymlinks(dir) // filepath.WalkDir does not follow its root
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(root); err != nil {
+		return nil, err
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("%s: found a file, expected a folder of png or jpeg files", dir)
+	}
 	var files []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
 		switch strings.ToLower(filepath.Ext(path)) {
 		case ".png", ".jpg", ".jpeg":
-			files = append(files, path)
+			inside, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			files = append(files, filepath.Join(dir, inside))
 		}
 		return nil
 	})

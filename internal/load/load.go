@@ -18,23 +18,23 @@ import (
 
 // The kinds of files.
 const (
-	Checkpoint = "checkpoint"
+	Checkpoint = "checkpoint" // what package pytorch decodes: PyTorch's own and safetensors
 	ONNX       = "onnx"
-	Native     = "native"
+	Native     = "native" // what package native writes
 )
 
 // Options say how a checkpoint is read; other files need none.
 type Options struct {
-	Weights pytorch.Options
-	Model   model.Options
+	Weights pytorch.Options // which state dict
+	Model   model.Options   // what the graph takes and gives
 }
 
 // File is an open network. The graph's weights may be views of the mapped file, so it is
 // used before Close only.
 type File struct {
-	Path  string
-	Kind  string
-	Size  int64 // bytes
+	Path  string // as it was given
+	Kind  string // one of the constants
+	Size  int64  // bytes
 	Graph *graph.Graph
 	Data  []byte // the file's content
 
