@@ -18,7 +18,8 @@
 // Value names: a value that a float32 operator produces keeps its name, and integer
 // operators read "name.dequantized". One that an integer operator produces bears its name
 // after QuantizeLinear and DequantizeLinear; before them it is "name.raw". The integers are
-// "name.int8" in either case. The same name is the same activation in both graphs.
+// "name.int8" in either case. A value whose channels were equalized is "name.equalized". The
+// same name is the same activation in both graphs.
 //
 // # Scopes
 //
