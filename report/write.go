@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"sync"
 )
 
 //go:embed report.html
@@ -15,19 +16,23 @@ var page string
 //go:embed report.css
 var style string
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"t":       clean,
-	"count":   count,
-	"size":    size,
-	"ms":      milliseconds,
-	"percent": percent,
-	"db":      decibels,
-	"number":  number,
-	"plural":  plural,
-	"data":    dataURI,
-	"known":   func(f float64) bool { return !math.IsNaN(f) },
-	"hundred": func(f float64) string { return fmt.Sprintf("%.1f", 100*f) },
-}).Parse(page))
+// pageTemplate is parsed when it is first needed: commands that write no report should not
+// start later for it.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report").Funcs(template.FuncMap{
+		"t":       clean,
+		"count":   count,
+		"size":    size,
+		"ms":      milliseconds,
+		"percent": percent,
+		"db":      decibels,
+		"number":  number,
+		"plural":  plural,
+		"data":    dataURI,
+		"known":   func(f float64) bool { return !math.IsNaN(f) },
+		"hundred": func(f float64) string { return fmt.Sprintf("%.1f", 100*f) },
+	}).Parse(page))
+})
 
 // view is what the template reads.
 type view struct {
@@ -63,7 +68,7 @@ func Write(w io.Writer, d *Data) error {
 		}
 	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, v); err != nil {
+	if err := pageTemplate().Execute(&b, v); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	_, err := w.Write(b.Bytes())
