@@ -192,7 +192,11 @@ func TestUnwritableFolder(t *testing.T) {
 	cmd := command("../testdata/v2_release.pth", "--size", "64", "-o", filepath.Join(dir, "m.onnx"))
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		// Folders above may be closed to others.
+		for _, p := range []string{filepath.Dir(dir), bin} { // made for us alone
+			if err := os.Chmod(p, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for p := dir; p != "/"; p = filepath.Dir(p) {
 			if info, err := os.Stat(p); err == nil && info.Mode().Perm()&0o001 == 0 {
 				t.Skipf("%s can't be entered by another user", p)
