@@ -96,23 +96,56 @@ type Transpose struct {
 //	output: …×M
 type MatMul struct{}
 
-func (Conv) Kind() string              { return "Conv" }
-func (BatchNorm) Kind() string         { return "BatchNormalization" }
-func (Gelu) Kind() string              { return "Gelu" }
-func (Relu) Kind() string              { return "Relu" }
-func (Sigmoid) Kind() string           { return "Sigmoid" }
-func (Add) Kind() string               { return "Add" }
-func (Mul) Kind() string               { return "Mul" }
-func (Mean) Kind() string              { return "Mean" }
+// Kind returns "Conv".
+func (Conv) Kind() string { return "Conv" }
+
+// Kind returns "BatchNormalization".
+func (BatchNorm) Kind() string { return "BatchNormalization" }
+
+// Kind returns "Gelu".
+func (Gelu) Kind() string { return "Gelu" }
+
+// Kind returns "Relu".
+func (Relu) Kind() string { return "Relu" }
+
+// Kind returns "Sigmoid".
+func (Sigmoid) Kind() string { return "Sigmoid" }
+
+// Kind returns "Add".
+func (Add) Kind() string { return "Add" }
+
+// Kind returns "Mul".
+func (Mul) Kind() string { return "Mul" }
+
+// Kind returns "Mean".
+func (Mean) Kind() string { return "Mean" }
+
+// Kind returns "GlobalAveragePool".
 func (GlobalAveragePool) Kind() string { return "GlobalAveragePool" }
-func (Flatten) Kind() string           { return "Flatten" }
-func (Gemm) Kind() string              { return "Gemm" }
-func (Softmax) Kind() string           { return "Softmax" }
-func (Cast) Kind() string              { return "Cast" }
-func (QuantizeLinear) Kind() string    { return "QuantizeLinear" }
-func (DequantizeLinear) Kind() string  { return "DequantizeLinear" }
-func (Transpose) Kind() string         { return "Transpose" }
-func (MatMul) Kind() string            { return "MatMul" }
+
+// Kind returns "Flatten".
+func (Flatten) Kind() string { return "Flatten" }
+
+// Kind returns "Gemm".
+func (Gemm) Kind() string { return "Gemm" }
+
+// Kind returns "Softmax".
+func (Softmax) Kind() string { return "Softmax" }
+
+// Kind returns "Cast".
+func (Cast) Kind() string { return "Cast" }
+
+// Kind returns "QuantizeLinear".
+func (QuantizeLinear) Kind() string { return "QuantizeLinear" }
+
+// Kind returns "DequantizeLinear".
+func (DequantizeLinear) Kind() string { return "DequantizeLinear" }
+
+// Kind returns "Transpose".
+func (Transpose) Kind() string { return "Transpose" }
+
+// Kind returns "MatMul".
+func (MatMul) Kind() string { return "MatMul" }
 
 // arity checks the number of operands and that the first has one of the ranks wanted.
 func arity(in []Type, low, high int, ranks ...int) error {
