@@ -13,7 +13,6 @@ func mapFile(f *os.File, size int) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Readers go through files from front to back once; reading ahead hides the disk.
-	_ = unix.Madvise(data, unix.MADV_WILLNEED)
+	prefetch(data)
 	return &Map{Data: data, unmap: func() error { return unix.Munmap(data) }}, nil
 }
