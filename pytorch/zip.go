@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // maxRatio bounds what compressed records may grow to, all together, as a multiple of the
@@ -120,6 +121,27 @@ func openZip(data []byte) (map[string]*record, error) {
 	return records, nil
 }
 
+// checkAhead begins to check stored records on another core until stop is called: the pickle
+// keeps only one busy. What is wrong with a record is told when it is asked for.
+func checkAhead(records map[string]*record) (stop func()) {
+	var stopped atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, r := range records {
+			if stopped.Load() {
+				return
+			}
+			if r.file.Method == zip.Store {
+				_, _ = r.bytes()
+			}
+		}
+	})
+	return func() {
+		stopped.Store(true)
+		wg.Wait()
+	}
+}
+
 // decodeZip decodes the format of PyTorch 1.6 and later: NAME/data.pkl, a pickle, and
 // NAME/data/KEY, the raw storages that it refers to.
 func decodeZip(data []byte) (any, error) {
@@ -171,7 +193,9 @@ func decodeZip(data []byte) (any, error) {
 		}
 		return s, numel, nil
 	}}
+	stop := checkAhead(records)
 	root, n, err := u.run(text)
+	stop()
 	if err != nil {
 		return nil, err
 	}
