@@ -54,16 +54,16 @@
 // 1000 others for the comparison with the float32 network (top-1 90.4 %):
 //
 //	scope      estimator   same top-1  SQNR
-//	pointwise  mse             99.6 %  28.1 dB
-//	           minmax          99.3 %  27.0 dB
-//	           percentile      99.6 %  25.0 dB
-//	           entropy         99.1 %  13.3 dB
-//	           mse, no images  99.4 %  25.8 dB
-//	all        mse             99.0 %  20.6 dB
-//	           minmax          98.5 %  19.4 dB
-//	           percentile      99.0 %  19.6 dB
-//	           entropy         98.0 %  11.2 dB
-//	           mse, no images  99.0 %  18.9 dB
+//	pointwise  mse             99.2 %  27.9 dB
+//	           minmax          99.6 %  27.2 dB
+//	           percentile      99.5 %  25.1 dB
+//	           entropy         98.4 %  12.7 dB
+//	           mse, no images  99.6 %  24.6 dB
+//	all        mse             98.7 %  20.5 dB
+//	           minmax          98.9 %  20.0 dB
+//	           percentile      99.1 %  19.7 dB
+//	           entropy         97.9 %  10.9 dB
+//	           mse, no images  98.8 %  18.2 dB
 //
 // # Processors
 //
