@@ -114,15 +114,10 @@ func imagesSection(ctx context.Context, cfg *config, r evaluated, against *netwo
 		s.Against, s.Agree, s.SQNR = filepath.Base(against.Path), r.Agree, r.SQNR
 	}
 	name := classNames(r.network)
-	confusions := map[[2]int]int{}
+	for _, c := range r.Confusions() {
+		s.Confusions = append(s.Confusions, report.Confusion{Label: name(c.Label), Predicted: name(c.Predicted), Count: c.Count})
+	}
 	for _, m := range r.Misses {
-		if m.Label >= 0 && m.Top1 != m.Label {
-			k := [2]int{m.Label, m.Top1}
-			if confusions[k] == 0 {
-				s.Confusions = append(s.Confusions, report.Confusion{Label: name(m.Label), Predicted: name(m.Top1)})
-			}
-			confusions[k]++
-		}
 		if !r.Compared || m.Top1 == m.Against {
 			continue
 		}
@@ -135,15 +130,6 @@ func imagesSection(ctx context.Context, cfg *config, r evaluated, against *netwo
 			return nil, err
 		}
 		s.Disagreements = append(s.Disagreements, shown)
-	}
-	i := 0
-	for _, m := range r.Misses { // the order in which they were appended
-		k := [2]int{m.Label, m.Top1}
-		if n := confusions[k]; n > 0 && m.Label >= 0 && m.Top1 != m.Label {
-			s.Confusions[i].Count = n
-			delete(confusions, k)
-			i++
-		}
 	}
 	return s, nil
 }
