@@ -3,18 +3,19 @@ package cli
 import (
 	"io"
 	"os"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 )
 
 // Progress shows how far long work is: a bar with rate and time left, on a terminal only.
 // It may be called from one goroutine at a time.
 type Progress struct {
-	w     io.Writer // nil for silence
-	stage string
-	bar   *progressbar.ProgressBar
+	w       io.Writer // nil for silence
+	stage   string
+	display *mpb.Progress // nil between stages
+	bar     *mpb.Bar
 }
 
 // NewProgress returns a progress display on w, which stays silent where quiet is set or w
@@ -31,21 +32,23 @@ func (p *Progress) Update(stage string, done, total int) {
 	if p.w == nil {
 		return
 	}
-	if p.bar == nil || p.stage != stage {
+	if p.display == nil || p.stage != stage {
 		p.Done()
 		p.stage = stage
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(stage),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
+		p.display = mpb.New(mpb.WithOutput(p.w))
+		p.bar = p.display.AddBar(int64(total), mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(stage, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d")),
+			mpb.AppendDecorators(decor.AverageSpeed(0, "%.0f/s"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	}
-	_ = p.bar.Set(done)
+	p.bar.SetCurrent(int64(done))
 }
 
 // Done removes the bar.
 func (p *Progress) Done() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		p.bar = nil
+	if p.display != nil {
+		p.bar.Abort(true)
+		p.display.Wait()
+		p.display, p.bar = nil, nil
 	}
 }
 

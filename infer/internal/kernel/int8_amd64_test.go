@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/klauspost/cpuid/v2"
+	"golang.org/x/sys/cpu"
 )
 
 func init() {
@@ -20,7 +20,7 @@ func init() {
 // BenchmarkPeak8 is what the machine's multipliers can do at most with VPDPBUSD, for
 // BenchmarkGemm8 to compare with.
 func BenchmarkPeak8(b *testing.B) {
-	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VNNI) {
+	if !cpu.X86.HasAVX512VNNI {
 		b.Skip("no AVX-512 VNNI")
 	}
 	const n = 1 << 12

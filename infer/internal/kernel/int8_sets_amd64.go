@@ -2,18 +2,18 @@
 
 package kernel
 
-import "github.com/klauspost/cpuid/v2"
+import "golang.org/x/sys/cpu"
 
 // int8Sets are the sets that this machine can run.
 var int8Sets = func() []*Int8 {
 	var sets []*Int8
-	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512BW, cpuid.AVX512VNNI) {
-		sets = append(sets, avx512vnni8.int8(cpuid.CPU.Supports(cpuid.AVX512VBMI)))
+	if hasAVX512 && cpu.X86.HasAVX512VNNI {
+		sets = append(sets, avx512vnni8.int8(cpu.X86.HasAVX512VBMI))
 	}
-	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.AVXVNNI) {
+	if cpu.X86.HasAVX2 && cpu.X86.HasAVXVNNI {
 		sets = append(sets, avxvnni8.int8(false))
 	}
-	if cpuid.CPU.Supports(cpuid.AVX2) {
+	if cpu.X86.HasAVX2 {
 		sets = append(sets, avx28.int8(false))
 	}
 	return append(sets, &generic8)
