@@ -178,7 +178,7 @@ func (g *Graph) Validate() error {
 			case v == nil:
 				return fmt.Errorf("%w: operand %d of %s is missing", ErrGraph, i, n.Name())
 			case v.Const != nil:
-				if _, err := NewTensor(v.Const.DType, v.Const.Shape, v.Const.Data); err != nil {
+				if err := v.Const.Validate(); err != nil {
 					return fmt.Errorf("weight %q: %w", v.Name, err)
 				}
 				if err := add(v); err != nil {

@@ -113,7 +113,7 @@ func TestValidate(t *testing.T) {
 		{"output of nothing", func(g *Graph) { g.Outputs[0] = &Value{Name: "o"} }, ErrGraph, "not produced by any node"},
 		{"output twice", func(g *Graph) { g.Outputs = append(g.Outputs, g.Outputs[0]) }, ErrGraph, `output "p" stands twice`},
 		{"weight too short", func(g *Graph) {
-			g.Nodes[0].Inputs[1].Const = &Tensor{Float32, []int{4, 3, 3, 3}, make([]byte, 8)}
+			g.Nodes[0].Inputs[1].Const = &Tensor{DType: Float32, Shape: []int{4, 3, 3, 3}, data: make([]byte, 8)}
 		}, ErrShape, `weight "w": `},
 		{"shapes", func(g *Graph) { g.Nodes[0].Inputs[2] = weight("b") }, ErrShape, "y (Conv): "},
 	} {

@@ -3,17 +3,20 @@ package graph
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"unsafe"
 )
 
 // Tensor is a dense array: row-major little-endian elements, as ONNX's raw_data,
-// NumPy's files and safetensors hold them. Data may be a view of a memory-mapped
-// file; it must not be written to after the tensor is shared.
+// NumPy's files and safetensors hold them. The elements may be a view of a memory-mapped
+// file, and those of [DeferredTensor] are computed when they are asked for.
 type Tensor struct {
 	DType DType
 	Shape []int // sizes of the axes, outermost first; empty for a scalar
-	Data  []byte
+
+	data     []byte
+	deferred *deferred // in place of data, nil for most
 }
 
 // Numel returns the number of elements that a shape holds, or an error where an
@@ -32,17 +35,81 @@ func Numel(shape []int) (int, error) {
 	return n, nil
 }
 
-// NewTensor returns a tensor over data after checking that its length is what dtype
-// and shape need.
+// NewTensor returns a tensor over data, which must not be written to afterwards, after
+// checking that its length is what dtype and shape need.
 func NewTensor(dtype DType, shape []int, data []byte) (*Tensor, error) {
-	n, err := Numel(shape)
-	if err != nil {
+	t := &Tensor{DType: dtype, Shape: shape, data: data}
+	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	if !dtype.Valid() || n > math.MaxInt/dtype.Size() || n*dtype.Size() != len(data) {
-		return nil, fmt.Errorf("%w: %v of %v in %d bytes", ErrShape, shape, dtype, len(data))
+	return t, nil
+}
+
+// Validate checks that the elements are as many as type and shape need. The error wraps
+// [ErrShape].
+func (t *Tensor) Validate() error {
+	n, err := Numel(t.Shape)
+	if err != nil {
+		return err
 	}
-	return &Tensor{DType: dtype, Shape: shape, Data: data}, nil
+	if !t.DType.Valid() || n > math.MaxInt/t.DType.Size() || n*t.DType.Size() != t.Size() {
+		return fmt.Errorf("%w: %v of %v in %d bytes", ErrShape, t.Shape, t.DType, t.Size())
+	}
+	return nil
+}
+
+// RawTensor is [NewTensor] for lengths that come from code, not from files. It panics
+// where they don't fit.
+func RawTensor(dtype DType, shape []int, data []byte) *Tensor {
+	t, err := NewTensor(dtype, shape, data)
+	if err != nil {
+		panic(fmt.Sprintf("graph: %v", err))
+	}
+	return t
+}
+
+// Slice returns the part from index from up to but not including to of the first axis.
+func (t *Tensor) Slice(from, to int) *Tensor {
+	shape := append([]int{to - from}, t.Shape[1:]...)
+	row := 0
+	if t.Shape[0] > 0 {
+		row = t.Size() / t.Shape[0]
+	}
+	return RawTensor(t.DType, shape, t.Bytes()[from*row:to*row])
+}
+
+// Reshape returns the same elements with another shape, which must hold as many.
+func (t *Tensor) Reshape(shape ...int) *Tensor {
+	if n, err := Numel(shape); err != nil || n != t.Len() {
+		panic(fmt.Sprintf("graph: %d elements for shape %v", t.Len(), shape))
+	}
+	return &Tensor{DType: t.DType, Shape: shape, data: t.data, deferred: t.deferred}
+}
+
+// Size returns the bytes of all elements.
+func (t *Tensor) Size() int {
+	if t.deferred != nil {
+		return t.deferred.size
+	}
+	return len(t.data)
+}
+
+// Bytes returns the elements as they lie in a file. They must not be written to.
+func (t *Tensor) Bytes() []byte {
+	if t.deferred != nil {
+		return t.deferred.bytes()
+	}
+	return t.data
+}
+
+// WriteTo writes the elements as they lie in a file. Deferred ones are computed block by
+// block and not kept, so that a network can be written that memory would not hold.
+func (t *Tensor) WriteTo(w io.Writer) (int64, error) {
+	if t.deferred != nil {
+		return t.deferred.writeTo(w)
+	}
+	n, err := w.Write(t.data)
+	return int64(n), err
 }
 
 // Float32Tensor returns a tensor that holds values, which it keeps. It panics where
@@ -72,7 +139,7 @@ func numeric[T number](dtype DType, shape []int, values []T) *Tensor {
 	if n, err := Numel(shape); err != nil || n != len(values) {
 		panic(fmt.Sprintf("graph: %d values for shape %v", len(values), shape))
 	}
-	return &Tensor{DType: dtype, Shape: shape, Data: bytesOf(values)}
+	return &Tensor{DType: dtype, Shape: shape, data: bytesOf(values)}
 }
 
 // littleEndian is true where memory order is file order and views need no copy.
@@ -114,7 +181,7 @@ func view[T number](b []byte) []T {
 // Len returns the number of elements.
 func (t *Tensor) Len() int {
 	if s := t.DType.Size(); s != 0 {
-		return len(t.Data) / s
+		return t.Size() / s
 	}
 	return 0
 }
@@ -125,24 +192,24 @@ func (t *Tensor) Len() int {
 func (t *Tensor) Float32s() []float32 {
 	switch t.DType {
 	case Float32:
-		return view[float32](t.Data)
+		return view[float32](t.Bytes())
 	case Float64:
-		return convert[float32](view[float64](t.Data))
+		return convert[float32](view[float64](t.Bytes()))
 	case Float16:
-		h := halves(t.Data)
+		h := halves(t.Bytes())
 		v := make([]float32, len(h))
 		for i, x := range h {
 			v[i] = Float16To32(x)
 		}
 		return v
 	case Int8:
-		return convert[float32](view[int8](t.Data))
+		return convert[float32](view[int8](t.Bytes()))
 	case Uint8:
-		return convert[float32](t.Data)
+		return convert[float32](t.Bytes())
 	case Int32:
-		return convert[float32](view[int32](t.Data))
+		return convert[float32](view[int32](t.Bytes()))
 	case Int64:
-		return convert[float32](view[int64](t.Data))
+		return convert[float32](view[int64](t.Bytes()))
 	}
 	return nil
 }
@@ -151,11 +218,11 @@ func (t *Tensor) Float32s() []float32 {
 func (t *Tensor) Float64s() []float64 {
 	switch t.DType {
 	case Float64:
-		return view[float64](t.Data)
+		return view[float64](t.Bytes())
 	case Int32:
-		return convert[float64](view[int32](t.Data))
+		return convert[float64](view[int32](t.Bytes()))
 	case Int64:
-		return convert[float64](view[int64](t.Data))
+		return convert[float64](view[int64](t.Bytes()))
 	}
 	return convert[float64](t.Float32s())
 }
@@ -176,7 +243,7 @@ func only[T number](t *Tensor, d DType) []T {
 	if t.DType != d {
 		return nil
 	}
-	return view[T](t.Data)
+	return view[T](t.Bytes())
 }
 
 func convert[T, F number](v []F) []T {
@@ -203,7 +270,7 @@ func (t *Tensor) Half() *Tensor {
 	for i, x := range v {
 		binary.LittleEndian.PutUint16(b[2*i:], Float16From32(min(max(x, -65504), 65504)))
 	}
-	return &Tensor{DType: Float16, Shape: t.Shape, Data: b}
+	return &Tensor{DType: Float16, Shape: t.Shape, data: b}
 }
 
 // Float16To32 widens an IEEE 754 binary16 number, exactly.

@@ -50,8 +50,8 @@ func TestViews(t *testing.T) {
 		t.Error("float32 elements are copied")
 	}
 	// Elements at odd addresses are read as well, by a copy.
-	odd := append([]byte{0}, x.Data...)[1:]
-	if got := (&Tensor{Float32, []int{3}, odd}).Float32s(); !slices.Equal(got, v) {
+	odd := append([]byte{0}, x.Bytes()...)[1:]
+	if got := RawTensor(Float32, []int{3}, odd).Float32s(); !slices.Equal(got, v) {
 		t.Errorf("%v", got)
 	}
 	if got := x.Float64s(); !slices.Equal(got, []float64{1, -2.5, 3}) {

@@ -191,7 +191,7 @@ func convert(t *graph.Tensor, to graph.DType) *graph.Tensor {
 			h := graph.Float16From32(x)
 			b = append(b, byte(h), byte(h>>8))
 		}
-		return &graph.Tensor{DType: to, Shape: t.Shape, Data: b}
+		return graph.RawTensor(to, t.Shape, b)
 	case graph.Int8:
 		return graph.Int8Tensor(t.Shape, truncated[int8](t))
 	case graph.Uint8:

@@ -146,7 +146,7 @@ func isWeight(n *graph.Node) bool {
 // dequantizeWeight computes the elements of a weight, if fold put that off.
 func (l *lowering) dequantizeWeight(v *graph.Value) error {
 	n := l.integers.origin[v.Name]
-	if n == nil || len(v.Const.Data) != 0 {
+	if n == nil || v.Const.Size() != 0 {
 		return nil
 	}
 	t, err := evaluate(n, graph.Type{DType: v.Const.DType}, l.w.set)

@@ -267,7 +267,7 @@ func (s *Session) accept(t *graph.Tensor) ([]float32, error) {
 		}
 		return nil, fmt.Errorf("%w: input %q of %s, expected %v", graph.ErrShape, in.Name, found, in.Type.DType)
 	}
-	if _, err := graph.NewTensor(t.DType, t.Shape, t.Data); err != nil {
+	if err := t.Validate(); err != nil {
 		return nil, fmt.Errorf("input %q: %w", in.Name, err)
 	}
 	return t.Float32s(), nil

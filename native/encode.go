@@ -51,7 +51,7 @@ func Encode(w io.Writer, g *graph.Graph) error {
 		return err
 	}
 	for _, v := range weights {
-		if _, err := w.Write(v.Const.Data); err != nil {
+		if _, err := v.Const.WriteTo(w); err != nil {
 			return err
 		}
 	}
@@ -96,7 +96,7 @@ func encodeHeader(network string, weights []*graph.Value) ([]byte, error) {
 	member(metadataKey, metadata{formatName, formatVersion, network})
 	at := 0
 	for _, v := range weights {
-		end := at + len(v.Const.Data)
+		end := at + v.Const.Size()
 		member(v.Name, entry{typeNames[v.Const.DType], append([]int{}, v.Const.Shape...), []int{at, end}})
 		at = end
 	}

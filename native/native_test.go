@@ -120,7 +120,7 @@ func equal(t *testing.T, got, want *graph.Graph) {
 	}
 	for i, w := range ww {
 		g := gw[i].Const
-		if g.DType != w.Const.DType || !slices.Equal(g.Shape, w.Const.Shape) || !bytes.Equal(g.Data, w.Const.Data) {
+		if g.DType != w.Const.DType || !slices.Equal(g.Shape, w.Const.Shape) || !bytes.Equal(g.Bytes(), w.Const.Bytes()) {
 			t.Errorf("weight %q differs", w.Name)
 		}
 	}
@@ -214,7 +214,7 @@ func TestLayout(t *testing.T) {
 		for i, d := range v.Shape() {
 			shape[i] = int(d)
 		}
-		if v.DType().String() != typeNames[w.Const.DType] || !slices.Equal(shape, w.Const.Shape) || !bytes.Equal(v.Data(), w.Const.Data) {
+		if v.DType().String() != typeNames[w.Const.DType] || !slices.Equal(shape, w.Const.Shape) || !bytes.Equal(v.Data(), w.Const.Bytes()) {
 			t.Errorf("tensor %q: found %v %v, expected %v %v", w.Name, v.DType(), shape, w.Const.DType, w.Const.Shape)
 		}
 		if at := uintptr(unsafe.Pointer(unsafe.SliceData(v.Data()))) - uintptr(unsafe.Pointer(unsafe.SliceData(data))); at%uintptr(w.Const.DType.Size()) != 0 {
@@ -239,7 +239,7 @@ func TestDecodeViews(t *testing.T) {
 	}
 	low, high := uintptr(unsafe.Pointer(&data[0])), uintptr(unsafe.Pointer(&data[len(data)-1]))
 	for _, w := range g.Weights() {
-		if p := uintptr(unsafe.Pointer(unsafe.SliceData(w.Const.Data))); p < low || p > high {
+		if p := uintptr(unsafe.Pointer(unsafe.SliceData(w.Const.Bytes()))); p < low || p > high {
 			t.Errorf("%q was copied", w.Name)
 		}
 	}
@@ -248,7 +248,7 @@ func TestDecodeViews(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range g.Weights() {
-		if p := uintptr(unsafe.Pointer(unsafe.SliceData(w.Const.Data))); p%4 != 0 {
+		if p := uintptr(unsafe.Pointer(unsafe.SliceData(w.Const.Bytes()))); p%4 != 0 {
 			t.Errorf("%q is not aligned", w.Name)
 		}
 	}

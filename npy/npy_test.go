@@ -130,14 +130,14 @@ func TestWrite(t *testing.T) {
 		if err := Write(&b, x); err != nil {
 			t.Fatal(err)
 		}
-		if n := b.Len() - len(x.Data); n%headerAlign != 0 || b.Bytes()[n-1] != '\n' {
+		if n := b.Len() - len(x.Bytes()); n%headerAlign != 0 || b.Bytes()[n-1] != '\n' {
 			t.Errorf("%v: header of %d bytes, ending in %q", x.Shape, n, b.Bytes()[n-1])
 		}
 		got, err := Read(b.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.DType != x.DType || !slices.Equal(got.Shape, x.Shape) || !bytes.Equal(got.Data, x.Data) {
+		if got.DType != x.DType || !slices.Equal(got.Shape, x.Shape) || !bytes.Equal(got.Bytes(), x.Bytes()) {
 			t.Errorf("wrote %v, read %v", x, got)
 		}
 	}
@@ -187,14 +187,14 @@ func TestReadViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if unsafe.SliceData(x.Data) != &data[len(data)-8] {
+	if unsafe.SliceData(x.Bytes()) != &data[len(data)-8] {
 		t.Error("aligned elements were copied, expected a view")
 	}
 	shifted := append([]byte{0}, data...)[1:]
 	if x, err = Read(shifted); err != nil {
 		t.Fatal(err)
 	}
-	if uintptr(unsafe.Pointer(unsafe.SliceData(x.Data)))%4 != 0 {
+	if uintptr(unsafe.Pointer(unsafe.SliceData(x.Bytes())))%4 != 0 {
 		t.Error("elements are not aligned")
 	}
 }
@@ -290,7 +290,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		y, err := Read(b.Bytes())
-		if err != nil || y.DType != x.DType || !slices.Equal(y.Shape, x.Shape) || !bytes.Equal(y.Data, x.Data) {
+		if err != nil || y.DType != x.DType || !slices.Equal(y.Shape, x.Shape) || !bytes.Equal(y.Bytes(), x.Bytes()) {
 			t.Fatalf("read %v %v, after writing %v %v", x.DType, x.Shape, y, err)
 		}
 	})

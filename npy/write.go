@@ -15,7 +15,7 @@ const headerAlign = 64
 // Write writes t as an .npy file of version 1.0 in C order. The error is that of w, or wraps
 // [graph.ErrShape] where the tensor's data does not fit its shape.
 func Write(w io.Writer, t *graph.Tensor) error {
-	if _, err := graph.NewTensor(t.DType, t.Shape, t.Data); err != nil {
+	if err := t.Validate(); err != nil {
 		return err
 	}
 	if len(t.Shape) > maxAxes {
@@ -44,6 +44,6 @@ func Write(w io.Writer, t *graph.Tensor) error {
 	if _, err := w.Write(append(head, text...)); err != nil {
 		return err
 	}
-	_, err := w.Write(t.Data)
+	_, err := t.WriteTo(w)
 	return err
 }

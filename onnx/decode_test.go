@@ -192,7 +192,7 @@ func TestDecodeTensors(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 			continue
 		}
-		if got.DType != test.want.DType || !slices.Equal(got.Shape, test.want.Shape) || !slices.Equal(got.Data, test.want.Data) {
+		if got.DType != test.want.DType || !slices.Equal(got.Shape, test.want.Shape) || !slices.Equal(got.Bytes(), test.want.Bytes()) {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
 	}

@@ -116,7 +116,7 @@ func (e *encoder) frame(o Options) (*frame, error) {
 	for _, v := range e.weights {
 		t := tensorHead(v)
 		f.tensors = append(f.tensors, t)
-		size += int64(len(t)) + int64(len(v.Const.Data))
+		size += int64(len(t)) + int64(v.Const.Size())
 	}
 	f.head = protowire.AppendTag(b[0], modelGraph, protowire.BytesType)
 	f.head = protowire.AppendVarint(f.head, uint64(size))
@@ -139,10 +139,10 @@ func tensorHead(v *graph.Value) []byte {
 	b = protowire.AppendTag(b, tensorName, protowire.BytesType)
 	b = protowire.AppendString(b, v.Name)
 	b = protowire.AppendTag(b, tensorRawData, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(len(v.Const.Data)))
+	b = protowire.AppendVarint(b, uint64(v.Const.Size()))
 
 	head := protowire.AppendTag(nil, graphInitializer, protowire.BytesType)
-	head = protowire.AppendVarint(head, uint64(len(b))+uint64(len(v.Const.Data)))
+	head = protowire.AppendVarint(head, uint64(len(b))+uint64(v.Const.Size()))
 	return append(head, b...)
 }
 
@@ -152,7 +152,7 @@ func (f *frame) write(w io.Writer) error {
 	out.Write(f.head)
 	for i, v := range f.weights {
 		out.Write(f.tensors[i])
-		out.Write(v.Const.Data)
+		v.Const.WriteTo(out)
 	}
 	out.Write(f.tail)
 	return out.Flush()

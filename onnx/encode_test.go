@@ -268,7 +268,7 @@ func TestWeightsInOrderOfUse(t *testing.T) {
 		t.Fatalf("%d initializers, want %d", len(m.Graph.Initializer), len(ws))
 	}
 	for i, w := range m.Graph.Initializer {
-		if w.GetName() != ws[i].Name || !bytes.Equal(w.RawData, ws[i].Const.Data) {
+		if w.GetName() != ws[i].Name || !bytes.Equal(w.RawData, ws[i].Const.Bytes()) {
 			t.Errorf("initializer %d is %q, want %q", i, w.GetName(), ws[i].Name)
 		}
 	}

@@ -226,7 +226,7 @@ func difference(a, b *graph.Graph) string {
 		for k, v := range n.Inputs {
 			w := m.Inputs[k]
 			if (v.Const == nil) != (w.Const == nil) || v.Const != nil && (v.Const.DType != w.Const.DType ||
-				!slices.Equal(v.Const.Shape, w.Const.Shape) || !bytes.Equal(v.Const.Data, w.Const.Data)) {
+				!slices.Equal(v.Const.Shape, w.Const.Shape) || !bytes.Equal(v.Const.Bytes(), w.Const.Bytes())) {
 				return fmt.Sprintf("operand %q of %s", v.Name, n.Name())
 			}
 		}

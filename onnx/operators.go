@@ -424,7 +424,7 @@ func (d *decoder) gemm(n *node) error {
 	}
 	if len(in) == 3 && in[2].Const != nil && len(in[2].Const.Shape) == 2 && in[2].Const.Shape[0] == 1 {
 		in[2] = d.derive(in[2], ".vector", func(t *graph.Tensor) *graph.Tensor {
-			return &graph.Tensor{DType: t.DType, Shape: t.Shape[1:], Data: t.Data}
+			return t.Reshape(t.Shape[1:]...)
 		})
 	}
 	d.values[n.out] = d.g.Add(n.out, graph.Gemm{}, in...)
@@ -433,16 +433,16 @@ func (d *decoder) gemm(n *node) error {
 
 func transposeMatrix(t *graph.Tensor) *graph.Tensor {
 	rows, columns, size := t.Shape[0], t.Shape[1], t.DType.Size()
-	data := make([]byte, 0, len(t.Data))
-	if len(t.Data) > 0 { // else an axis may be of any size
+	from, to := t.Bytes(), make([]byte, 0, t.Size())
+	if len(from) > 0 { // else an axis may be of any size
 		for c := range columns {
 			for r := range rows {
 				at := (r*columns + c) * size
-				data = append(data, t.Data[at:at+size]...)
+				to = append(to, from[at:at+size]...)
 			}
 		}
 	}
-	return &graph.Tensor{DType: t.DType, Shape: []int{columns, rows}, Data: data}
+	return graph.RawTensor(t.DType, []int{columns, rows}, to)
 }
 
 func (d *decoder) softmax(n *node) error {

@@ -78,7 +78,7 @@ func (d *decoder) scaled(n *node) (int, []*graph.Value, error) {
 		for i, v := range in[1:] {
 			if v.Const != nil && len(v.Const.Shape) == 1 && v.Const.Shape[0] == 1 {
 				in[i+1] = d.derive(v, ".scalar", func(t *graph.Tensor) *graph.Tensor {
-					return &graph.Tensor{DType: t.DType, Shape: []int{}, Data: t.Data}
+					return t.Reshape()
 				})
 			}
 		}
@@ -103,6 +103,6 @@ func (d *decoder) zeroPoint(in []*graph.Value, to graph.DType) ([]*graph.Value, 
 		return nil, fmt.Errorf("%w: found no zero point and no constant that tells its type and shape", ErrUnsupported)
 	}
 	return append(in, d.derive(in[1], ".zero_point."+to.String(), func(t *graph.Tensor) *graph.Tensor {
-		return &graph.Tensor{DType: to, Shape: t.Shape, Data: make([]byte, t.Len()*to.Size())}
+		return graph.RawTensor(to, t.Shape, make([]byte, t.Len()*to.Size()))
 	})), nil
 }

@@ -147,7 +147,7 @@ func flat(g *graph.Graph) []byte {
 	}
 	for _, w := range g.Weights() {
 		fmt.Fprintln(&b, w.Name, w.Const.DType, w.Const.Shape)
-		b.Write(w.Const.Data)
+		b.Write(w.Const.Bytes())
 	}
 	return b.Bytes()
 }

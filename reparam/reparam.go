@@ -14,24 +14,24 @@
 //   - The mean of several fully connected layers of one value is one layer.
 //
 // The passes run until nothing matches. All folding is done in float64 and rounded to
-// float32 once, at the end; only float32 weights are folded. A fused node keeps the name of the last value it replaces, so
-// the two forms can be compared value by value.
+// float32 once, at the end; only float32 weights are folded. A fused node keeps the name of
+// the last value it replaces, so the two forms can be compared value by value.
 package reparam
 
 import (
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/internal/hugepage"
 )
 
 // Fuse returns the deploy form of g, which is not changed. Values that are outputs of the
 // graph keep their nodes. A graph in which nothing matches is returned as a copy, its
 // weights shared and unchanged.
+//
+// Fused weights are deferred ([graph.DeferredTensor]): they are computed from those of g
+// when they are asked for, so a file that g's weights are views of must stay open until
+// then.
 func Fuse(g *graph.Graph) *graph.Graph {
 	f := &fuser{g: g.Clone(), linear: map[*graph.Node]*linear{}}
 	f.g.Prune()
@@ -48,7 +48,7 @@ func Fuse(g *graph.Graph) *graph.Graph {
 		}
 	}
 	f.g.Prune()
-	f.round()
+	f.finish()
 	return f.g
 }
 
@@ -126,35 +126,31 @@ func (f *fuser) shape(n *graph.Node) []int {
 // apply calls use with each row of the weight in float64, its scales applied.
 func (l *linear) apply(use func(o int, row []float64)) {
 	v := make([]float64, l.cols)
-	var v32 []float32
-	var v64 []float64
-	if l.weight.DType == graph.Float32 {
-		v32 = l.weight.Float32s()
-	} else {
-		v64 = l.weight.Float64s()
-	}
 	for o := range l.rows {
-		at := o * l.cols
-		if v32 != nil {
-			for i, x := range v32[at : at+l.cols] {
-				v[i] = float64(x)
-			}
-		} else {
-			copy(v, v64[at:at+l.cols])
-		}
-		if l.column != nil {
-			for i, c := range l.column {
-				v[i] *= c
-			}
-		}
-		if l.row != nil {
-			r := l.row[o]
-			for i := range v {
-				v[i] *= r
-			}
-		}
-		use(o, v)
+		use(o, l.widened(v, o))
 	}
+}
+
+// widened sets v to a row of the weight in float64, its scales applied, and returns it.
+func (l *linear) widened(v []float64, o int) []float64 {
+	at := o * l.cols
+	if l.weight.DType == graph.Float32 {
+		for i, x := range l.weight.Float32s()[at : at+l.cols] {
+			v[i] = float64(x)
+		}
+	} else {
+		copy(v, l.weight.Float64s()[at:at+l.cols])
+	}
+	for i, c := range l.column {
+		v[i] *= c
+	}
+	if l.row != nil {
+		r := l.row[o]
+		for i := range v {
+			v[i] *= r
+		}
+	}
+	return v
 }
 
 // dense returns the whole weight, its scales applied.
@@ -380,54 +376,53 @@ func (f *fuser) meanOfGemms(n *graph.Node) bool {
 	return true
 }
 
-// round gives every folded node its float32 weight and bias, named after the node. Nodes
-// share nothing, so they are rounded on all cores and come out the same on any number.
-func (f *fuser) round() {
-	var nodes []*graph.Node
+// finish gives every folded node its weight and bias, named after the node. The weight's
+// elements are computed when they are asked for, from the folding state, which does not
+// change any more.
+func (f *fuser) finish() {
 	for _, n := range f.g.Nodes {
-		if f.linear[n] != nil {
-			nodes = append(nodes, n)
+		if l := f.linear[n]; l != nil {
+			n.Inputs = []*graph.Value{n.Inputs[0], graph.Weight(n.Name()+".weight", l.rounded()), graph.Weight(n.Name()+".bias", l.roundedBias())}
 		}
 	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(nodes)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(nodes); i = int(next.Add(1)) - 1 {
-				n := nodes[i]
-				weight, bias := f.linear[n].round()
-				n.Inputs = []*graph.Value{n.Inputs[0], graph.Weight(n.Name()+".weight", weight), graph.Weight(n.Name()+".bias", bias)}
-			}
-		})
-	}
-	wg.Wait()
 }
 
-func (l *linear) round() (weight, bias *graph.Tensor) {
-	weight = l.weight
-	switch {
-	case weight.DType == graph.Float32 && l.column == nil && l.row != nil:
-		// Most of a network's weights: without the detour over a row of float64.
-		w, v := hugepage.Make[float32](l.rows*l.cols), weight.Float32s()
-		for o, r := range l.row {
-			from, to := v[o*l.cols:][:l.cols], w[o*l.cols:][:l.cols]
-			for i, x := range from {
-				to[i] = float32(float64(x) * r)
+// rounded returns the weight in float32.
+func (l *linear) rounded() *graph.Tensor {
+	if l.weight.DType == graph.Float32 && l.row == nil && l.column == nil {
+		return l.weight
+	}
+	return graph.DeferredTensor(l.weight.Shape, l.round)
+}
+
+// round sets dst to the elements of the weight from index from on.
+func (l *linear) round(dst []float32, from int) {
+	var row []float64
+	for len(dst) > 0 {
+		o, i := from/l.cols, from%l.cols
+		n := min(l.cols-i, len(dst))
+		if l.weight.DType == graph.Float32 && l.column == nil {
+			// Most of a network's weights: without the detour over a row of float64.
+			r := l.row[o]
+			for k, x := range l.weight.Float32s()[from:][:n] {
+				dst[k] = float32(float64(x) * r)
+			}
+		} else {
+			if row == nil {
+				row = make([]float64, l.cols)
+			}
+			for k, x := range l.widened(row, o)[i:][:n] {
+				dst[k] = float32(x)
 			}
 		}
-		weight = graph.Float32Tensor(weight.Shape, w)
-	case weight.DType != graph.Float32 || l.column != nil || l.row != nil:
-		w := hugepage.Make[float32](l.rows * l.cols)
-		l.apply(func(o int, row []float64) {
-			for i, x := range row {
-				w[o*l.cols+i] = float32(x)
-			}
-		})
-		weight = graph.Float32Tensor(weight.Shape, w)
+		dst, from = dst[n:], from+n
 	}
+}
+
+func (l *linear) roundedBias() *graph.Tensor {
 	b := make([]float32, l.rows)
 	for o, x := range l.bias {
 		b[o] = float32(x)
 	}
-	return weight, graph.Float32Tensor([]int{l.rows}, b)
+	return graph.Float32Tensor([]int{l.rows}, b)
 }

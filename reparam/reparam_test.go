@@ -438,7 +438,7 @@ func TestDeterministic(t *testing.T) {
 		t.Fatal("weights differ in number")
 	}
 	for i := range a {
-		if a[i].Name != b[i].Name || !slices.Equal(a[i].Const.Data, b[i].Const.Data) {
+		if a[i].Name != b[i].Name || !slices.Equal(a[i].Const.Bytes(), b[i].Const.Bytes()) {
 			t.Errorf("%s differs", a[i].Name)
 		}
 	}

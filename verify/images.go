@@ -376,15 +376,13 @@ func forward(ctx context.Context, e Engine, x *graph.Tensor) ([][]float64, error
 	if n := fixedBatch(e.Graph()); n > 0 {
 		step = n
 	}
-	size := len(x.Data) / images
 	var rows [][]float64
 	for from := 0; from < images; from += step {
-		part := &graph.Tensor{DType: x.DType, Shape: append([]int{step}, x.Shape[1:]...)}
-		if end := (from + step) * size; end <= len(x.Data) {
-			part.Data = x.Data[from*size : end]
-		} else {
-			part.Data = make([]byte, step*size)
-			copy(part.Data, x.Data[from*size:])
+		part := x.Slice(from, min(from+step, images))
+		if missing := from + step - images; missing > 0 { // in the last of fixed batches
+			padded := make([]byte, part.Size()/part.Shape[0]*step)
+			copy(padded, part.Bytes())
+			part = graph.RawTensor(x.DType, append([]int{step}, x.Shape[1:]...), padded)
 		}
 		y, err := e.Run(ctx, part)
 		if err != nil {

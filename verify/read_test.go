@@ -50,7 +50,7 @@ func scalars(t *testing.T, path string, names ...string) {
 		from := string(rune('0'+8*i/10)) + string(rune('0'+8*i%10))
 		to := string(rune('0'+(8*i+8)/10)) + string(rune('0'+(8*i+8)%10))
 		header += `"` + n + `":{"dtype":"F64","shape":[1],"data_offsets":[` + strings.TrimPrefix(from, "0") + "," + strings.TrimPrefix(to, "0") + "]}"
-		body = append(body, graph.Float64Tensor([]int{1}, []float64{float64(i)}).Data...)
+		body = append(body, graph.Float64Tensor([]int{1}, []float64{float64(i)}).Bytes()...)
 	}
 	header += "}"
 	header += strings.Repeat(" ", 7-(len(header)+7)%8)

@@ -35,7 +35,11 @@ var halfTolerance = verify.Tolerance{Abs: 1e-2, Rel: 1e-2}
 // equality, so there the fused network is what is proven, and the file must come as close
 // as its format can.
 func prove(ctx context.Context, cfg *config, training, deploy *graph.Graph, out *outfile.File, format string) (*check, error) {
-	m, err := mmap.Of(out.File)
+	content, err := out.Content()
+	if err != nil {
+		return nil, err
+	}
+	m, err := mmap.Of(content)
 	if err != nil {
 		return nil, err
 	}

@@ -13,3 +13,10 @@ func advise(start, size uintptr) {
 	to := (start + size + hugePage - 1) &^ (hugePage - 1)
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_HUGEPAGE)
 }
+
+// populate makes the pages in [start, start+size) present. Kernels before 5.14 can't.
+func populate(start, size uintptr) {
+	const page = 4 << 10
+	from := start &^ (page - 1)
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, start+size-from, unix.MADV_POPULATE_WRITE)
+}

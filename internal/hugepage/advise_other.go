@@ -3,3 +3,5 @@
 package hugepage
 
 func advise(start, size uintptr) {}
+
+func populate(start, size uintptr) {}

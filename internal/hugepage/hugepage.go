@@ -19,3 +19,12 @@ func Make[T any](n int) []T {
 	}
 	return s
 }
+
+// Ready returns a slice of size bytes whose pages are there already, where the system can
+// do that in one call. It is for buffers of less than a huge page that are used over and
+// over.
+func Ready(size int) []byte {
+	b := make([]byte, size)
+	populate(uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(size))
+	return b
+}

@@ -115,12 +115,9 @@ func Split(t *graph.Tensor, n int) ([]*graph.Tensor, error) {
 	if len(t.Shape) != 4 || t.DType != graph.Float32 || slices.Contains(t.Shape, 0) {
 		return nil, fmt.Errorf("%w: found %v of shape %v, expected float32 N×3×H×W", graph.ErrShape, t.DType, t.Shape)
 	}
-	size := len(t.Data) / t.Shape[0]
 	all := make([]*graph.Tensor, t.Shape[0])
 	for i := range all {
-		shape := slices.Clone(t.Shape)
-		shape[0] = 1
-		all[i] = &graph.Tensor{DType: t.DType, Shape: shape, Data: t.Data[i*size:][:size]}
+		all[i] = t.Slice(i, i+1)
 	}
 	return Spread(all, n), nil
 }

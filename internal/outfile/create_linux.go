@@ -20,7 +20,7 @@ func (f *File) create(dir string) error {
 	case err != nil:
 		return &os.PathError{Op: "create a file in", Path: dir, Err: err}
 	}
-	f.File = os.NewFile(uintptr(fd), f.path)
+	f.file = os.NewFile(uintptr(fd), f.path)
 	return nil
 }
 
@@ -28,7 +28,7 @@ func (f *File) create(dir string) error {
 // gets a temporary name first, and a kill between the two leaves a complete file.
 func (f *File) rename() error {
 	if f.temp == "" {
-		self := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+		self := fmt.Sprintf("/proc/self/fd/%d", f.file.Fd())
 		err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, f.path, unix.AT_SYMLINK_FOLLOW)
 		if err == nil {
 			return nil
@@ -52,8 +52,12 @@ func newMode() os.FileMode {
 	return os.FileMode(0o666 &^ mask)
 }
 
-// sendToDisk starts writing a part of a file out. It is a hint: errors show when the file
-// is synced.
-func sendToDisk(f *os.File, from, n int64) {
-	_ = unix.SyncFileRange(int(f.Fd()), from, n, unix.SYNC_FILE_RANGE_WRITE)
+// sendToDisk makes the content that a file has now durable. It is not enough that the
+// kernel writes it out: many disks keep it in a cache of their own until they are told.
+func sendToDisk(f *os.File) error {
+	for {
+		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
+			return os.NewSyscallError("fdatasync", err)
+		}
+	}
 }

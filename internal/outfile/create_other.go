@@ -7,10 +7,11 @@ import "os"
 func (f *File) create(dir string) error { return f.neighbour(dir) }
 
 func (f *File) rename() error {
-	f.Close() // some systems can't rename an open file
+	f.file.Close() // some systems can't rename an open file
 	return os.Rename(f.temp, f.path)
 }
 
 func newMode() os.FileMode { return 0o644 }
 
-func sendToDisk(f *os.File, from, n int64) {}
+// sendToDisk leaves it to the sync at the end.
+func sendToDisk(f *os.File) error { return nil }

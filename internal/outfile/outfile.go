@@ -23,32 +23,46 @@ import (
 // ErrTarget is wrapped by errors about targets that can't be written to by their nature.
 var ErrTarget = errors.New("unusable output")
 
-// File is an output that has no name yet.
+// File is an output that has no name yet. Its methods must not be called concurrently.
 type File struct {
-	*os.File // write here; reading and mapping it are fine as well
-
+	file    *os.File
 	path    string
 	special bool   // Commit copies into it
 	temp    string // name of the temporary neighbour, where it has one
 	mode    fs.FileMode
 	done    bool
-
-	written, sent int64 // bytes; sent are on their way to the disk
+	behind  *behind // nil while nothing is on its way
+	written int64   // bytes that are in file
+	err     error   // of the first write that failed
 }
 
-// stretch is how many bytes are sent to the disk at a time.
-const stretch = 1 << 20
-
-// Write appends p. What has been written is sent to the disk at once, so that Commit's sync
-// does not wait for all of it.
+// Write appends p. It returns when p has been copied: another goroutine writes, so that the
+// caller's work on what comes next goes on meanwhile. An error may be that of an earlier
+// Write.
 func (f *File) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
-	f.written += int64(n)
-	if f.written-f.sent >= stretch && !f.special {
-		sendToDisk(f.File, f.sent, f.written-f.sent)
-		f.sent = f.written
+	if f.err != nil {
+		return 0, f.err
+	}
+	if f.behind == nil {
+		f.behind = startBehind(f.file, f.written, !f.special)
+	}
+	n, err := f.behind.write(p)
+	if err != nil {
+		_ = f.flush() // it is the same error
 	}
 	return n, err
+}
+
+// Content returns the file for reading or mapping what has been written so far.
+func (f *File) Content() (*os.File, error) { return f.file, f.flush() }
+
+// flush waits until everything is in the file.
+func (f *File) flush() error {
+	if f.behind != nil {
+		f.written, f.err = f.behind.stop()
+		f.behind = nil
+	}
+	return f.err
 }
 
 // Create begins an output file. It fails at once where the target is a folder, or its
@@ -100,10 +114,10 @@ func resolve(path string) (string, error) {
 
 // neighbour creates a temporary file with a name.
 func (f *File) neighbour(dir string) (err error) {
-	if f.File, err = os.CreateTemp(dir, "."+filepath.Base(f.path)+".*.tmp"); err != nil {
+	if f.file, err = os.CreateTemp(dir, "."+filepath.Base(f.path)+".*.tmp"); err != nil {
 		return err
 	}
-	f.temp = f.File.Name()
+	f.temp = f.file.Name()
 	if f.mode == 0 {
 		f.mode = newMode()
 	}
@@ -122,15 +136,18 @@ func (f *File) Commit() error {
 }
 
 func (f *File) commit() error {
+	if err := f.flush(); err != nil {
+		return err
+	}
 	if f.special {
 		return f.copy()
 	}
 	if f.mode != 0 {
-		if err := f.Chmod(f.mode); err != nil {
+		if err := f.file.Chmod(f.mode); err != nil {
 			return err
 		}
 	}
-	if err := f.Sync(); err != nil {
+	if err := f.file.Sync(); err != nil {
 		return err
 	}
 	if err := f.rename(); err != nil {
@@ -145,7 +162,7 @@ func (f *File) commit() error {
 }
 
 func (f *File) copy() error {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	out := os.Stdout
@@ -156,7 +173,7 @@ func (f *File) copy() error {
 		}
 		defer out.Close()
 	}
-	_, err := io.Copy(out, f.File)
+	_, err := io.Copy(out, f.file)
 	return err
 }
 
@@ -166,7 +183,8 @@ func (f *File) Discard() {
 		return
 	}
 	f.done = true
-	f.Close()
+	_ = f.flush()
+	f.file.Close()
 	if f.temp != "" {
 		os.Remove(f.temp)
 	}

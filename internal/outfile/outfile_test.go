@@ -1,7 +1,9 @@
 package outfile
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +18,7 @@ func write(t *testing.T, path, text string, commit bool) error {
 		return err
 	}
 	defer f.Discard()
-	if _, err := f.WriteString(text); err != nil {
+	if _, err := f.Write([]byte(text)); err != nil {
 		return err
 	}
 	if !commit {
@@ -86,7 +88,7 @@ func TestNeighbour(t *testing.T) {
 		if err := f.neighbour(dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.WriteString(text); err != nil {
+		if _, err := f.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		if err := f.Commit(); err != nil {
@@ -148,5 +150,75 @@ func TestErrors(t *testing.T) {
 		if err := write(t, os.DevNull, "x", true); err != nil {
 			t.Errorf("the null device: %v", err)
 		}
+	}
+}
+
+// TestLarge writes more than the blocks hold, in pieces of many sizes, and reads what is
+// there in between.
+func TestLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Discard()
+	var want []byte
+	for i, size := range []int{1, blockSize - 1, blockSize, blockSize + 1, 0, 3 * blockCount * blockSize, 17} {
+		p := bytes.Repeat([]byte{byte(i + 1)}, size)
+		if n, err := f.Write(p); n != size || err != nil {
+			t.Fatalf("wrote %d of %d: %v", n, size, err)
+		}
+		want = append(want, p...)
+		if i%2 == 0 {
+			continue
+		}
+		c, err := f.Content()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want)+1)
+		if n, err := c.ReadAt(got, 0); n != len(want) || !errors.Is(err, io.EOF) || !bytes.Equal(got[:n], want) {
+			t.Errorf("after %d bytes the content has %d or other ones: %v", len(want), n, err)
+		}
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if content(t, path) != string(want) {
+		t.Error("the file holds something else")
+	}
+}
+
+// TestWriteError is told by a later Write, and by every method from then on.
+func TestWriteError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	if err := write(t, path, "old", true); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.file.Close()
+	for written := 0; err == nil; written += blockSize / 2 {
+		if written > 3*blockCount*blockSize {
+			t.Fatal("no error")
+		}
+		_, err = f.Write(make([]byte, blockSize/2))
+	}
+	if !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("write: %v", err)
+	}
+	if _, err := f.Write([]byte("x")); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("write again: %v", err)
+	}
+	if _, err := f.Content(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("content: %v", err)
+	}
+	if err := f.Commit(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("commit: %v", err)
+	}
+	if got := content(t, path); got != "old" {
+		t.Errorf("the previous file holds %q", got)
 	}
 }

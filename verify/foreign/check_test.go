@@ -154,9 +154,9 @@ func TestDisagrees(t *testing.T) {
 	for want, change := range map[string]func(*graph.Graph){
 		`initializer "gemm.w": byte 4 differs`: func(g *graph.Graph) {
 			w := weight(g, "gemm.w")
-			v := slices.Clone(w.Const.Data)
+			v := slices.Clone(w.Const.Bytes())
 			v[4] ^= 1
-			w.Const = &graph.Tensor{DType: graph.Float32, Shape: w.Const.Shape, Data: v}
+			w.Const = graph.RawTensor(graph.Float32, w.Const.Shape, v)
 		},
 		`initializer "add.w": found the shape [1 1 1 3], expected [1 1 1 1]`: func(g *graph.Graph) {
 			weight(g, "add.w").Const = graph.Float32Tensor([]int{1, 1, 1, 1}, []float32{0.5})

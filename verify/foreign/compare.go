@@ -133,11 +133,12 @@ func (c *comparison) weight(w *graph.Value) error {
 	if err != nil {
 		return disagree("initializer %q: %v", w.Name, err)
 	}
-	if len(found) != len(w.Const.Data) {
-		return disagree("initializer %q: found %d bytes, expected %d", w.Name, len(found), len(w.Const.Data))
+	want := w.Const.Bytes()
+	if len(found) != len(want) {
+		return disagree("initializer %q: found %d bytes, expected %d", w.Name, len(found), len(want))
 	}
 	for i := range found {
-		if found[i] != w.Const.Data[i] {
+		if found[i] != want[i] {
 			return disagree("initializer %q: byte %d differs", w.Name, i)
 		}
 	}

@@ -134,7 +134,7 @@ func accept(in *graph.Value, x *graph.Tensor) (array, error) {
 		}
 		return array{}, fmt.Errorf("%w: input %q of %s, expected float32 or float64", graph.ErrShape, in.Name, found)
 	}
-	if _, err := graph.NewTensor(x.DType, x.Shape, x.Data); err != nil {
+	if err := x.Validate(); err != nil {
 		return array{}, fmt.Errorf("input %q: %w", in.Name, err)
 	}
 	return array{slices.Clone(x.Shape), x.Float64s()}, nil

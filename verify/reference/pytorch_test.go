@@ -34,7 +34,7 @@ func elements(t testing.TB, data []byte) []float64 {
 	if strings.Contains(header, "'<f8'") {
 		size, dtype = 8, graph.Float64
 	}
-	return (&graph.Tensor{DType: dtype, Shape: []int{len(body) / size}, Data: slices.Clone(body)}).Float64s()
+	return graph.RawTensor(dtype, []int{len(body) / size}, slices.Clone(body)).Float64s()
 }
 
 func read(t testing.TB, name string) []float64 {
