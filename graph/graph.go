@@ -79,7 +79,7 @@ func (g *Graph) Producers() map[*Value]*Node {
 // Consumers maps every value to the nodes that read it, in order; a node that reads a
 // value twice stands twice. Graph outputs are not consumers.
 func (g *Graph) Consumers() map[*Value][]*Node {
-	m := make(map[*Value][]*Node)
+	m := make(map[*Value][]*Node, g.values())
 	for _, n := range g.Nodes {
 		for _, v := range n.Inputs {
 			m[v] = append(m[v], n)
@@ -91,10 +91,19 @@ func (g *Graph) Consumers() map[*Value][]*Node {
 // IsOutput reports whether v is an output of the graph.
 func (g *Graph) IsOutput(v *Value) bool { return slices.Contains(g.Outputs, v) }
 
+// values returns about how many values the graph has, for maps of all of them.
+func (g *Graph) values() int {
+	n := len(g.Inputs)
+	for _, node := range g.Nodes {
+		n += len(node.Inputs) // what each node reads, nearly always once
+	}
+	return n
+}
+
 // Clone returns a copy whose nodes and values can be changed without changing g. Tensors
 // are shared.
 func (g *Graph) Clone() *Graph {
-	values := map[*Value]*Value{}
+	values := make(map[*Value]*Value, g.values())
 	value := func(v *Value) *Value {
 		c, ok := values[v]
 		if !ok {
@@ -111,7 +120,7 @@ func (g *Graph) Clone() *Graph {
 		}
 		return r
 	}
-	c := &Graph{Name: g.Name, Inputs: list(g.Inputs), Metadata: maps.Clone(g.Metadata)}
+	c := &Graph{Name: g.Name, Inputs: list(g.Inputs), Nodes: make([]*Node, 0, len(g.Nodes)), Metadata: maps.Clone(g.Metadata)}
 	for _, n := range g.Nodes {
 		c.Nodes = append(c.Nodes, &Node{Op: n.Op, Inputs: list(n.Inputs), Output: value(n.Output)})
 	}
@@ -121,7 +130,7 @@ func (g *Graph) Clone() *Graph {
 
 // Prune removes the nodes that no output needs.
 func (g *Graph) Prune() {
-	needed := map[*Value]bool{}
+	needed := make(map[*Value]bool, g.values())
 	for _, v := range g.Outputs {
 		needed[v] = true
 	}
@@ -145,8 +154,8 @@ func (g *Graph) Prune() {
 // is produced once and before its use, outputs exist and are distinct, and the shapes fit.
 // The error wraps [ErrGraph] or [ErrShape].
 func (g *Graph) Validate() error {
-	names := map[string]*Value{}
-	known := map[*Value]bool{}
+	names := make(map[string]*Value, g.values())
+	known := make(map[*Value]bool, g.values())
 	add := func(v *Value) error {
 		if v.Name == "" {
 			return fmt.Errorf("%w: a value has no name", ErrGraph)

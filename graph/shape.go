@@ -88,7 +88,7 @@ func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
 	if len(inputs) != 0 && len(inputs) != len(g.Inputs) {
 		return nil, fmt.Errorf("%w: %d shapes for %d inputs", ErrShape, len(inputs), len(g.Inputs))
 	}
-	types := make(map[*Value]Type)
+	types := make(map[*Value]Type, g.values())
 	for i, v := range g.Inputs {
 		t := *v.Type
 		if len(inputs) != 0 {

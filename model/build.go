@@ -57,7 +57,7 @@ func Build(sd *pytorch.StateDict, opts Options) (*Model, error) {
 	if err := b.network(l, opts); err != nil {
 		return nil, w.inFile(err)
 	}
-	if err := finite(b.loaded); err != nil {
+	if err := checkFinite(b.loaded); err != nil {
 		return nil, w.inFile(err)
 	}
 	if m.Ignored, err = b.leftover(l, opts.Features); err != nil {
@@ -397,7 +397,7 @@ func (b *builder) classifier(hs []head, x *graph.Value, c int, softmax bool) err
 }
 
 // weight loads a tensor as a float32 weight and checks its shape, where −1 stands for any
-// size. Its elements are checked by finite, when all are loaded.
+// size. Its elements are checked by checkFinite, when all are loaded.
 func (b *builder) weight(key string, want ...int) (*graph.Value, error) {
 	t, ok := b.sd.get(key)
 	if !ok {

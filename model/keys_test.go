@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 )
@@ -38,28 +37,6 @@ func TestDetectIsBounded(t *testing.T) {
 		l, err := detect(append(keys, more))
 		if err == nil && len(l.blocks) > 2*len(keys) {
 			t.Errorf("%d blocks from %d keys", len(l.blocks), len(keys))
-		}
-	}
-}
-
-func TestFirstNotFinite(t *testing.T) {
-	v := make([]float32, 3000)
-	for i := range v {
-		v[i] = math.MaxFloat32 * float32(1-2*(i&1))
-	}
-	if i := firstNotFinite(v); i != -1 {
-		t.Errorf("element %d of finite numbers", i)
-	}
-	if i := firstNotFinite(nil); i != -1 {
-		t.Errorf("element %d of none", i)
-	}
-	for _, bad := range []float64{math.Inf(1), math.Inf(-1), math.NaN(), math.Copysign(math.NaN(), -1)} {
-		for _, at := range []int{2999, 1024, 1023, 0} {
-			w := append([]float32{}, v...)
-			w[at], w[2999] = float32(bad), float32(bad)
-			if i := firstNotFinite(w); i != at {
-				t.Errorf("%v at %d is found at %d", bad, at, i)
-			}
 		}
 	}
 }

@@ -30,8 +30,8 @@ func translate(g *graph.Graph, opset int) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{g: g, opset: opset, types: types, names: map[string]bool{},
-		used: map[*graph.Value]bool{}, gelu: map[graph.DType]geluConstants{}}
+	e := &encoder{g: g, opset: opset, types: types, names: make(map[string]bool, len(types)),
+		used: make(map[*graph.Value]bool, len(types)-len(g.Nodes)), gelu: map[graph.DType]geluConstants{}}
 	if err := e.check(); err != nil {
 		return nil, err
 	}

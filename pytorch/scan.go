@@ -91,7 +91,7 @@ var opcodes = [256]opcode{
 // prints whole objects into its errors, so all lengths, and how often a string is repeated,
 // are checked here first.
 func scan(place string, p []byte) (int, error) {
-	s := scanner{place: place, p: p, memo: map[uint64]int{}}
+	s := scanner{place: place, p: p}
 	for s.at < len(p) {
 		op := p[s.at]
 		n, err := s.argument(op)
@@ -116,10 +116,10 @@ type scanner struct {
 
 	opcodes, containers, marks int
 
-	top      int            // length of the string on top of the stack; 0 for other objects
-	longest  int            // string so far
-	memo     map[uint64]int // lengths of the strings in the memo
-	repeated int            // bytes of the strings that were pushed again
+	top      int  // length of the string on top of the stack; 0 for other objects
+	longest  int  // string so far
+	memo     memo // lengths of the strings in the memo
+	repeated int  // bytes of the strings that were pushed again
 }
 
 func (s *scanner) bad(format string, args ...any) error {
@@ -208,9 +208,9 @@ func (s *scanner) count(op byte, arg []byte) error {
 		s.top = len(arg)
 		s.longest = max(s.longest, s.top)
 	case stores:
-		s.memo[s.index(op, arg)] = s.top
+		s.memo.set(s.index(op, arg), s.top)
 	case loads:
-		s.top = s.memo[s.index(op, arg)]
+		s.top = s.memo.get(s.index(op, arg))
 		s.repeated += s.top
 	case repeats:
 		s.repeated += s.top
@@ -234,7 +234,7 @@ func (s *scanner) count(op byte, arg []byte) error {
 func (s *scanner) index(op byte, arg []byte) uint64 {
 	switch op {
 	case 0x94: // MEMOIZE takes the next
-		return uint64(len(s.memo))
+		return uint64(s.memo.count())
 	case 'p', 'g':
 		n, _ := strconv.Atoi(string(bytes.TrimSuffix(arg, []byte("\n")))) // the machine refuses what is no number
 		return uint64(n)
@@ -243,3 +243,32 @@ func (s *scanner) index(op byte, arg []byte) uint64 {
 	copy(b[:], arg)
 	return binary.LittleEndian.Uint64(b[:])
 }
+
+// memo is a pickle's numbered memory. Streams number from zero on, so nearly all is a list.
+type memo struct {
+	list []int
+	rest map[uint64]int // under numbers that left a gap
+}
+
+func (m *memo) set(i uint64, v int) {
+	switch {
+	case i < uint64(len(m.list)):
+		m.list[i] = v
+	case i == uint64(len(m.list)) && m.rest == nil:
+		m.list = append(m.list, v)
+	default:
+		if m.rest == nil {
+			m.rest = map[uint64]int{}
+		}
+		m.rest[i] = v
+	}
+}
+
+func (m *memo) get(i uint64) int {
+	if i < uint64(len(m.list)) {
+		return m.list[i]
+	}
+	return m.rest[i]
+}
+
+func (m *memo) count() int { return len(m.list) + len(m.rest) }

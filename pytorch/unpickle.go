@@ -357,19 +357,20 @@ func first(args []any) (any, error) {
 
 // rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
 func rebuildTensor(args []any) (any, error) {
-	bad := malformed(inPickle, "a tensor is not rebuilt from (storage, offset, size, stride, …) with %d axes at most", maxAxes)
-	if len(args) < 4 {
-		return nil, bad
+	var s *storage
+	var offset int
+	var size, stride []int
+	ok := len(args) >= 4
+	if ok {
+		var ok1, ok2, ok3, ok4 bool
+		s, ok1 = args[0].(*storage)
+		offset, ok2 = args[1].(int)
+		size, ok3 = ints(args[2])
+		stride, ok4 = ints(args[3])
+		ok = ok1 && ok2 && ok3 && ok4
 	}
-	s, ok := args[0].(*storage)
 	if !ok {
-		return nil, bad
-	}
-	offset, ok1 := args[1].(int)
-	size, ok2 := ints(args[2])
-	stride, ok3 := ints(args[3])
-	if !ok1 || !ok2 || !ok3 {
-		return nil, bad
+		return nil, malformed(inPickle, "a tensor is not rebuilt from (storage, offset, size, stride, …) with %d axes at most", maxAxes)
 	}
 	// Geometry counts inside the storage, which may be a part of what its source holds.
 	t, err := newTensor(s.dtype, s.src, s.numel, offset, size, stride)

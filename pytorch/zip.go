@@ -21,23 +21,24 @@ const maxRatio = 8
 // record is a file inside a zip archive. Its bytes are a view of the archive, or are
 // decompressed, when they are first asked for, and checked against their CRC-32 then.
 type record struct {
-	name  string
-	file  *zip.File
-	raw   []byte // as it lies in the archive
-	check func() ([]byte, error)
-}
+	name string
+	file *zip.File
+	raw  []byte // as it lies in the archive
 
-func newRecord(f *zip.File, raw []byte) *record {
-	r := &record{name: f.Name, file: f, raw: raw}
-	r.check = sync.OnceValues(r.load)
-	return r
+	once sync.Once
+	data []byte
+	err  error
 }
 
 // recordPlace names a record for an error message.
 func recordPlace(name string) string { return "record " + oneLine(name) }
 
-func (r *record) place() string          { return recordPlace(r.name) }
-func (r *record) bytes() ([]byte, error) { return r.check() }
+func (r *record) place() string { return recordPlace(r.name) }
+
+func (r *record) bytes() ([]byte, error) {
+	r.once.Do(func() { r.data, r.err = r.load() })
+	return r.data, r.err
+}
 
 // size returns the bytes of the content. It is what the archive claims until the record
 // is read.
@@ -73,43 +74,42 @@ func openZip(data []byte) (map[string]*record, error) {
 		from, to int64
 		name     string
 	}
-	var spans []span
+	spans := make([]span, 0, len(z.File))
 	inflated := 0
 	for _, f := range z.File {
-		place := recordPlace(f.Name)
 		if strings.HasSuffix(f.Name, "/") {
 			continue // a directory
 		}
 		if records[f.Name] != nil {
-			return nil, malformed(place, "it stands twice in the archive")
+			return nil, malformed(recordPlace(f.Name), "it stands twice in the archive")
 		}
 		if f.Flags&1 != 0 {
-			return nil, fmt.Errorf("%w: %s is encrypted", ErrUnsupported, place)
+			return nil, fmt.Errorf("%w: %s is encrypted", ErrUnsupported, recordPlace(f.Name))
 		}
 		from, err := f.DataOffset()
 		if err != nil {
-			return nil, malformed(place, "%v", err)
+			return nil, malformed(recordPlace(f.Name), "%v", err)
 		}
 		if f.CompressedSize64 > uint64(len(data)) || from < 0 || from > int64(len(data))-int64(f.CompressedSize64) {
-			return nil, malformed(place, "found %d bytes from byte %d, expected a record inside the %d bytes of the file", f.CompressedSize64, from, len(data))
+			return nil, malformed(recordPlace(f.Name), "found %d bytes from byte %d, expected a record inside the %d bytes of the file", f.CompressedSize64, from, len(data))
 		}
 		to := from + int64(f.CompressedSize64)
 		switch f.Method {
 		case zip.Store:
 			if f.UncompressedSize64 != f.CompressedSize64 {
-				return nil, malformed(place, "found sizes %d and %d, expected them to be equal in a stored record", f.CompressedSize64, f.UncompressedSize64)
+				return nil, malformed(recordPlace(f.Name), "found sizes %d and %d, expected them to be equal in a stored record", f.CompressedSize64, f.UncompressedSize64)
 			}
 		case zip.Deflate:
 			most := 1<<20 + maxRatio*len(data)
 			if f.UncompressedSize64 > uint64(most-inflated) {
-				return nil, malformed(place, "found %d bytes compressed to %d, expected at most %d in all compressed records of a file of %d bytes", f.UncompressedSize64, f.CompressedSize64, most, len(data))
+				return nil, malformed(recordPlace(f.Name), "found %d bytes compressed to %d, expected at most %d in all compressed records of a file of %d bytes", f.UncompressedSize64, f.CompressedSize64, most, len(data))
 			}
 			inflated += int(f.UncompressedSize64)
 		default:
-			return nil, fmt.Errorf("%w: %s has compression method %d, expected a stored or deflated record", ErrUnsupported, place, f.Method)
+			return nil, fmt.Errorf("%w: %s has compression method %d, expected a stored or deflated record", ErrUnsupported, recordPlace(f.Name), f.Method)
 		}
 		spans = append(spans, span{from, to, f.Name})
-		records[f.Name] = newRecord(f, data[from:to])
+		records[f.Name] = &record{name: f.Name, file: f, raw: data[from:to]}
 	}
 	// Overlapping records are how a small archive pretends to hold much.
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })

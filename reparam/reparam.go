@@ -109,7 +109,9 @@ func (f *fuser) of(n *graph.Node) *linear {
 	l := &linear{rows: w.Shape[0], weight: w, bias: make([]float64, w.Shape[0])}
 	l.cols = w.Len() / l.rows
 	if len(n.Inputs) == 3 {
-		copy(l.bias, n.Inputs[2].Const.Float64s())
+		for o, x := range n.Inputs[2].Const.Float32s() {
+			l.bias[o] = float64(x)
+		}
 	}
 	f.linear[n] = l
 	return l
@@ -153,8 +155,11 @@ func (l *linear) widened(v []float64, o int) []float64 {
 	return v
 }
 
-// dense returns the whole weight, its scales applied.
+// dense returns the whole weight, its scales applied, for the caller to change.
 func (l *linear) dense() []float64 {
+	if l.weight.DType == graph.Float64 && l.row == nil && l.column == nil {
+		return l.weight.Float64s() // of an earlier setDense: weights of graphs are float32
+	}
 	d := make([]float64, 0, l.rows*l.cols)
 	l.apply(func(_ int, row []float64) { d = append(d, row...) })
 	return d
@@ -170,12 +175,12 @@ func (l *linear) setDense(shape []int, v []float64) {
 // affine returns the scale γ/√(σ²+ε) and the shift β − μ·scale of a BatchNorm.
 func affine(n *graph.Node) (scale, shift []float64) {
 	eps := n.Op.(graph.BatchNorm).Epsilon
-	gamma, beta := n.Inputs[1].Const.Float64s(), n.Inputs[2].Const.Float64s()
-	mean, variance := n.Inputs[3].Const.Float64s(), n.Inputs[4].Const.Float64s()
+	gamma, beta := n.Inputs[1].Const.Float32s(), n.Inputs[2].Const.Float32s()
+	mean, variance := n.Inputs[3].Const.Float32s(), n.Inputs[4].Const.Float32s()
 	scale, shift = make([]float64, len(gamma)), make([]float64, len(gamma))
 	for i := range gamma {
-		scale[i] = gamma[i] / math.Sqrt(variance[i]+eps)
-		shift[i] = beta[i] - mean[i]*scale[i]
+		scale[i] = float64(gamma[i]) / math.Sqrt(float64(variance[i])+eps)
+		shift[i] = float64(beta[i]) - float64(mean[i])*scale[i]
 	}
 	return scale, shift
 }
@@ -219,15 +224,13 @@ func (f *fuser) convBatchNorm(n *graph.Node) bool {
 	}
 	l := f.of(c)
 	scale, shift := affine(n)
-	row := make([]float64, l.rows)
-	for o := range row {
-		row[o] = scale[o]
-		if l.row != nil {
-			row[o] *= l.row[o]
-		}
+	for o := range l.bias {
 		l.bias[o] = l.bias[o]*scale[o] + shift[o]
 	}
-	l.row = row
+	for o, r := range l.row {
+		scale[o] *= r
+	}
+	l.row = scale
 	f.become(n, c.Op, c.Inputs[0], c.Inputs[1], l)
 	return true
 }

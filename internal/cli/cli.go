@@ -40,6 +40,7 @@ func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // Run executes a command and returns its exit status. SIGINT and SIGTERM cancel the
 // command's context; a second one ends the process at once.
 func Run(app *cli.App, args []string) int {
+	postponeCollection()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

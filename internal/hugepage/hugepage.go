@@ -5,7 +5,11 @@
 // with pages of 2 MiB it is ten.
 package hugepage
 
-import "unsafe"
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
 
 // least is how many bytes are worth a system call.
 const least = 64 << 10
@@ -25,6 +29,41 @@ func Make[T any](n int) []T {
 // over.
 func Ready(size int) []byte {
 	b := make([]byte, size)
-	populate(uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(size))
+	populate(address(b), uintptr(size))
 	return b
 }
+
+// heapChunk is what Go's heap grows by at least, and to multiples of.
+const heapChunk = 4 << 20
+
+// Heap makes the memory present that the heap hands out next, up to 4 MiB, on another core.
+// Work that is known to allocate megabytes of small objects then need not fault for each
+// page.
+func Heap() {
+	for range 16 {
+		next := probe()
+		rest := heapChunk - next%heapChunk
+		if rest >= heapChunk/4 {
+			go populate(next, rest)
+			return
+		}
+		// Leave it and go on to the next chunk. What nobody touches takes no memory.
+		runtime.KeepAlive(make([]byte, rest-probeSize))
+	}
+}
+
+// probeSize is that of an object that has pages of its own: the first that are free.
+const probeSize = 64 << 10
+
+// probe returns where the heap allocates next.
+//
+//go:noinline
+func probe() uintptr {
+	b := new([probeSize]byte)
+	probed.Store(b) // or it would be on the stack
+	return uintptr(unsafe.Pointer(b))
+}
+
+var probed atomic.Pointer[[probeSize]byte]
+
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/hugepage"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
@@ -56,6 +57,9 @@ func Open(path string, opts Options) (*File, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if len(m.Data) >= largeFile {
+		hugepage.Heap()
+	}
 	f := &File{Path: path, Size: int64(len(m.Data)), Data: m.Data, m: m}
 	if err := f.decode(opts); err != nil {
 		m.Close()
@@ -63,6 +67,10 @@ func Open(path string, opts Options) (*File, error) {
 	}
 	return f, nil
 }
+
+// largeFile is the size from which networks are large enough that memory is prepared for
+// their graph, in bytes.
+const largeFile = 1 << 20
 
 // onnxStart is how ONNX files begin: field 1, ir_version, as a varint.
 var onnxStart = []byte{0x08}

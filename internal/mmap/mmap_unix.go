@@ -13,6 +13,9 @@ func mapFile(f *os.File, size int) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefetch(data)
-	return &Map{Data: data, unmap: func() error { return unix.Munmap(data) }}, nil
+	stop := prefetch(data)
+	return &Map{Data: data, unmap: func() error {
+		stop()
+		return unix.Munmap(data)
+	}}, nil
 }
