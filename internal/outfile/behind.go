@@ -13,9 +13,9 @@ import (
 const (
 	// blockSize is how many bytes are written at once. Blocks are used again and again, so
 	// that they stay in the processor's cache on their way to the kernel.
-	blockSize = 128 << 10
+	blockSize = 256 << 10
 	// blockCount is how many blocks there are: as many as the writer may be behind.
-	blockCount = 8
+	blockCount = 4
 	// stretch is how many bytes are worth sending to the disk.
 	stretch = 1 << 20
 )
