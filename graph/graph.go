@@ -154,6 +154,20 @@ func (g *Graph) Prune() {
 // is produced once and before its use, outputs exist and are distinct, and the shapes fit.
 // The error wraps [ErrGraph] or [ErrShape].
 func (g *Graph) Validate() error {
+	_, err := g.Types()
+	return err
+}
+
+// Types validates the graph and returns the type of every value.
+func (g *Graph) Types() (map[*Value]Type, error) {
+	if err := g.wired(); err != nil {
+		return nil, err
+	}
+	return g.Infer()
+}
+
+// wired checks everything but the shapes.
+func (g *Graph) wired() error {
 	names := make(map[string]*Value, g.values())
 	known := make(map[*Value]bool, g.values())
 	add := func(v *Value) error {
@@ -215,6 +229,5 @@ func (g *Graph) Validate() error {
 			return fmt.Errorf("%w: output %q stands twice", ErrGraph, v.Name)
 		}
 	}
-	_, err := g.Infer()
-	return err
+	return nil
 }

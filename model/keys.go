@@ -61,7 +61,7 @@ func newKeySet(keys []string) keySet {
 				s.prefixes[p] = true
 				// Indexes with more digits than any network has blocks are not counted: they
 				// are reported as unexpected keys.
-				if n, err := strconv.Atoi(k[from:i]); err == nil && from > 0 && i-from <= 4 && n >= 0 {
+				if n, ok := index(k[from:i]); ok && from > 0 {
 					s.last[k[:from-1]] = max(n, s.last[k[:from-1]])
 				}
 			}
@@ -69,6 +69,15 @@ func newKeySet(keys []string) keySet {
 		}
 	}
 	return s
+}
+
+// index returns a number of up to four digits.
+func index(s string) (n int, ok bool) {
+	if len(s) == 0 || len(s) > 4 || s[0] < '0' || s[0] > '9' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil
 }
 
 // count returns the number of indexes n for which prefix.n exists, which must run from 0

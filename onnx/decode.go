@@ -266,10 +266,7 @@ func (d *decoder) readOutputs() error {
 
 // verify checks the finished graph, and what nodes and outputs declare of their shapes.
 func (d *decoder) verify() error {
-	if err := d.g.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	types, err := d.g.Infer()
+	types, err := d.g.Types()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}

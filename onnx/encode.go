@@ -47,10 +47,11 @@ func Encode(w io.Writer, g *graph.Graph, o Options) error {
 	if o.ProducerVersion == "" {
 		o.ProducerVersion = producerVersion()
 	}
-	if err := g.Validate(); err != nil {
+	types, err := g.Types()
+	if err != nil {
 		return err
 	}
-	e, err := translate(g, o.Opset)
+	e, err := translate(g, types, o.Opset)
 	if err != nil {
 		return err
 	}
@@ -66,10 +67,10 @@ func Encode(w io.Writer, g *graph.Graph, o Options) error {
 
 // frame is an encoded model without the elements of its weights.
 type frame struct {
-	head    []byte   // of the model, up to and with the nodes of its graph
+	head    [][]byte // of the model, up to and with the nodes of its graph
 	tensors [][]byte // what stands before each weight's elements
 	weights []*graph.Value
-	tail    []byte // of the graph, then of the model
+	tail    [][]byte // of the graph, then of the model
 	size    int64
 }
 
@@ -118,11 +119,10 @@ func (e *encoder) frame(o Options) (*frame, error) {
 		f.tensors = append(f.tensors, t)
 		size += int64(len(t)) + int64(v.Const.Size())
 	}
-	f.head = protowire.AppendTag(b[0], modelGraph, protowire.BytesType)
-	f.head = protowire.AppendVarint(f.head, uint64(size))
-	size += int64(len(f.head) + len(b[3]))
-	f.head = append(f.head, b[1]...)
-	f.tail = append(b[2], b[3]...)
+	b[0] = protowire.AppendTag(b[0], modelGraph, protowire.BytesType)
+	b[0] = protowire.AppendVarint(b[0], uint64(size))
+	size += int64(len(b[0]) + len(b[3]))
+	f.head, f.tail = b[:2], b[2:]
 	f.size = size
 	return f, nil
 }
@@ -149,12 +149,16 @@ func tensorHead(v *graph.Value) []byte {
 func (f *frame) write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	// A bufio.Writer keeps its first error and returns it from Flush.
-	out.Write(f.head)
+	for _, b := range f.head {
+		out.Write(b)
+	}
 	for i, v := range f.weights {
 		out.Write(f.tensors[i])
 		v.Const.WriteTo(out)
 	}
-	out.Write(f.tail)
+	for _, b := range f.tail {
+		out.Write(b)
+	}
 	return out.Flush()
 }
 

@@ -24,12 +24,8 @@ type encoder struct {
 	inputs, outputs, infos []*onnxpb.ValueInfoProto
 }
 
-// translate makes the messages of a valid graph.
-func translate(g *graph.Graph, opset int) (*encoder, error) {
-	types, err := g.Infer()
-	if err != nil {
-		return nil, err
-	}
+// translate makes the messages of a valid graph with values of the types given.
+func translate(g *graph.Graph, types map[*graph.Value]graph.Type, opset int) (*encoder, error) {
 	e := &encoder{g: g, opset: opset, types: types, names: make(map[string]bool, len(types)),
 		used: make(map[*graph.Value]bool, len(types)-len(g.Nodes)), gelu: map[graph.DType]geluConstants{}}
 	if err := e.check(); err != nil {

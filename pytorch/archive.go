@@ -122,6 +122,7 @@ func openArchive(data []byte) (*archive, error) {
 	}
 	room := int(min(count, uint64(len(dir)/sizeEntry)))
 	a := &archive{records: make([]*record, 0, room), byName: make(map[string]*record, room)}
+	all := make([]record, 0, room)
 	inflated := 0
 	for range count {
 		if len(dir) < sizeEntry || string(dir[:4]) != sigEntry {
@@ -168,7 +169,8 @@ func openArchive(data []byte) (*archive, error) {
 		default:
 			return nil, fmt.Errorf("%w: %s has compression method %d, expected a stored or deflated record", ErrUnsupported, recordPlace(name), method)
 		}
-		r := &record{name: name, method: method, crc: crc, compressed: int(compressed), full: int(full), header: int(header)}
+		all = append(all, record{name: name, method: method, crc: crc, compressed: int(compressed), full: int(full), header: int(header)})
+		r := &all[len(all)-1] // stays there: room is for as many entries as there can be
 		a.records = append(a.records, r)
 		a.byName[name] = r
 	}

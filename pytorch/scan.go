@@ -92,6 +92,7 @@ var opcodes = [256]opcode{
 // are checked here first.
 func scan(place string, p []byte) (int, error) {
 	s := scanner{place: place, p: p}
+	s.memo.list = make([]int32, 0, len(p)/bytesPerMemo)
 	for s.at < len(p) {
 		op := p[s.at]
 		n, err := s.argument(op)
@@ -244,18 +245,21 @@ func (s *scanner) index(op byte, arg []byte) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
+// bytesPerMemo is how many bytes of a state dict's pickle go with each number, at least.
+const bytesPerMemo = 16
+
 // memo is a pickle's numbered memory. Streams number from zero on, so nearly all is a list.
 type memo struct {
-	list []int
+	list []int32
 	rest map[uint64]int // under numbers that left a gap
 }
 
 func (m *memo) set(i uint64, v int) {
 	switch {
 	case i < uint64(len(m.list)):
-		m.list[i] = v
+		m.list[i] = int32(v)
 	case i == uint64(len(m.list)) && m.rest == nil:
-		m.list = append(m.list, v)
+		m.list = append(m.list, int32(v))
 	default:
 		if m.rest == nil {
 			m.rest = map[uint64]int{}
@@ -266,7 +270,7 @@ func (m *memo) set(i uint64, v int) {
 
 func (m *memo) get(i uint64) int {
 	if i < uint64(len(m.list)) {
-		return m.list[i]
+		return int(m.list[i])
 	}
 	return m.rest[i]
 }

@@ -41,20 +41,12 @@ func (s *StateDict) Get(key string) (*Tensor, bool) {
 // their elements one after the other does not wait. What is wrong with a tensor is told when
 // its elements are asked for.
 func (s *StateDict) Preload() {
-	var list []source
-	seen := map[source]bool{}
-	for _, k := range s.keys {
-		if src := s.tensors[k].data; !seen[src] {
-			seen[src] = true
-			list = append(list, src)
-		}
-	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(list)) {
+	for range min(runtime.GOMAXPROCS(0), len(s.keys)) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
-				_, _ = list[i].bytes()
+			for i := int(next.Add(1)) - 1; i < len(s.keys); i = int(next.Add(1)) - 1 {
+				_, _ = s.tensors[s.keys[i]].data.bytes() // a storage that tensors share is read once
 			}
 		})
 	}
@@ -305,7 +297,8 @@ func (w *walker) walk(path string, obj any, depth int) {
 		}
 		return
 	}
-	s := &StateDict{Path: path, tensors: map[string]*Tensor{}}
+	n := size(obj)
+	s := &StateDict{Path: path, keys: make([]string, 0, n), tensors: make(map[string]*Tensor, n)}
 	switch v := obj.(type) {
 	case *flatDict:
 		s.keys, s.tensors = slices.Clone(v.names), maps.Clone(v.tensors)
@@ -330,6 +323,17 @@ func (w *walker) walk(path string, obj any, depth int) {
 			w.walk(join(path, name), v, depth+1)
 		}
 	}
+}
+
+// size returns the number of a mapping's entries, 0 for other objects.
+func size(obj any) int {
+	switch d := obj.(type) {
+	case *types.Dict:
+		return len(*d)
+	case *types.OrderedDict:
+		return len(d.Map)
+	}
+	return 0
 }
 
 // children iterates over a container's elements: a mapping's by their keys, a sequence's by

@@ -4,30 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
-
-// checkAhead begins to check stored records on another core until stop is called: the pickle
-// keeps only one busy. What is wrong with a record is told when it is asked for.
-func checkAhead(records []*record) (stop func()) {
-	var stopped atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for _, r := range records {
-			if stopped.Load() {
-				return
-			}
-			if r.method == stored {
-				_, _ = r.bytes()
-			}
-		}
-	})
-	return func() {
-		stopped.Store(true)
-		wg.Wait()
-	}
-}
 
 // decodeZip decodes the format of PyTorch 1.6 and later: NAME/data.pkl, a pickle, and
 // NAME/data/KEY, the raw storages that it refers to.
@@ -81,9 +58,7 @@ func decodeZip(data []byte) (any, error) {
 		}
 		return s, numel, nil
 	}}
-	stop := checkAhead(z.records)
 	root, n, err := u.run(text)
-	stop()
 	if err != nil {
 		return nil, err
 	}

@@ -164,12 +164,9 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	r := &result{Input: path}
 	training := in.Graph
 	deploy := training
-	hugepage.Heap() // for the fused graph and the messages of its file
+	hugepage.Heap(3 << 20) // for the fused graph and the messages of its file
 	if cfg.fuse {
 		deploy = reparam.Fuse(training)
-	}
-	if err := r.describe(in, deploy, cfg); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	g := deploy
 	switch {
@@ -187,6 +184,9 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	defer out.Discard()
 	if r.Output, err = encode(out, g, target, format, cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", target, err)
+	}
+	if err := r.describe(in, deploy, cfg); err != nil { // while the disk works
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if cfg.check {
 		if r.Check, err = prove(ctx, cfg, training, deploy, out, format); err != nil {

@@ -1,7 +1,6 @@
 package mmap
 
 import (
-	"os"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -16,9 +15,8 @@ const most = 256 << 20
 const stretch = 4 << 20
 
 // prefetch maps data in on another core: one call for a stretch of pages spares whoever
-// reads them a page fault for every sixteenth. Touching them afterwards, from front to back,
-// spares a fault in the hypervisor for each, where there is one. It returns what ends the
-// work and waits for its end. Kernels before 5.14 only read ahead.
+// reads them a page fault for every sixteenth. It returns what ends the work and waits for
+// its end. Kernels before 5.14 only read ahead.
 func prefetch(data []byte) (stop func()) {
 	if len(data) > most || runtime.GOMAXPROCS(0) == 1 {
 		_ = unix.Madvise(data, unix.MADV_WILLNEED)
@@ -34,19 +32,9 @@ func prefetch(data []byte) (stop func()) {
 				return
 			}
 		}
-		var sum byte
-		for i := 0; i < len(data) && !stopped.Load(); i += pageSize {
-			sum += data[i]
-		}
-		touched.Store(uint32(sum)) // or the compiler would not read
 	}()
 	return func() {
 		stopped.Store(true)
 		<-done
 	}
 }
-
-var (
-	pageSize = os.Getpagesize()
-	touched  atomic.Uint32
-)

@@ -13,7 +13,7 @@ import (
 const (
 	// blockSize is how many bytes are written at once. Blocks are used again and again, so
 	// that they stay in the processor's cache on their way to the kernel.
-	blockSize = 256 << 10
+	blockSize = 128 << 10
 	// blockCount is how many blocks there are: as many as the writer may be behind.
 	blockCount = 4
 	// stretch is how many bytes are worth sending to the disk.
@@ -22,9 +22,11 @@ const (
 
 // behind writes a file on one goroutine and sends what is written to the disk on another,
 // so that the disk works while the caller computes and the sync at the end has little left
-// to do.
+// to do. The writer has the kernel write back what the sender makes durable next: the disk
+// then takes data while it is still busy with making the data before durable.
 type behind struct {
 	file       *os.File
+	regular    bool        // it has a disk
 	block      []byte      // being filled
 	full, free chan []byte // on their way to the writer and back
 
@@ -34,10 +36,9 @@ type behind struct {
 	more    chan struct{}   // tells that there are more of them
 }
 
-// startBehind starts to write where file is positioned, after the first written bytes. Only
-// regular files have a disk to send them to.
+// startBehind starts to write where file is positioned, after the first written bytes.
 func startBehind(file *os.File, written int64, regular bool) *behind {
-	b := &behind{file: file, full: make(chan []byte, blockCount+1), free: make(chan []byte, blockCount), more: make(chan struct{}, 1)}
+	b := &behind{file: file, regular: regular, full: make(chan []byte, blockCount+1), free: make(chan []byte, blockCount), more: make(chan struct{}, 1)}
 	b.written.Store(written)
 	slab := hugepage.Ready(blockCount * blockSize)
 	for i := range blockCount {
@@ -55,13 +56,18 @@ func startBehind(file *os.File, written int64, regular bool) *behind {
 // writer writes full blocks until there are no more.
 func (b *behind) writer() error {
 	defer close(b.more)
+	started := b.written.Load()
 	for block := range b.full {
 		n, err := b.file.Write(block)
-		b.written.Add(int64(n))
+		written := b.written.Add(int64(n))
 		if err != nil {
 			return err
 		}
 		b.free <- block[:0]
+		if b.regular && written-started >= stretch {
+			startWriteBack(b.file, started, written-started)
+			started = written
+		}
 		select {
 		case b.more <- struct{}{}:
 		default: // it has been told

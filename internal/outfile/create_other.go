@@ -15,3 +15,5 @@ func newMode() os.FileMode { return 0o644 }
 
 // sendToDisk leaves it to the sync at the end.
 func sendToDisk(f *os.File) error { return nil }
+
+func startWriteBack(f *os.File, from, n int64) {}
