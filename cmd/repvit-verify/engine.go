@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/load"
@@ -27,9 +26,6 @@ func openNetwork(cfg *config, path string) (*network, error) {
 		return nil, err
 	}
 	n := &network{File: f}
-	// Packing weights doubles the heap several times in a few milliseconds; the garbage
-	// collector has nothing to find meanwhile.
-	debug.SetGCPercent(400)
 	if cfg.engine == engineReference {
 		n.engine, err = reference.New(f.Graph, cfg.threads)
 	} else {
