@@ -36,15 +36,14 @@ func Ready(size int) []byte {
 // heapChunk is what Go's heap grows by at least, and to multiples of.
 const heapChunk = 4 << 20
 
-// Heap makes the size bytes present that the heap hands out next, 4 MiB at most, on another
-// core. Work that is known to allocate megabytes of small objects then need not fault for
-// each page.
+// Heap makes the size bytes present that the heap hands out next, 4 MiB at most. Work that
+// is known to allocate megabytes of small objects then need not fault for each page.
 func Heap(size int) {
 	for range 16 {
 		next := probe()
 		rest := heapChunk - next%heapChunk
 		if rest >= heapChunk/4 {
-			go populate(next, min(rest, uintptr(size)))
+			populate(next, min(rest, uintptr(size)))
 			return
 		}
 		// Leave it and go on to the next chunk. What nobody touches takes no memory.
