@@ -53,7 +53,7 @@ func Build(sd *pytorch.StateDict, opts Options) (*Model, error) {
 	m := &Model{Graph: b.g}
 	m.Info.Family = l.family
 	b.info = &m.Info
-	sd.Preload()
+	defer sd.Preload()()
 	if err := b.network(l, opts); err != nil {
 		return nil, w.inFile(err)
 	}

@@ -91,7 +91,7 @@ func TestCheckpoints(t *testing.T) {
 			if len(s.Keys()) != c.keys || s.Keys()[0] != c.first {
 				t.Errorf("%d keys, the first is %q", len(s.Keys()), s.Keys()[0])
 			}
-			s.Preload()
+			defer s.Preload()()
 			for _, k := range s.Keys() {
 				x, _ := s.Get(k)
 				want := c.dtype

@@ -37,20 +37,29 @@ func (s *StateDict) Get(key string) (*Tensor, bool) {
 	return t, ok
 }
 
-// Preload reads and checks the bytes of all tensors on all cores, so that whoever asks for
-// their elements one after the other does not wait. What is wrong with a tensor is told when
-// its elements are asked for.
-func (s *StateDict) Preload() {
-	var next atomic.Int64
+// Preload begins to read and check the bytes of all tensors on the other cores, from the
+// last to the first: who asks for the elements of one after the other meets it half-way.
+// What is wrong with a tensor is told when its elements are asked for. Stop ends the work
+// and must be called before the file is closed.
+func (s *StateDict) Preload() (stop func()) {
+	var taken atomic.Int64
+	var stopped atomic.Bool
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(s.keys)) {
+	for range min(runtime.GOMAXPROCS(0), len(s.keys)) - 1 {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(s.keys); i = int(next.Add(1)) - 1 {
-				_, _ = s.tensors[s.keys[i]].data.bytes() // a storage that tensors share is read once
+			for !stopped.Load() {
+				i := len(s.keys) - int(taken.Add(1))
+				if i < 0 {
+					return
+				}
+				_, _ = s.tensors[s.keys[i]].data.bytes() // once for a storage that tensors share
 			}
 		})
 	}
-	wg.Wait()
+	return func() {
+		stopped.Store(true)
+		wg.Wait()
+	}
 }
 
 func (s *StateDict) add(key string, t *Tensor) {

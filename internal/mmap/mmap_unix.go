@@ -13,9 +13,6 @@ func mapFile(f *os.File, size int) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := prefetch(data)
-	return &Map{Data: data, unmap: func() error {
-		stop()
-		return unix.Munmap(data)
-	}}, nil
+	prefetch(data)
+	return &Map{Data: data, unmap: func() error { return unix.Munmap(data) }}, nil
 }

@@ -5,7 +5,4 @@ package mmap
 import "golang.org/x/sys/unix"
 
 // prefetch prepares data for being read from front to back.
-func prefetch(data []byte) (stop func()) {
-	_ = unix.Madvise(data, unix.MADV_WILLNEED)
-	return func() {}
-}
+func prefetch(data []byte) { _ = unix.Madvise(data, unix.MADV_WILLNEED) }
