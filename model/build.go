@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -30,7 +31,13 @@ type Model struct {
 	Graph   *graph.Graph
 	Info    Info
 	Ignored []string // keys outside the network, in the state dict's order
+
+	check func(workers int) error
 }
+
+// Check checks what [BuildUnchecked] put off, on as many goroutines as given. The errors are
+// those of [Build].
+func (m *Model) Check(workers int) error { return m.check(workers) }
 
 // Build returns the network that a state dict holds. The input is "input", N×3×H×W
 // float32; the outputs are "logits", N×classes, or with Features "stage1", "stage2", …
@@ -41,6 +48,20 @@ type Model struct {
 // unexpected key, or a [*ValueError] that names a tensor with elements that are not
 // finite or with negative variances.
 func Build(sd *pytorch.StateDict, opts Options) (*Model, error) {
+	m, err := BuildUnchecked(sd, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Check(runtime.GOMAXPROCS(0)); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// BuildUnchecked is [Build] without the check of the weights' elements and of their bytes in
+// the file, so that it can be made while the graph is already worked on. Nothing that was
+// computed from the weights may be given out before [Model.Check] has returned nil.
+func BuildUnchecked(sd *pytorch.StateDict, opts Options) (*Model, error) {
 	w, err := locate(sd)
 	if err != nil {
 		return nil, err
@@ -53,13 +74,10 @@ func Build(sd *pytorch.StateDict, opts Options) (*Model, error) {
 	m := &Model{Graph: b.g}
 	m.Info.Family = l.family
 	b.info = &m.Info
-	defer sd.Preload()()
 	if err := b.network(l, opts); err != nil {
 		return nil, w.inFile(err)
 	}
-	if err := checkFinite(b.loaded); err != nil {
-		return nil, w.inFile(err)
-	}
+	m.check = func(workers int) error { return w.inFile(checkAll(b.loaded, workers)) }
 	if m.Ignored, err = b.leftover(l, opts.Features); err != nil {
 		return nil, err
 	}
@@ -259,12 +277,8 @@ func (b *builder) batchNorm(name, key string, x *graph.Value, n int) (*graph.Val
 		}
 		in = append(in, w)
 	}
+	b.loaded[len(b.loaded)-1].variance = true
 	b.used[key+".num_batches_tracked"] = true
-	for i, v := range in[4].Const.Float32s() {
-		if v < 0 {
-			return nil, &ValueError{in[4].Name, i, float64(v), "a variance, which is not negative"}
-		}
-	}
 	return b.g.Add(name, graph.BatchNorm{Epsilon: batchNormEpsilon}, in...), nil
 }
 
@@ -397,7 +411,7 @@ func (b *builder) classifier(hs []head, x *graph.Value, c int, softmax bool) err
 }
 
 // weight loads a tensor as a float32 weight and checks its shape, where −1 stands for any
-// size. Its elements are checked by checkFinite, when all are loaded.
+// size. Its elements are checked when all are loaded.
 func (b *builder) weight(key string, want ...int) (*graph.Value, error) {
 	t, ok := b.sd.get(key)
 	if !ok {
@@ -411,11 +425,11 @@ func (b *builder) weight(key string, want ...int) (*graph.Value, error) {
 		return nil, &KeyError{Key: key, Found: append([]int{}, t.Shape...), Want: shapeText(want)}
 	}
 	b.used[key] = true
-	values, err := t.Float32s()
+	values, err := t.Unchecked()
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", key, err)
 	}
-	b.loaded = append(b.loaded, loaded{key, values})
+	b.loaded = append(b.loaded, loaded{key: key, tensor: t, values: values})
 	return graph.Weight(key, graph.Float32Tensor(slices.Clone(t.Shape), values)), nil
 }
 

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -489,5 +490,52 @@ func TestErrorKinds(t *testing.T) {
 	}
 	if _, err = model.Build(stateDict(t, tt.Safetensors(tt.Named{Name: "x.weight", Shape: []int{1}, Values: []float32{1}})), model.Options{}); !errors.Is(err, model.ErrNotRepViT) {
 		t.Errorf("another network: %v", err)
+	}
+}
+
+// TestUnchecked builds networks from damaged weights and has them checked afterwards. What
+// is wrong first is told, on any number of goroutines.
+func TestUnchecked(t *testing.T) {
+	change := func(f func(net []tt.Named)) []byte {
+		net := tt.Tiny().StateDict()
+		f(net)
+		return tt.CheckpointOf("model", net)
+	}
+	index := func(name string) int {
+		return slices.IndexFunc(tt.Tiny().StateDict(), func(n tt.Named) bool { return n.Name == name })
+	}
+	weight, variance := index("features.2.channel_mixer.m.0.c.weight"), index("features.0.0.bn.running_var")
+	damaged := change(func([]tt.Named) {})
+	content := tt.Float32s(tt.Tiny().StateDict()[weight].Values...)
+	damaged[bytes.Index(damaged, content)] ^= 1
+	for name, c := range map[string]struct {
+		data []byte
+		want error
+		key  string
+	}{
+		"whole":          {change(func([]tt.Named) {}), nil, ""},
+		"damaged":        {damaged, pytorch.ErrFormat, tt.Tiny().StateDict()[weight].Name},
+		"NaN":            {change(func(net []tt.Named) { net[weight].Values[3] = float32(math.NaN()) }), model.ErrValue, tt.Tiny().StateDict()[weight].Name},
+		"negative":       {change(func(net []tt.Named) { net[variance].Values[1] = -1 }), model.ErrValue, tt.Tiny().StateDict()[variance].Name},
+		"two, the first": {change(func(net []tt.Named) { net[weight].Values[0], net[variance].Values[0] = float32(math.Inf(1)), -1 }), model.ErrValue, tt.Tiny().StateDict()[variance].Name},
+		"safetensors":    {tt.Safetensors(tt.Tiny().StateDict()...), nil, ""},
+	} {
+		for _, workers := range []int{1, 2, 100} {
+			m, err := model.BuildUnchecked(stateDict(t, c.data), model.Options{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			err = m.Check(workers)
+			if !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), strconv.Quote(c.key)) {
+				t.Errorf("%s: error %v, want %v for %s", name, err, c.want, c.key)
+			}
+			if again := m.Check(1); fmt.Sprint(again) != fmt.Sprint(err) {
+				t.Errorf("%s: found %v, and then %v", name, err, again)
+			}
+			_, strict := model.Build(stateDict(t, c.data), model.Options{})
+			if fmt.Sprint(strict) != fmt.Sprint(err) {
+				t.Errorf("%s: Build answers %v, want %v", name, strict, err)
+			}
+		}
 	}
 }

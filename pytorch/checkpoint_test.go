@@ -91,7 +91,6 @@ func TestCheckpoints(t *testing.T) {
 			if len(s.Keys()) != c.keys || s.Keys()[0] != c.first {
 				t.Errorf("%d keys, the first is %q", len(s.Keys()), s.Keys()[0])
 			}
-			defer s.Preload()()
 			for _, k := range s.Keys() {
 				x, _ := s.Get(k)
 				want := c.dtype

@@ -32,6 +32,7 @@ type fileSource struct {
 func (s *fileSource) place() string          { return fmt.Sprintf("tensor %q", clip(s.name, 200)) }
 func (s *fileSource) size() int              { return len(s.data) }
 func (s *fileSource) bytes() ([]byte, error) { return s.data, nil }
+func (s *fileSource) unchecked() []byte      { return s.data }
 
 var safetensorsTypes = map[string]DType{
 	"F64": Float64, "F32": Float32, "F16": Float16, "BF16": BFloat16, "I64": Int64, "I32": Int32, "I16": Int16,

@@ -3,11 +3,8 @@ package pytorch
 import (
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/nlpodyssey/gopickle/types"
 )
@@ -35,31 +32,6 @@ func (s *StateDict) Keys() []string { return s.keys }
 func (s *StateDict) Get(key string) (*Tensor, bool) {
 	t, ok := s.tensors[key]
 	return t, ok
-}
-
-// Preload begins to read and check the bytes of all tensors on the other cores, from the
-// last to the first: who asks for the elements of one after the other meets it half-way.
-// What is wrong with a tensor is told when its elements are asked for. Stop ends the work
-// and must be called before the file is closed.
-func (s *StateDict) Preload() (stop func()) {
-	var taken atomic.Int64
-	var stopped atomic.Bool
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(s.keys)) - 1 {
-		wg.Go(func() {
-			for !stopped.Load() {
-				i := len(s.keys) - int(taken.Add(1))
-				if i < 0 {
-					return
-				}
-				_, _ = s.tensors[s.keys[i]].data.bytes() // once for a storage that tensors share
-			}
-		})
-	}
-	return func() {
-		stopped.Store(true)
-		wg.Wait()
-	}
 }
 
 func (s *StateDict) add(key string, t *Tensor) {

@@ -56,6 +56,8 @@ type source interface {
 	place() string
 	size() int // bytes, before they are seen
 	bytes() ([]byte, error)
+	// unchecked returns the bytes before they are checked, nil where they can't be had.
+	unchecked() []byte
 }
 
 const (
@@ -148,17 +150,47 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.DType == Float32 && littleEndian && t.contiguous() {
-		b := data[t.offset*4:][:t.Len()*4]
-		if uintptr(unsafe.Pointer(&b[0]))%4 == 0 {
-			return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), t.Len()), nil
-		}
+	if v := t.view(data); v != nil {
+		return v, nil
 	}
 	out := make([]float32, t.Len())
 	if t.contiguous() && narrow(out, t.DType, data[t.offset*t.DType.Size():]) {
 		return out, nil
 	}
 	return out, gather(t, data, func(i int, v float64) { out[i] = float32(v) })
+}
+
+// view returns contiguous float32 elements without a copy, or nil.
+func (t *Tensor) view(data []byte) []float32 {
+	if t.DType != Float32 || !littleEndian || !t.contiguous() {
+		return nil
+	}
+	b := data[t.offset*4:][:t.Len()*4]
+	if uintptr(unsafe.Pointer(&b[0]))%4 != 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), t.Len())
+}
+
+// Unchecked is [Tensor.Float32s] without the check of the file's bytes against their
+// checksum, where that can be put off. Call [Tensor.Check] before giving out what was
+// computed from the elements.
+func (t *Tensor) Unchecked() ([]float32, error) {
+	if t.Len() > 0 {
+		if data := t.data.unchecked(); data != nil {
+			if v := t.view(data); v != nil {
+				return v, nil
+			}
+		}
+	}
+	return t.Float32s()
+}
+
+// Check checks the file's bytes that the elements are in against their checksum, once for
+// all tensors that share them. The error wraps [ErrFormat].
+func (t *Tensor) Check() error {
+	_, err := t.data.bytes()
+	return err
 }
 
 // narrow converts contiguous elements of the types that whole networks are stored in, and
