@@ -71,7 +71,7 @@ func modelOf(opset int64, nodes ...*onnxpb.NodeProto) *onnxpb.ModelProto {
 	symbol := func(s string) *onnxpb.TensorShapeProto_Dimension {
 		return &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: s}}
 	}
-	in := info("x", graph.Type{DType: graph.Float32, Shape: graph.Shape{{Div: 1}, graph.Fixed(3), {Div: 1}, {Div: 1}}})
+	in := pbInfo("x", graph.Type{DType: graph.Float32, Shape: graph.Shape{{Div: 1}, graph.Fixed(3), {Div: 1}, {Div: 1}}})
 	in.Type.GetTensorType().Shape.Dim[0] = symbol("batch")
 	g := &onnxpb.GraphProto{Name: proto.String("g"), Node: nodes, Initializer: constants(), Input: []*onnxpb.ValueInfoProto{in}}
 	if len(nodes) > 0 {
@@ -123,27 +123,27 @@ func TestDecodeSpellings(t *testing.T) {
 		{"mean of two", 17, []*onnxpb.NodeProto{op("a = Relu(x)"), op("s = Add(a, x)"), op("y = Div(s, two)")}, "a = Relu(x); y = Mean(a, x)"},
 		{"mean as a product", 17, []*onnxpb.NodeProto{op("a = Relu(x)"), op("s = Add(a, x)"), op("y = Mul(half, s)")}, "a = Relu(x); y = Mean(a, x)"},
 		{"convolution without attributes", 13, []*onnxpb.NodeProto{op("y = Conv(x, kernel, )")}, "y = Conv(x, kernel) {[1 1] [0 0 0 0] 1}"},
-		{"batch normalisation", 15, []*onnxpb.NodeProto{op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", float("momentum", 0.9), integer("training_mode", 0))},
+		{"batch normalisation", 15, []*onnxpb.NodeProto{op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", pbFloat("momentum", 0.9), pbInteger("training_mode", 0))},
 			"y = BatchNormalization(x, vector3, vector3, vector3, vector3) {1e-05}"},
-		{"pooling by axes", 17, []*onnxpb.NodeProto{op("y = ReduceMean(x)", ints("axes", 2, 3), integer("keepdims", 1))}, "y = GlobalAveragePool(x)"},
+		{"pooling by axes", 17, []*onnxpb.NodeProto{op("y = ReduceMean(x)", pbInts("axes", 2, 3), pbInteger("keepdims", 1))}, "y = GlobalAveragePool(x)"},
 		{"pooling by axes in opset 18", 18, []*onnxpb.NodeProto{op("y = ReduceMean(x, spatial_backwards)")}, "y = GlobalAveragePool(x)"},
-		{"pooling to vectors", 17, []*onnxpb.NodeProto{op("y = ReduceMean(x)", ints("axes", -1, -2), integer("keepdims", 0))}, "y.pool = GlobalAveragePool(x); y = Flatten(y.pool)"},
+		{"pooling to vectors", 17, []*onnxpb.NodeProto{op("y = ReduceMean(x)", pbInts("axes", -1, -2), pbInteger("keepdims", 0))}, "y.pool = GlobalAveragePool(x); y = Flatten(y.pool)"},
 		{"squeeze", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Squeeze(p, spatial)")}, "p = GlobalAveragePool(x); y = Flatten(p)"},
 		{"reshape", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat)")}, "p = GlobalAveragePool(x); y = Flatten(p)"},
 		{"reshape by size", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat3)")}, "p = GlobalAveragePool(x); y = Flatten(p)"},
 		{"Gemm with a weight K×M and a row as bias", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"),
-			op("g = Gemm(f, matrix)", integer("transB", 1)), op("y = Gemm(g, square, row4)")},
+			op("g = Gemm(f, matrix)", pbInteger("transB", 1)), op("y = Gemm(g, square, row4)")},
 			"p = GlobalAveragePool(x); f = Flatten(p); g = Gemm(f, matrix); y = Gemm(g, square.transposed, row4.vector)"},
 		{"identity", 17, []*onnxpb.NodeProto{op("w = Identity(kernel)"), op("a = Conv(x, w)"), op("y = Identity(a)")}, "y = Conv(x, kernel) {[1 1] [0 0 0 0] 1}"},
-		{"softmax with a positive axis", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Softmax(f)", integer("axis", 1))},
+		{"softmax with a positive axis", 17, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Softmax(f)", pbInteger("axis", 1))},
 			"p = GlobalAveragePool(x); f = Flatten(p); y = Softmax(f)"},
 		{"scales of one element, no zero points", 17, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, scale1)"), op("y = DequantizeLinear(q, scale1)")},
 			"q = QuantizeLinear(x, scale1.scalar, scale1.scalar.zero_point.uint8) {0}; y = DequantizeLinear(q, scale1.scalar, scale1.scalar.zero_point.uint8) {0}"},
 		{"zero point", 13, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, scale1, zero1)"), op("y = DequantizeLinear(q, scale1, zero1)")},
 			"q = QuantizeLinear(x, scale1.scalar, zero1.scalar) {0}; y = DequantizeLinear(q, scale1.scalar, zero1.scalar) {0}"},
-		{"weight with a negative axis", 17, []*onnxpb.NodeProto{op("y = DequantizeLinear(bytes, scale2)", integer("axis", -1))},
+		{"weight with a negative axis", 17, []*onnxpb.NodeProto{op("y = DequantizeLinear(bytes, scale2)", pbInteger("axis", -1))},
 			"y = DequantizeLinear(bytes, scale2, scale2.zero_point.int8) {1}"},
-		{"quantized type by attribute", 21, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, half)", integer("output_dtype", 3)), op("y = DequantizeLinear(q, half)")},
+		{"quantized type by attribute", 21, []*onnxpb.NodeProto{op("q = QuantizeLinear(x, half)", pbInteger("output_dtype", 3)), op("y = DequantizeLinear(q, half)")},
 			"q = QuantizeLinear(x, half, half.zero_point.int8) {0}; y = DequantizeLinear(q, half, half.zero_point.int8) {0}"},
 	}
 	for _, test := range tests {
@@ -159,7 +159,7 @@ func TestDecodeSpellings(t *testing.T) {
 }
 
 func TestTransposedWeight(t *testing.T) {
-	m, err := Decode(marshal(t, modelOf(17, op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("g = Gemm(f, matrix)", integer("transB", 1)), op("y = Gemm(g, matrix)"))))
+	m, err := Decode(marshal(t, modelOf(17, op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("g = Gemm(f, matrix)", pbInteger("transB", 1)), op("y = Gemm(g, matrix)"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestUnpackedNumbers(t *testing.T) {
 func TestInitializersAsInputs(t *testing.T) {
 	m := modelOf(17, op("y = Conv(x, kernel)"))
 	m.IrVersion = proto.Int64(3)
-	m.Graph.Input = append(m.Graph.Input, info("kernel", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(4, 3, 1, 1)}))
+	m.Graph.Input = append(m.Graph.Input, pbInfo("kernel", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(4, 3, 1, 1)}))
 	d, err := Decode(marshal(t, m))
 	if err != nil {
 		t.Fatal(err)
@@ -282,15 +282,15 @@ func TestDecodeRefuses(t *testing.T) {
 		{"domain of a node", change(func(m *onnxpb.ModelProto) { m.Graph.Node[0].Domain = proto.String("com.example") }), ErrUnsupported, `found operator Conv of "com.example"`},
 		{"two outputs of a node", change(func(m *onnxpb.ModelProto) { m.Graph.Node[0].Output = []string{"y", "z"} }), ErrUnsupported, "found 2 outputs, expected 1"},
 		{"no output of a node", change(func(m *onnxpb.ModelProto) { m.Graph.Node[0].Output = nil }), ErrFormat, "has no output"},
-		{"dilation", nodes(op("y = Conv(x, kernel)", ints("dilations", 2, 2))), ErrUnsupported, "found attribute dilations = [2 2], expected [1 1]"},
+		{"dilation", nodes(op("y = Conv(x, kernel)", pbInts("dilations", 2, 2))), ErrUnsupported, "found attribute dilations = [2 2], expected [1 1]"},
 		{"automatic padding", nodes(op("y = Conv(x, kernel)", text("auto_pad", "SAME_UPPER"))), ErrUnsupported, "auto_pad"},
-		{"kernel shape", nodes(op("y = Conv(x, kernel)", ints("kernel_shape", 3, 3))), ErrFormat, "found attribute kernel_shape = [3 3], expected 1×1"},
-		{"one-dimensional pads", nodes(op("y = Conv(x, kernel)", ints("pads", 1, 1))), ErrUnsupported, "expected 4 numbers"},
-		{"negative pads", nodes(op("y = Conv(x, kernel)", ints("pads", -1, 0, 0, 0))), ErrFormat, "padding"},
-		{"no groups", nodes(op("y = Conv(x, kernel)", integer("group", 0))), ErrFormat, "group = 0"},
-		{"attribute of another type", nodes(op("y = Conv(x, kernel)", float("group", 1))), ErrFormat, `attribute "group" is of type 1, expected INT`},
-		{"attribute twice", nodes(op("y = Conv(x, kernel)", integer("group", 1), integer("group", 1))), ErrUnsupported, `found attribute "group"`},
-		{"unknown attribute", nodes(op("y = Relu(x)", float("alpha", 1))), ErrUnsupported, `found attribute "alpha"`},
+		{"kernel shape", nodes(op("y = Conv(x, kernel)", pbInts("kernel_shape", 3, 3))), ErrFormat, "found attribute kernel_shape = [3 3], expected 1×1"},
+		{"one-dimensional pads", nodes(op("y = Conv(x, kernel)", pbInts("pads", 1, 1))), ErrUnsupported, "expected 4 numbers"},
+		{"negative pads", nodes(op("y = Conv(x, kernel)", pbInts("pads", -1, 0, 0, 0))), ErrFormat, "padding"},
+		{"no groups", nodes(op("y = Conv(x, kernel)", pbInteger("group", 0))), ErrFormat, "group = 0"},
+		{"attribute of another type", nodes(op("y = Conv(x, kernel)", pbFloat("group", 1))), ErrFormat, `attribute "group" is of type 1, expected INT`},
+		{"attribute twice", nodes(op("y = Conv(x, kernel)", pbInteger("group", 1), pbInteger("group", 1))), ErrUnsupported, `found attribute "group"`},
+		{"unknown attribute", nodes(op("y = Relu(x)", pbFloat("alpha", 1))), ErrUnsupported, `found attribute "alpha"`},
 		{"operands", nodes(op("y = Conv(x)")), ErrFormat, "found 1 operands, expected 2 to 3"},
 		{"operand left out", nodes(op("y = Conv(, kernel)")), ErrFormat, `reads ""`},
 		{"operand from nowhere", nodes(op("y = Conv(x, nothing)")), ErrFormat, `reads "nothing"`},
@@ -300,41 +300,41 @@ func TestDecodeRefuses(t *testing.T) {
 		{"two values of a name", nodes(op("y = Relu(x)"), op("y = Relu(x)")), ErrFormat, `two values are named "y"`},
 		{"node named like a weight", nodes(op("kernel = Relu(x)")), ErrFormat, `two values are named "kernel"`},
 		{"shapes", nodes(op("y = Conv(x, square)")), ErrFormat, "weight of shape 4×4"},
-		{"training", nodes(op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", integer("training_mode", 1))), ErrUnsupported, "found attribute training_mode = 1, expected 0"},
-		{"mean over channels", nodes(op("y = ReduceMean(x)", ints("axes", 1, 2))), ErrUnsupported, "found axes [1 2], expected [2 3]"},
+		{"training", nodes(op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", pbInteger("training_mode", 1))), ErrUnsupported, "found attribute training_mode = 1, expected 0"},
+		{"mean over channels", nodes(op("y = ReduceMean(x)", pbInts("axes", 1, 2))), ErrUnsupported, "found axes [1 2], expected [2 3]"},
 		{"mean over everything", nodes(op("y = ReduceMean(x)")), ErrUnsupported, "found axes [], expected [2 3]"},
-		{"flatten another axis", nodes(op("y = Flatten(x)", integer("axis", 2))), ErrUnsupported, "axis = 2, expected 1"},
+		{"flatten another axis", nodes(op("y = Flatten(x)", pbInteger("axis", 2))), ErrUnsupported, "axis = 2, expected 1"},
 		{"squeeze of a feature map", nodes(op("y = Squeeze(x, spatial)")), ErrUnsupported, "expected N×C×1×1"},
 		{"squeeze of one axis", nodes(op("p = GlobalAveragePool(x)"), op("y = Squeeze(p, last)")), ErrUnsupported, "found axes [3]"},
 		{"reshape to images", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, image)")), ErrUnsupported, "two axes"},
 		{"reshape across images", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat4)")), ErrUnsupported, "found shape [-1 4], expected batch×3"},
 		{"reshape to one image", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, single)")), ErrUnsupported, "found shape [1 -1], expected batch×3"},
 		{"computed shape", nodes(op("y = Reshape(x, x)")), ErrUnsupported, "not a constant list"},
-		{"scaled Gemm", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, matrix)", float("alpha", 2), integer("transB", 1))), ErrUnsupported, "found attribute alpha = 2, expected 1"},
-		{"Gemm of a transposed operand", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, matrix)", integer("transA", 1))), ErrUnsupported, "transA = 1"},
+		{"scaled Gemm", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, matrix)", pbFloat("alpha", 2), pbInteger("transB", 1))), ErrUnsupported, "found attribute alpha = 2, expected 1"},
+		{"Gemm of a transposed operand", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, matrix)", pbInteger("transA", 1))), ErrUnsupported, "transA = 1"},
 		{"Gemm of two values", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Gemm(f, f)")), ErrUnsupported, "transB = 0"},
-		{"softmax over images", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Softmax(f)", integer("axis", 0))), ErrUnsupported, "axis = 0"},
-		{"cast to text", nodes(op("y = Cast(x)", integer("to", 8))), ErrUnsupported, "element type 8 (STRING)"},
+		{"softmax over images", nodes(op("p = GlobalAveragePool(x)"), op("f = Flatten(p)"), op("y = Softmax(f)", pbInteger("axis", 0))), ErrUnsupported, "axis = 0"},
+		{"cast to text", nodes(op("y = Cast(x)", pbInteger("to", 8))), ErrUnsupported, "element type 8 (STRING)"},
 		{"cast to nothing", nodes(op("y = Cast(x)")), ErrUnsupported, "element type 0"},
 		{"transpose by default", nodes(op("y = Transpose(x)")), ErrUnsupported, "perm"},
-		{"blocks", modelOf(21, op("y = DequantizeLinear(bytes, scale2)", integer("block_size", 2))), ErrUnsupported, "block_size = 2"},
-		{"scale of a missing axis", nodes(op("y = DequantizeLinear(bytes, scale2)", integer("axis", 5))), ErrFormat, "axis 5"},
-		{"scale of a huge axis", nodes(op("y = DequantizeLinear(bytes, scale2)", integer("axis", 1<<40))), ErrUnsupported, "axis = 1099511627776"},
-		{"zero point of unknown type", nodes(op("r = Cast(x)", integer("to", 3)), op("y = DequantizeLinear(r, half)")), ErrUnsupported, "no zero point"},
+		{"blocks", modelOf(21, op("y = DequantizeLinear(bytes, scale2)", pbInteger("block_size", 2))), ErrUnsupported, "block_size = 2"},
+		{"scale of a missing axis", nodes(op("y = DequantizeLinear(bytes, scale2)", pbInteger("axis", 5))), ErrFormat, "axis 5"},
+		{"scale of a huge axis", nodes(op("y = DequantizeLinear(bytes, scale2)", pbInteger("axis", 1<<40))), ErrUnsupported, "axis = 1099511627776"},
+		{"zero point of unknown type", nodes(op("r = Cast(x)", pbInteger("to", 3)), op("y = DequantizeLinear(r, half)")), ErrUnsupported, "no zero point"},
 		{"constant without a value", nodes(op("c = Constant()"), op("y = Relu(x)")), ErrUnsupported, "found no constant"},
 		{"output from nowhere", change(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Name = proto.String("z") }), ErrUnsupported, `output "z" is not produced by a node`},
 		{"output that is an input", change(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Name = proto.String("x") }), ErrUnsupported, `output "x" is not produced by a node`},
 		{"no outputs", change(func(m *onnxpb.ModelProto) { m.Graph.Output = nil }), ErrFormat, "no outputs"},
 		{"output of another shape", change(func(m *onnxpb.ModelProto) {
-			m.Graph.Output[0] = info("y", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 5, 1, 1)})
+			m.Graph.Output[0] = pbInfo("y", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 5, 1, 1)})
 		}), ErrFormat, `output "y" is declared as 1×5×1×1`},
 		{"output of another type", change(func(m *onnxpb.ModelProto) {
-			m.Graph.Output[0] = info("y", graph.Type{DType: graph.Float64, Shape: graph.Shape{{Div: 1}, {Div: 1}, {Div: 1}, {Div: 1}}})
+			m.Graph.Output[0] = pbInfo("y", graph.Type{DType: graph.Float64, Shape: graph.Shape{{Div: 1}, {Div: 1}, {Div: 1}, {Div: 1}}})
 		}), ErrFormat, `output "y" is declared as`},
 		{"input without a type", change(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type = nil }), ErrUnsupported, `input "x" declares no shape`},
 		{"input without a shape", change(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type.GetTensorType().Shape = nil }), ErrUnsupported, `input "x" declares no shape`},
 		{"input of size 0", change(func(m *onnxpb.ModelProto) {
-			m.Graph.Input[0] = info("x", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(0, 3, 1, 1)})
+			m.Graph.Input[0] = pbInfo("x", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(0, 3, 1, 1)})
 		}), ErrFormat, "axis of size 0"},
 		{"input twice", change(func(m *onnxpb.ModelProto) { m.Graph.Input = append(m.Graph.Input, m.Graph.Input[0]) }), ErrFormat, `two values are named "x"`},
 		{"weight without a name", tensor(floats("", []float32{1})), ErrFormat, "a value has no name"},
@@ -352,8 +352,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"path of external data", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), ExternalData: []*onnxpb.StringStringEntryProto{{Key: proto.String("location"), Value: proto.String("/etc/passwd")}}}), ErrUnsupported, "external data"},
 		{"too many nodes", nodes(many...), ErrFormat, "more than 65536 nodes"},
 		{"too many operands", nodes(op("y = Mean(x" + strings.Repeat(", x", maxOperands) + ")")), ErrFormat, "more than 1024 operands"},
-		{"too many attributes", nodes(op("y = Relu(x)", slices.Repeat([]*onnxpb.AttributeProto{integer("a", 1)}, maxAttributes+1)...)), ErrFormat, "more than 64 attributes"},
-		{"too many numbers", nodes(op("y = Conv(x, kernel)", ints("pads", make([]int, maxInts+1)...))), ErrFormat, "more than 64 numbers"},
+		{"too many attributes", nodes(op("y = Relu(x)", slices.Repeat([]*onnxpb.AttributeProto{pbInteger("a", 1)}, maxAttributes+1)...)), ErrFormat, "more than 64 attributes"},
+		{"too many numbers", nodes(op("y = Conv(x, kernel)", pbInts("pads", make([]int, maxInts+1)...))), ErrFormat, "more than 64 numbers"},
 		{"name that is not UTF-8", nodes(op("\xff = Relu(x)")), ErrFormat, "is not UTF-8"},
 	}
 	for _, test := range tests {

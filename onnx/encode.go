@@ -10,10 +10,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
 
 // Options say how a graph is written.
@@ -55,10 +53,7 @@ func Encode(w io.Writer, g *graph.Graph, o Options) error {
 	if err != nil {
 		return err
 	}
-	f, err := e.frame(o)
-	if err != nil {
-		return err
-	}
+	f := e.frame(o)
 	if f.size > maxModel {
 		return fmt.Errorf("%w: a model of %d bytes, ONNX files hold at most %d", ErrUnsupported, f.size, maxModel)
 	}
@@ -74,75 +69,56 @@ type frame struct {
 	size    int64
 }
 
-// Field numbers of the messages that are written by hand.
-const (
-	modelGraph       = 7
-	graphInitializer = 5
-	tensorDims       = 1
-	tensorDataType   = 2
-	tensorName       = 8
-	tensorRawData    = 9
-)
-
 // frame encodes everything except the elements. Messages are divided where the weights
 // stand, in the order of the field numbers: the parts of a message, one after the other,
 // are the message.
-func (e *encoder) frame(o Options) (*frame, error) {
+func (e *encoder) frame(o Options) *frame {
 	name := e.g.Name
 	if name == "" {
 		name = "graph" // the specification wants one
 	}
-	parts := []proto.Message{
-		&onnxpb.ModelProto{
-			IrVersion:       proto.Int64(irVersions[o.Opset-MinOpset]),
-			ProducerName:    proto.String(Producer),
-			ProducerVersion: proto.String(o.ProducerVersion),
-		},
-		&onnxpb.GraphProto{Node: e.nodes, Name: proto.String(name)},
-		&onnxpb.GraphProto{Input: e.inputs, Output: e.outputs, ValueInfo: e.infos},
-		&onnxpb.ModelProto{
-			OpsetImport:   []*onnxpb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(int64(o.Opset))}},
-			MetadataProps: properties(e.g.Metadata),
-		},
+	model := appendInteger(nil, modelIRVersion, irVersions[o.Opset-MinOpset])
+	model = appendString(model, modelProducerName, Producer)
+	model = appendString(model, modelProducerVersion, o.ProducerVersion)
+
+	nodes := appendString(e.nodes, graphName, name)
+
+	opset := appendString(nil, opsetDomain, "")
+	opset = appendInteger(opset, opsetVersion, int64(o.Opset))
+	last := appendMessage(nil, modelOpsetImport, opset)
+	for _, k := range slices.Sorted(maps.Keys(e.g.Metadata)) {
+		property := appendString(nil, propertyKey, k)
+		property = appendString(property, propertyValue, e.g.Metadata[k])
+		last = appendMessage(last, modelMetadataProps, property)
 	}
-	var b [4][]byte
-	for i, m := range parts {
-		var err error
-		if b[i], err = (proto.MarshalOptions{Deterministic: true}).Marshal(m); err != nil {
-			return nil, err
-		}
-	}
+
 	f := &frame{weights: e.weights}
-	size := int64(len(b[1]) + len(b[2])) // of the graph
+	size := len(nodes) + len(e.inputs) + len(e.outputs) + len(e.infos) // of the graph
 	for _, v := range e.weights {
 		t := tensorHead(v)
 		f.tensors = append(f.tensors, t)
-		size += int64(len(t)) + int64(v.Const.Size())
+		size += len(t) + v.Const.Size()
 	}
-	b[0] = protowire.AppendTag(b[0], modelGraph, protowire.BytesType)
-	b[0] = protowire.AppendVarint(b[0], uint64(size))
-	size += int64(len(b[0]) + len(b[3]))
-	f.head, f.tail = b[:2], b[2:]
-	f.size = size
-	return f, nil
+	model = protowire.AppendTag(model, modelGraph, protowire.BytesType)
+	model = protowire.AppendVarint(model, uint64(size))
+	f.head, f.tail = [][]byte{model, nodes}, [][]byte{e.inputs, e.outputs, e.infos, last}
+	f.size = int64(len(model) + size + len(last))
+	return f
 }
 
 // tensorHead encodes a weight up to its elements, as a field of the graph.
 func tensorHead(v *graph.Value) []byte {
 	var b []byte
 	for _, d := range v.Const.Shape {
-		b = protowire.AppendTag(b, tensorDims, protowire.VarintType)
-		b = protowire.AppendVarint(b, uint64(d))
+		b = appendInteger(b, tensorDims, int64(d))
 	}
-	b = protowire.AppendTag(b, tensorDataType, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(dataTypes[v.Const.DType]))
-	b = protowire.AppendTag(b, tensorName, protowire.BytesType)
-	b = protowire.AppendString(b, v.Name)
+	b = appendInteger(b, tensorDataType, int64(dataTypes[v.Const.DType]))
+	b = appendString(b, tensorName, v.Name)
 	b = protowire.AppendTag(b, tensorRawData, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(v.Const.Size()))
 
 	head := protowire.AppendTag(nil, graphInitializer, protowire.BytesType)
-	head = protowire.AppendVarint(head, uint64(len(b))+uint64(v.Const.Size()))
+	head = protowire.AppendVarint(head, uint64(len(b)+v.Const.Size()))
 	return append(head, b...)
 }
 
@@ -160,15 +136,6 @@ func (f *frame) write(w io.Writer) error {
 		out.Write(b)
 	}
 	return out.Flush()
-}
-
-// properties returns metadata in the order of its keys.
-func properties(m map[string]string) []*onnxpb.StringStringEntryProto {
-	var r []*onnxpb.StringStringEntryProto
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		r = append(r, &onnxpb.StringStringEntryProto{Key: proto.String(k), Value: proto.String(m[k])})
-	}
-	return r
 }
 
 // checkText refuses a string that other readers of the file would.

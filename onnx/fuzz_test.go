@@ -17,7 +17,7 @@ func FuzzDecode(f *testing.F) {
 	for _, nodes := range [][]*onnxpb.NodeProto{
 		{op("c = Constant()", tensorValue(floats("", []float32{1.4142135}))), op("d = Div(x, c)"), op("e = Erf(d)"), op("a = Add(e, one)"), op("m = Mul(x, a)"), op("y = Mul(m, half)")},
 		{op("r = Relu(x)"), op("s = Add(r, x)"), op("y = Div(s, two)")},
-		{op("p = ReduceMean(x)", ints("axes", 2, 3), integer("keepdims", 0)), op("g = Gemm(p, matrix)", integer("transB", 1)), op("h = Gemm(g, square, row4)"), op("y = Identity(h)")},
+		{op("p = ReduceMean(x)", pbInts("axes", 2, 3), pbInteger("keepdims", 0)), op("g = Gemm(p, matrix)", pbInteger("transB", 1)), op("h = Gemm(g, square, row4)"), op("y = Identity(h)")},
 		{op("q = QuantizeLinear(x, scale1)"), op("y = DequantizeLinear(q, scale1)")},
 		{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat)")},
 	} {

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
 
 // Limits that keep a hostile file from costing more memory than its size explains. The
@@ -300,7 +299,7 @@ func readTensor(m message) (string, *graph.Tensor, error) {
 		}
 		return nil
 	})
-	if err == nil && d.location != int64(onnxpb.TensorProto_DEFAULT) {
+	if err == nil && d.location != locationDefault {
 		err = fmt.Errorf("%w: external data", ErrUnsupported)
 	}
 	var t *graph.Tensor

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
 
 // operators are the functions that translate a node, by operator.
@@ -120,7 +119,7 @@ func (d *decoder) derive(v *graph.Value, form string, f func(*graph.Tensor) *gra
 }
 
 // take removes and returns the node's attribute of that name, nil where it has none.
-func (n *node) take(name string, kind onnxpb.AttributeProto_AttributeType) (*attribute, error) {
+func (n *node) take(name string, kind attributeKind) (*attribute, error) {
 	i := slices.IndexFunc(n.attributes, func(a attribute) bool { return a.name == name })
 	if i < 0 {
 		return nil, nil
@@ -134,7 +133,7 @@ func (n *node) take(name string, kind onnxpb.AttributeProto_AttributeType) (*att
 }
 
 func (n *node) integer(name string, missing int64) (int64, error) {
-	a, err := n.take(name, onnxpb.AttributeProto_INT)
+	a, err := n.take(name, kindInt)
 	if a == nil {
 		return missing, err
 	}
@@ -152,7 +151,7 @@ func (n *node) want(name string, absent int64, values ...int64) error {
 }
 
 func (n *node) wantFloat(name string, value float32) error {
-	a, err := n.take(name, onnxpb.AttributeProto_FLOAT)
+	a, err := n.take(name, kindFloat)
 	if a != nil && a.f != value {
 		err = fmt.Errorf("%w: found attribute %s = %g, expected %g", ErrUnsupported, name, a.f, value)
 	}
@@ -160,7 +159,7 @@ func (n *node) wantFloat(name string, value float32) error {
 }
 
 func (n *node) wantText(name, value string) error {
-	a, err := n.take(name, onnxpb.AttributeProto_STRING)
+	a, err := n.take(name, kindString)
 	if a != nil && a.s != value {
 		err = fmt.Errorf("%w: found attribute %s = %q, expected %q", ErrUnsupported, name, a.s, value)
 	}
@@ -169,7 +168,7 @@ func (n *node) wantText(name, value string) error {
 
 // list returns an attribute of integers, nil where it is missing.
 func (n *node) list(name string) ([]int, error) {
-	a, err := n.take(name, onnxpb.AttributeProto_INTS)
+	a, err := n.take(name, kindInts)
 	if a == nil {
 		return nil, err
 	}
@@ -243,11 +242,11 @@ func (d *decoder) check(n *node, f func(map[*graph.Value]graph.Type) error) {
 }
 
 func (d *decoder) batchNorm(n *node) error {
-	epsilon, err := n.take("epsilon", onnxpb.AttributeProto_FLOAT)
+	epsilon, err := n.take("epsilon", kindFloat)
 	if err != nil {
 		return err
 	}
-	if _, err := n.take("momentum", onnxpb.AttributeProto_FLOAT); err != nil { // of training
+	if _, err := n.take("momentum", kindFloat); err != nil { // of training
 		return err
 	}
 	if err := n.want("training_mode", 0, 0); err != nil {
@@ -377,7 +376,7 @@ func (d *decoder) reduceMean(n *node) error {
 	}
 	var axes []int64
 	if d.opset < 18 {
-		a, err := n.take("axes", onnxpb.AttributeProto_INTS)
+		a, err := n.take("axes", kindInts)
 		if err != nil {
 			return err
 		}

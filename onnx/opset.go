@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
 
 // Errors that the package's functions wrap.
@@ -40,14 +39,14 @@ func checkOpset(n int64) error {
 }
 
 // dataTypes maps the element types to ONNX's.
-var dataTypes = map[graph.DType]onnxpb.TensorProto_DataType{
-	graph.Float32: onnxpb.TensorProto_FLOAT,
-	graph.Float64: onnxpb.TensorProto_DOUBLE,
-	graph.Float16: onnxpb.TensorProto_FLOAT16,
-	graph.Int8:    onnxpb.TensorProto_INT8,
-	graph.Uint8:   onnxpb.TensorProto_UINT8,
-	graph.Int32:   onnxpb.TensorProto_INT32,
-	graph.Int64:   onnxpb.TensorProto_INT64,
+var dataTypes = map[graph.DType]dataType{
+	graph.Float32: 1,
+	graph.Float64: 11,
+	graph.Float16: 10,
+	graph.Int8:    3,
+	graph.Uint8:   2,
+	graph.Int32:   6,
+	graph.Int64:   7,
 }
 
 // dtype returns the element type that an ONNX number stands for.
@@ -57,11 +56,7 @@ func dtype(n int64) (graph.DType, error) {
 			return d, nil
 		}
 	}
-	name := "?"
-	if n == int64(int32(n)) {
-		name = onnxpb.TensorProto_DataType(n).String()
-	}
-	return 0, fmt.Errorf("%w: element type %d (%s)", ErrUnsupported, n, name)
+	return 0, fmt.Errorf("%w: element type %d (%v)", ErrUnsupported, n, dataType(n))
 }
 
 // Producer is the producer_name of the files that Encode writes.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
 
 func (d *decoder) quantize(n *node) error {
@@ -59,7 +58,7 @@ func (d *decoder) dequantize(n *node) error {
 
 // scaled returns axis and operands of a node with a scale. The axis of a scalar is 0.
 func (d *decoder) scaled(n *node) (int, []*graph.Value, error) {
-	axis, err := n.take("axis", onnxpb.AttributeProto_INT)
+	axis, err := n.take("axis", kindInt)
 	if err != nil {
 		return 0, nil, err
 	}

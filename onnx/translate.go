@@ -4,27 +4,26 @@ import (
 	"fmt"
 	"math"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
 
-// encoder translates a graph to ONNX messages.
+// encoder translates a graph to the fields of a GraphProto, encoded.
 type encoder struct {
 	g       *graph.Graph
 	opset   int
 	types   map[*graph.Value]graph.Type
 	names   map[string]bool // of all values, derived ones included
-	nodes   []*onnxpb.NodeProto
+	nodes   []byte
 	weights []*graph.Value // in order of first use
 	used    map[*graph.Value]bool
 	gelu    map[graph.DType]geluConstants
 
-	inputs, outputs, infos []*onnxpb.ValueInfoProto
+	inputs, outputs, infos []byte
 }
 
-// translate makes the messages of a valid graph with values of the types given.
+// translate makes the fields of a valid graph with values of the types given.
 func translate(g *graph.Graph, types map[*graph.Value]graph.Type, opset int) (*encoder, error) {
 	e := &encoder{g: g, opset: opset, types: types, names: make(map[string]bool, len(types)),
 		used: make(map[*graph.Value]bool, len(types)-len(g.Nodes)), gelu: map[graph.DType]geluConstants{}}
@@ -32,17 +31,17 @@ func translate(g *graph.Graph, types map[*graph.Value]graph.Type, opset int) (*e
 		return nil, err
 	}
 	for _, v := range g.Inputs {
-		e.inputs = append(e.inputs, info(v.Name, types[v]))
+		e.inputs = appendInfo(e.inputs, graphInput, v.Name, types[v])
 	}
 	for _, v := range g.Outputs {
-		e.outputs = append(e.outputs, info(v.Name, types[v]))
+		e.outputs = appendInfo(e.outputs, graphOutput, v.Name, types[v])
 	}
 	for _, n := range g.Nodes {
 		if err := e.node(n); err != nil {
 			return nil, fmt.Errorf("node %q (%s): %w", n.Name(), n.Op.Kind(), err)
 		}
 		if !g.IsOutput(n.Output) {
-			e.infos = append(e.infos, info(n.Name(), types[n.Output]))
+			e.infos = appendInfo(e.infos, graphValueInfo, n.Name(), types[n.Output])
 		}
 	}
 	return e, nil
@@ -80,23 +79,25 @@ func (e *encoder) check() error {
 	return nil
 }
 
-// info describes a value. A size that is not a number is named by its formula, so that
-// sizes with the same name are equal.
-func info(name string, t graph.Type) *onnxpb.ValueInfoProto {
-	shape := &onnxpb.TensorShapeProto{}
+// appendInfo appends the description of a value as a field. A size that is not a number is
+// named by its formula, so that sizes with the same name are equal.
+func appendInfo(b []byte, number protowire.Number, name string, t graph.Type) []byte {
+	var shape []byte
 	for _, d := range t.Shape {
-		dim := &onnxpb.TensorShapeProto_Dimension{}
+		var dim []byte
 		switch {
 		case d.Known():
-			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d.Size)}
+			dim = appendInteger(dim, dimValue, int64(d.Size))
 		case d.Sym != "":
-			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.String()}
+			dim = appendString(dim, dimParam, d.String())
 		}
-		shape.Dim = append(shape.Dim, dim)
+		shape = appendMessage(shape, shapeDim, dim)
 	}
-	return &onnxpb.ValueInfoProto{Name: proto.String(name), Type: &onnxpb.TypeProto{
-		Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{
-			ElemType: proto.Int32(int32(dataTypes[t.DType])), Shape: shape}}}}
+	tensor := appendInteger(nil, tensorTypeElem, int64(dataTypes[t.DType]))
+	tensor = appendMessage(tensor, tensorTypeShape, shape)
+	info := appendString(nil, infoName, name)
+	info = appendMessage(info, infoType, appendMessage(nil, typeTensor, tensor))
+	return appendMessage(b, number, info)
 }
 
 // weight adds a constant where it is first used.
@@ -108,9 +109,18 @@ func (e *encoder) weight(v *graph.Value) {
 }
 
 // add appends a node. ONNX names it like its output.
-func (e *encoder) add(op, output string, inputs []string, attributes ...*onnxpb.AttributeProto) {
-	e.nodes = append(e.nodes, &onnxpb.NodeProto{
-		Input: inputs, Output: []string{output}, Name: proto.String(output), OpType: proto.String(op), Attribute: attributes})
+func (e *encoder) add(op, output string, inputs []string, attributes ...[]byte) {
+	var n []byte
+	for _, name := range inputs {
+		n = appendString(n, nodeInput, name)
+	}
+	n = appendString(n, nodeOutput, output)
+	n = appendString(n, nodeName, output)
+	n = appendString(n, nodeOpType, op)
+	for _, a := range attributes {
+		n = appendMessage(n, nodeAttribute, a)
+	}
+	e.nodes = appendMessage(e.nodes, graphNode, n)
 }
 
 // derive returns a name for a value that the graph does not have.
@@ -132,7 +142,7 @@ func (e *encoder) node(n *graph.Node) error {
 	if err := e.checkTypes(n); err != nil {
 		return err
 	}
-	var a []*onnxpb.AttributeProto
+	var a [][]byte
 	switch op := n.Op.(type) {
 	case graph.Conv:
 		w := e.types[n.Inputs[1]].Shape
@@ -179,11 +189,11 @@ func (e *encoder) operands(n *graph.Node) []string {
 }
 
 // axis is the attribute of a scale that is not a scalar; others need none.
-func (e *encoder) axis(n *graph.Node, axis int) []*onnxpb.AttributeProto {
+func (e *encoder) axis(n *graph.Node, axis int) [][]byte {
 	if len(e.types[n.Inputs[1]].Shape) == 0 {
 		return nil
 	}
-	return []*onnxpb.AttributeProto{integer("axis", axis)}
+	return [][]byte{integer("axis", axis)}
 }
 
 // checkTypes refuses element types that the operator does not take in this opset.
@@ -234,7 +244,7 @@ func (e *encoder) erfGelu(n *graph.Node) {
 	step := func(op, suffix string, inputs ...string) string {
 		name := e.derive(n.Name() + suffix)
 		e.add(op, name, inputs)
-		e.infos = append(e.infos, info(name, t))
+		e.infos = appendInfo(e.infos, graphValueInfo, name, t)
 		return name
 	}
 	e.weight(c.sqrt2)
@@ -258,18 +268,22 @@ func scalarTensor(d graph.DType, v float64) *graph.Tensor {
 	return graph.Float32Tensor([]int{}, []float32{float32(v)})
 }
 
-func integer(name string, v int) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: proto.String(name), I: proto.Int64(int64(v)), Type: onnxpb.AttributeProto_INT.Enum()}
+func integer(name string, v int) []byte {
+	a := appendString(nil, attributeName, name)
+	a = appendInteger(a, attributeInt, int64(v))
+	return appendInteger(a, attributeType, int64(kindInt))
 }
 
-func ints(name string, v ...int) *onnxpb.AttributeProto {
-	a := &onnxpb.AttributeProto{Name: proto.String(name), Type: onnxpb.AttributeProto_INTS.Enum()}
+func ints(name string, v ...int) []byte {
+	a := appendString(nil, attributeName, name)
 	for _, i := range v {
-		a.Ints = append(a.Ints, int64(i))
+		a = appendInteger(a, attributeInts, int64(i))
 	}
-	return a
+	return appendInteger(a, attributeType, int64(kindInts))
 }
 
-func float(name string, v float64) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: proto.String(name), F: proto.Float32(float32(v)), Type: onnxpb.AttributeProto_FLOAT.Enum()}
+func float(name string, v float64) []byte {
+	a := appendString(nil, attributeName, name)
+	a = appendFloat(a, attributeFloat, float32(v))
+	return appendInteger(a, attributeType, int64(kindFloat))
 }
