@@ -21,11 +21,14 @@ type encoder struct {
 	gelu    map[graph.DType]geluConstants
 
 	inputs, outputs, infos []byte
+
+	scratch []byte // for the message that is being encoded
 }
 
 // translate makes the fields of a valid graph with values of the types given.
 func translate(g *graph.Graph, types map[*graph.Value]graph.Type, opset int) (*encoder, error) {
-	e := &encoder{g: g, opset: opset, types: types, names: make(map[string]bool, len(types)),
+	const node = 400 // bytes of a node and its description, about, where GELU is five of them
+	e := &encoder{nodes: make([]byte, 0, node*len(g.Nodes)), infos: make([]byte, 0, node/2*len(g.Nodes)), g: g, opset: opset, types: types, names: make(map[string]bool, len(types)),
 		used: make(map[*graph.Value]bool, len(types)-len(g.Nodes)), gelu: map[graph.DType]geluConstants{}}
 	if err := e.check(); err != nil {
 		return nil, err
@@ -82,9 +85,10 @@ func (e *encoder) check() error {
 // appendInfo appends the description of a value as a field. A size that is not a number is
 // named by its formula, so that sizes with the same name are equal.
 func appendInfo(b []byte, number protowire.Number, name string, t graph.Type) []byte {
-	var shape []byte
+	var room [4][128]byte // for messages inside each other: enough for most, and no garbage
+	shape := room[0][:0]
 	for _, d := range t.Shape {
-		var dim []byte
+		dim := room[1][:0]
 		switch {
 		case d.Known():
 			dim = appendInteger(dim, dimValue, int64(d.Size))
@@ -93,10 +97,10 @@ func appendInfo(b []byte, number protowire.Number, name string, t graph.Type) []
 		}
 		shape = appendMessage(shape, shapeDim, dim)
 	}
-	tensor := appendInteger(nil, tensorTypeElem, int64(dataTypes[t.DType]))
+	tensor := appendInteger(room[1][:0], tensorTypeElem, int64(dataTypes[t.DType]))
 	tensor = appendMessage(tensor, tensorTypeShape, shape)
-	info := appendString(nil, infoName, name)
-	info = appendMessage(info, infoType, appendMessage(nil, typeTensor, tensor))
+	info := appendString(room[2][:0], infoName, name)
+	info = appendMessage(info, infoType, appendMessage(room[3][:0], typeTensor, tensor))
 	return appendMessage(b, number, info)
 }
 
@@ -110,7 +114,7 @@ func (e *encoder) weight(v *graph.Value) {
 
 // add appends a node. ONNX names it like its output.
 func (e *encoder) add(op, output string, inputs []string, attributes ...[]byte) {
-	var n []byte
+	n := e.scratch[:0]
 	for _, name := range inputs {
 		n = appendString(n, nodeInput, name)
 	}
@@ -121,6 +125,7 @@ func (e *encoder) add(op, output string, inputs []string, attributes ...[]byte) 
 		n = appendMessage(n, nodeAttribute, a)
 	}
 	e.nodes = appendMessage(e.nodes, graphNode, n)
+	e.scratch = n
 }
 
 // derive returns a name for a value that the graph does not have.
