@@ -93,9 +93,11 @@ func (f *fuser) release(v *graph.Value, n *graph.Node) {
 // weight[o][i]·row[o]·column[i], and a bias. Keeping the scales beside the weight until the
 // end costs two vectors instead of a float64 copy of every weight.
 type linear struct {
-	rows, cols  int // output channels; weights of each
-	weight      *graph.Tensor
-	row, column []float64 // nil for ones
+	shape       []int
+	rows, cols  int           // output channels; weights of each
+	weight      *graph.Tensor // float32, or float64 where it is the result of folding
+	mean        []*linear     // layers whose weights' mean it is, in place of weight
+	row, column []float64     // nil for ones
 	bias        []float64
 }
 
@@ -106,7 +108,7 @@ func (f *fuser) of(n *graph.Node) *linear {
 		return l
 	}
 	w := n.Inputs[1].Const
-	l := &linear{rows: w.Shape[0], weight: w, bias: make([]float64, w.Shape[0])}
+	l := &linear{shape: w.Shape, rows: w.Shape[0], weight: w, bias: make([]float64, w.Shape[0])}
 	l.cols = w.Len() / l.rows
 	if len(n.Inputs) == 3 {
 		for o, x := range n.Inputs[2].Const.Float32s() {
@@ -120,27 +122,41 @@ func (f *fuser) of(n *graph.Node) *linear {
 // shape returns the shape of the weight of a Conv or Gemm node.
 func (f *fuser) shape(n *graph.Node) []int {
 	if l, ok := f.linear[n]; ok {
-		return l.weight.Shape
+		return l.shape
 	}
 	return n.Inputs[1].Const.Shape
 }
 
 // apply calls use with each row of the weight in float64, its scales applied.
 func (l *linear) apply(use func(o int, row []float64)) {
-	v := make([]float64, l.cols)
+	room := l.room()
 	for o := range l.rows {
-		use(o, l.widened(v, o))
+		use(o, l.widened(room, o))
 	}
 }
 
-// widened sets v to a row of the weight in float64, its scales applied, and returns it.
-func (l *linear) widened(v []float64, o int) []float64 {
-	at := o * l.cols
-	if l.weight.DType == graph.Float32 {
+// room returns what widened needs: a row, and for a mean another one.
+func (l *linear) room() []float64 { return make([]float64, (1+min(1, len(l.mean)))*l.cols) }
+
+// widened returns a row of the weight in float64, its scales applied, in room.
+func (l *linear) widened(room []float64, o int) []float64 {
+	v, at := room[:l.cols], o*l.cols
+	switch {
+	case l.mean != nil:
+		clear(v)
+		for _, m := range l.mean {
+			for i, x := range m.widened(room[l.cols:], o) {
+				v[i] += x
+			}
+		}
+		for i := range v {
+			v[i] /= float64(len(l.mean))
+		}
+	case l.weight.DType == graph.Float32:
 		for i, x := range l.weight.Float32s()[at : at+l.cols] {
 			v[i] = float64(x)
 		}
-	} else {
+	default:
 		copy(v, l.weight.Float64s()[at:at+l.cols])
 	}
 	for i, c := range l.column {
@@ -157,7 +173,7 @@ func (l *linear) widened(v []float64, o int) []float64 {
 
 // dense returns the whole weight, its scales applied, for the caller to change.
 func (l *linear) dense() []float64 {
-	if l.weight.DType == graph.Float64 && l.row == nil && l.column == nil {
+	if l.mean == nil && l.weight.DType == graph.Float64 && l.row == nil && l.column == nil {
 		return l.weight.Float64s() // of an earlier setDense: weights of graphs are float32
 	}
 	d := make([]float64, 0, l.rows*l.cols)
@@ -167,22 +183,26 @@ func (l *linear) dense() []float64 {
 
 // setDense replaces weight and scales.
 func (l *linear) setDense(shape []int, v []float64) {
-	l.weight, l.row, l.column = graph.Float64Tensor(shape, v), nil, nil
-	l.rows = shape[0]
+	l.weight, l.mean, l.row, l.column = graph.Float64Tensor(shape, v), nil, nil, nil
+	l.shape, l.rows = shape, shape[0]
 	l.cols = len(v) / l.rows
 }
 
-// affine returns the scale γ/√(σ²+ε) and the shift β − μ·scale of a BatchNorm.
-func affine(n *graph.Node) (scale, shift []float64) {
-	eps := n.Op.(graph.BatchNorm).Epsilon
-	gamma, beta := n.Inputs[1].Const.Float32s(), n.Inputs[2].Const.Float32s()
-	mean, variance := n.Inputs[3].Const.Float32s(), n.Inputs[4].Const.Float32s()
-	scale, shift = make([]float64, len(gamma)), make([]float64, len(gamma))
-	for i := range gamma {
-		scale[i] = float64(gamma[i]) / math.Sqrt(float64(variance[i])+eps)
-		shift[i] = float64(beta[i]) - float64(mean[i])*scale[i]
-	}
-	return scale, shift
+// affine is what a BatchNorm does to a channel, from its float32 statistics.
+type affine struct {
+	gamma, beta, mean, variance []float32
+	epsilon                     float64
+}
+
+func affineOf(n *graph.Node) affine {
+	v := func(i int) []float32 { return n.Inputs[i].Const.Float32s() }
+	return affine{v(1), v(2), v(3), v(4), n.Op.(graph.BatchNorm).Epsilon}
+}
+
+// at returns the scale γ/√(σ²+ε) and the shift β − μ·scale of a channel.
+func (a affine) at(i int) (scale, shift float64) {
+	scale = float64(a.gamma[i]) / math.Sqrt(float64(a.variance[i])+a.epsilon)
+	return scale, float64(a.beta[i]) - float64(a.mean[i])*scale
 }
 
 // constant reports whether all operands from the second on are float32 weights.
@@ -223,14 +243,15 @@ func (f *fuser) convBatchNorm(n *graph.Node) bool {
 		return false
 	}
 	l := f.of(c)
-	scale, shift := affine(n)
-	for o := range l.bias {
-		l.bias[o] = l.bias[o]*scale[o] + shift[o]
+	bn, row := affineOf(n), make([]float64, l.rows)
+	for o := range row {
+		scale, shift := bn.at(o)
+		l.bias[o] = l.bias[o]*scale + shift
+		if row[o] = scale; l.row != nil {
+			row[o] *= l.row[o]
+		}
 	}
-	for o, r := range l.row {
-		scale[o] *= r
-	}
-	l.row = scale
+	l.row = row
 	f.become(n, c.Op, c.Inputs[0], c.Inputs[1], l)
 	return true
 }
@@ -244,8 +265,11 @@ func (f *fuser) batchNormGemm(n *graph.Node) bool {
 	if bn == nil {
 		return false
 	}
-	l := f.of(n)
-	scale, shift := affine(bn)
+	l, a := f.of(n), affineOf(bn)
+	scale, shift := make([]float64, l.cols), make([]float64, l.cols)
+	for i := range scale {
+		scale[i], shift[i] = a.at(i)
+	}
 	l.apply(func(o int, row []float64) {
 		sum := 0.0
 		for i, w := range row {
@@ -354,27 +378,20 @@ func (f *fuser) meanOfGemms(n *graph.Node) bool {
 		}
 	}
 	shape := f.shape(first)
-	l := &linear{bias: make([]float64, shape[0])}
-	sum := make([]float64, shape[0]*shape[1])
+	l := &linear{shape: shape, rows: shape[0], cols: shape[1], bias: make([]float64, shape[0])}
 	for _, v := range n.Inputs {
 		h := f.of(f.producers[v])
-		h.apply(func(o int, row []float64) {
-			for i, x := range row {
-				sum[o*shape[1]+i] += x
-			}
-		})
+		if h.mean != nil { // one inside another would need more room
+			h.setDense(h.shape, h.dense())
+		}
+		l.mean = append(l.mean, h)
 		for o, x := range h.bias {
 			l.bias[o] += x
 		}
 	}
-	k := float64(len(n.Inputs))
-	for i := range sum {
-		sum[i] /= k
-	}
 	for o := range l.bias {
-		l.bias[o] /= k
+		l.bias[o] /= float64(len(l.mean))
 	}
-	l.setDense(shape, sum)
 	f.become(n, graph.Gemm{}, first.Inputs[0], first.Inputs[1], l)
 	return true
 }
@@ -392,29 +409,29 @@ func (f *fuser) finish() {
 
 // rounded returns the weight in float32.
 func (l *linear) rounded() *graph.Tensor {
-	if l.weight.DType == graph.Float32 && l.row == nil && l.column == nil {
+	if l.mean == nil && l.weight.DType == graph.Float32 && l.row == nil && l.column == nil {
 		return l.weight
 	}
-	return graph.DeferredTensor(l.weight.Shape, l.round)
+	return graph.DeferredTensor(l.shape, l.round)
 }
 
 // round sets dst to the elements of the weight from index from on.
 func (l *linear) round(dst []float32, from int) {
-	var row []float64
+	var room []float64
 	for len(dst) > 0 {
 		o, i := from/l.cols, from%l.cols
 		n := min(l.cols-i, len(dst))
-		if l.weight.DType == graph.Float32 && l.column == nil {
+		if l.mean == nil && l.weight.DType == graph.Float32 && l.column == nil {
 			// Most of a network's weights: without the detour over a row of float64.
 			r := l.row[o]
 			for k, x := range l.weight.Float32s()[from:][:n] {
 				dst[k] = float32(float64(x) * r)
 			}
 		} else {
-			if row == nil {
-				row = make([]float64, l.cols)
+			if room == nil {
+				room = l.room()
 			}
-			for k, x := range l.widened(row, o)[i:][:n] {
+			for k, x := range l.widened(room, o)[i:][:n] {
 				dst[k] = float32(x)
 			}
 		}

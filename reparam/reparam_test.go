@@ -260,6 +260,15 @@ func TestHeads(t *testing.T) {
 		{"three heads", func(n *net) *graph.Graph {
 			return n.done(n.Add("m", graph.Mean{}, gemm(n, "l", n.x(), true), gemm(n, "k", n.x(), false), gemm(n, "j", n.x(), true)))
 		}, "Gemm"},
+		{"a mean among heads", func(n *net) *graph.Graph {
+			m := n.Add("inner", graph.Mean{}, gemm(n, "l", n.bn("b", n.x(), 5), true), gemm(n, "k", n.x(), true))
+			return n.done(n.Add("m", graph.Mean{}, m, gemm(n, "j", n.x(), true)))
+		}, "Gemm"},
+		{"BatchNorm before a mean of heads", func(n *net) *graph.Graph {
+			b := n.bn("b", n.x(), 5)
+			m := n.Add("m", graph.Mean{}, gemm(n, "l", b, true), gemm(n, "k", b, true))
+			return n.done(n.Add("r", graph.Relu{}, m))
+		}, "Gemm Relu"},
 		{"one head twice", func(n *net) *graph.Graph {
 			l := gemm(n, "l", n.x(), true)
 			return n.done(n.Add("m", graph.Mean{}, l, l))
