@@ -30,7 +30,8 @@
 //     objects into its errors.
 //   - Compressed zip records may grow to 8 times the file and 1 MiB, all together; torch.save
 //     never compresses. Records must not overlap. A record's CRC-32, which PyTorch itself
-//     does not look at, is checked before its first byte is read.
+//     does not look at, is checked before its first byte is given out, but by
+//     [Tensor.Unchecked], which leaves it to [Tensor.Check].
 //   - A safetensors header may have 100 MiB. Its names are unique, and its tensors follow each
 //     other without holes, as the format demands.
 //   - A tensor lies inside its storage, has 64 axes at most, and by strides of zero no more

@@ -5,6 +5,9 @@
 // [File.Commit] syncs it and gives it the target's name in one step; until then, and
 // whenever something fails, a previous file of that name stays as it was.
 //
+// Writing and syncing go on in the background: the disk works while the caller computes what
+// comes next.
+//
 // A previous file's permission bits are kept; a new file gets 0666 less the umask. A
 // symbolic link is followed: the file that it points to is replaced and the link stays.
 // Targets that are not regular files ("-" for standard output, devices, pipes) receive the
