@@ -1,4 +1,5 @@
-// Package hugepage allocates large slices on huge pages where the system offers them.
+// Package hugepage spares page faults: it allocates large slices on huge pages and makes
+// smaller memory present in one call, where the system offers that.
 //
 // Memory is handed to a process when it first touches a page. For tens of megabytes of
 // weights that is thousands of page faults, which cost more than computing the weights;
@@ -60,6 +61,7 @@ const probeSize = 64 << 10
 func probe() uintptr {
 	b := new([probeSize]byte)
 	probed.Store(b) // or it would be on the stack
+	probed.Store(nil)
 	return uintptr(unsafe.Pointer(b))
 }
 

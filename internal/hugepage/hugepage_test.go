@@ -1,6 +1,9 @@
 package hugepage
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+)
 
 func TestMake(t *testing.T) {
 	for _, n := range []int{0, 1, 1000, least, 1 << 20, 5<<20 + 3} {
@@ -32,5 +35,29 @@ func BenchmarkTouch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestHeap checks that preparing the heap leaves it a heap.
+func TestHeap(t *testing.T) {
+	for _, size := range []int{0, 1, 1 << 20, 64 << 20} {
+		Heap(size)
+		var all [][]byte
+		for range 200 {
+			b := make([]byte, 10<<10)
+			for i := range b {
+				if b[i] != 0 {
+					t.Fatalf("after Heap(%d): fresh memory holds %d", size, b[i])
+				}
+				b[i] = 1
+			}
+			all = append(all, b)
+		}
+		runtime.KeepAlive(all)
+	}
+	for _, size := range []int{0, 1, 5000, 1 << 20} {
+		if b := Ready(size); len(b) != size {
+			t.Errorf("Ready(%d) has %d bytes", size, len(b))
+		}
 	}
 }
