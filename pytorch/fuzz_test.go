@@ -1,8 +1,11 @@
 package pytorch
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,7 +31,18 @@ func use(t *testing.T, data []byte) {
 		if sum += x.Len(); sum > 1<<22 {
 			return // tensors may share their storage
 		}
+		early, err := x.Unchecked()
+		if err == nil && len(early) != x.Len() {
+			t.Errorf("%d unchecked elements of shape %v", len(early), x.Shape)
+		}
+		for _, v := range early {
+			_ = v // inside the file
+		}
+		checked := x.Check()
 		narrow, err := x.Float32s()
+		if err == nil && x.Len() > 0 && checked != nil {
+			t.Errorf("elements of a tensor that is damaged: %v", checked)
+		}
 		if err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrUnsupported) {
 			t.Errorf("an error of no kind: %v", err)
 		}
@@ -80,6 +94,59 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(use)
+}
+
+// FuzzArchive compares what this package reads out of zip archives with what the standard
+// library does, where both read them.
+func FuzzArchive(f *testing.F) {
+	f.Add(tt.Zip(tt.Record{Name: "a/b", Data: []byte("content")}, tt.Record{Name: "c", Data: nil}))
+	f.Add(archive64("content", nil))
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range []string{"x", "dir/", "dir/y"} {
+		r, err := w.Create(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if name != "dir/" {
+			r.Write(bytes.Repeat([]byte(name), 50))
+		}
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := openArchive(data)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrUnsupported) {
+				t.Errorf("an error of no kind: %v", err)
+			}
+			return
+		}
+		std, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+		for _, r := range a.records {
+			got, ours := r.bytes()
+			if ours != nil && !errors.Is(ours, ErrFormat) {
+				t.Errorf("an error of no kind: %v", ours)
+			}
+			if ours != nil || err != nil {
+				continue
+			}
+			for _, f := range std.File {
+				if f.Name != r.name {
+					continue
+				}
+				c, err := f.Open()
+				if err != nil {
+					continue
+				}
+				if want, err := io.ReadAll(io.LimitReader(c, int64(len(got))+1)); err == nil && !bytes.Equal(got, want) {
+					t.Errorf("record %q holds %q, the standard library reads %q", r.name, got, want)
+				}
+			}
+		}
+	})
 }
 
 // FuzzPickle runs the same in a well-formed archive, so that mutations reach the pickle.
