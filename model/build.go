@@ -66,11 +66,12 @@ func BuildUnchecked(sd *pytorch.StateDict, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := detect(w.keys())
+	keys := w.keys()
+	l, err := detect(keys)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{sd: w, used: map[string]bool{}, g: &graph.Graph{Metadata: map[string]string{}}}
+	b := &builder{sd: w, used: make(map[string]bool, len(keys)), loaded: make([]loaded, 0, len(keys)), g: &graph.Graph{Metadata: map[string]string{}}}
 	m := &Model{Graph: b.g}
 	m.Info.Family = l.family
 	b.info = &m.Info

@@ -47,7 +47,7 @@ type keySet struct {
 const maxParts = 10
 
 func newKeySet(keys []string) keySet {
-	s := keySet{map[string]bool{}, map[string]int{}}
+	s := keySet{make(map[string]bool, len(keys)), map[string]int{}}
 	for _, k := range keys {
 		parts, from := 0, 0
 		for i := range len(k) {

@@ -33,7 +33,7 @@ import (
 // when they are asked for, so a file that g's weights are views of must stay open until
 // then.
 func Fuse(g *graph.Graph) *graph.Graph {
-	f := &fuser{g: g.Clone(), linear: map[*graph.Node]*linear{}}
+	f := &fuser{g: g.Clone(), linear: make(map[*graph.Node]*linear, len(g.Nodes))}
 	f.g.Prune()
 	f.producers, f.consumers = f.g.Producers(), f.g.Consumers()
 	passes := []func(*graph.Node) bool{f.convBatchNorm, f.batchNormGemm, f.branches, f.meanOfGemms}
