@@ -37,7 +37,12 @@ type Model struct {
 
 // Check checks what [BuildUnchecked] put off, on as many goroutines as given. The errors are
 // those of [Build].
-func (m *Model) Check(workers int) error { return m.check(workers) }
+func (m *Model) Check(workers int) error {
+	if m.check == nil {
+		return nil // not built from a state dict
+	}
+	return m.check(workers)
+}
 
 // Build returns the network that a state dict holds. The input is "input", N×3×H×W
 // float32; the outputs are "logits", N×classes, or with Features "stage1", "stage2", …
