@@ -35,8 +35,8 @@ type Model struct {
 	check func(workers int) error
 }
 
-// Check checks what [BuildUnchecked] put off, on as many goroutines as given. The errors are
-// those of [Build].
+// Check checks what [BuildUnchecked] put off, on as many goroutines as given but one at
+// least. The errors are those of [Build].
 func (m *Model) Check(workers int) error {
 	if m.check == nil {
 		return nil // not built from a state dict

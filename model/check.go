@@ -36,13 +36,13 @@ func (l loaded) check() error {
 	return nil
 }
 
-// checkAll checks weights on as many goroutines as given. The error is that of the first
+// checkAll checks weights on as many goroutines as given, one at least. The error is that of the first
 // that is wrong.
 func checkAll(weights []loaded, workers int) error {
 	errs := make([]error, len(weights))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(workers, len(weights)) {
+	for range min(max(1, workers), len(weights)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(weights); i = int(next.Add(1)) - 1 {
 				errs[i] = weights[i].check()

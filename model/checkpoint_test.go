@@ -520,7 +520,7 @@ func TestUnchecked(t *testing.T) {
 		"two, the first": {change(func(net []tt.Named) { net[weight].Values[0], net[variance].Values[0] = float32(math.Inf(1)), -1 }), model.ErrValue, tt.Tiny().StateDict()[variance].Name},
 		"safetensors":    {tt.Safetensors(tt.Tiny().StateDict()...), nil, ""},
 	} {
-		for _, workers := range []int{1, 2, 100} {
+		for _, workers := range []int{-1, 0, 1, 2, 100} {
 			m, err := model.BuildUnchecked(stateDict(t, c.data), model.Options{})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,11 +36,17 @@ func use(t *testing.T, data []byte) {
 		if err == nil && len(early) != x.Len() {
 			t.Errorf("%d unchecked elements of shape %v", len(early), x.Shape)
 		}
-		for _, v := range early {
-			_ = v // inside the file
+		bits := make([]uint32, len(early))
+		for i, v := range early {
+			bits[i] = math.Float32bits(v)
 		}
 		checked := x.Check()
 		narrow, err := x.Float32s()
+		for i, v := range narrow {
+			if math.Float32bits(v) != bits[i] {
+				t.Errorf("element %d is %v, and %v unchecked", i, v, early[i])
+			}
+		}
 		if err == nil && x.Len() > 0 && checked != nil {
 			t.Errorf("elements of a tensor that is damaged: %v", checked)
 		}
