@@ -84,9 +84,6 @@ func New(g *graph.Graph, opts Options) (*Session, error) {
 	if set == nil {
 		return nil, fmt.Errorf("%w: instruction set %q, this machine has %q", ErrUnsupported, opts.ISA, isas())
 	}
-	if err := g.Validate(); err != nil {
-		return nil, err
-	}
 	return newSession(g, set, opts)
 }
 
@@ -104,6 +101,10 @@ func isas() []string {
 }
 
 func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (*Session, error) {
+	types, err := g.Types()
+	if err != nil {
+		return nil, err
+	}
 	if len(g.Inputs) != 1 {
 		return nil, fmt.Errorf("%w: graph with %d inputs, expected one", ErrUnsupported, len(g.Inputs))
 	}
@@ -112,10 +113,7 @@ func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (*Session, er
 		return nil, err
 	}
 	_, set8 := kernelSets(opts.ISA)
-	m := &model{graph: g, weights: newWeights(set, set8)}
-	if m.types, err = g.Infer(); err != nil {
-		return nil, err
-	}
+	m := &model{graph: g, types: types, weights: newWeights(set, set8)}
 	if m.program, err = lower(g, m.weights, true, threads); err != nil {
 		return nil, err
 	}
