@@ -11,6 +11,10 @@ var (
 	ErrNotRepViT = errors.New("not a RepViT state dict")
 	ErrKey       = errors.New("state dict does not fit a RepViT")
 	ErrValue     = errors.New("unusable weight")
+	// ErrModule: a whole module says that the network computes something else. See ModuleError.
+	ErrModule = errors.New("module does not fit a RepViT")
+	// ErrHead: it can't be told which head the logits come from, or it can't be built.
+	ErrHead = errors.New("unclear head")
 )
 
 // KeyError says which key of a state dict is missing, misshaped or unexpected. It wraps
@@ -19,18 +23,40 @@ type KeyError struct {
 	Key   string
 	Found []int  // shape in the file, nil where the key is missing
 	Want  string // shape expected, or what the network has instead of the key
+	Hint  string // why it may be so and what to do; empty where nothing is known
 }
 
 // Error names the key, the shape found and the shape expected.
 func (e *KeyError) Error() string {
-	if e.Found == nil {
-		return fmt.Sprintf("key %q: missing, expected shape %s", e.Key, e.Want)
+	text := fmt.Sprintf("key %q: missing, expected shape %s", e.Key, e.Want)
+	if e.Found != nil {
+		text = fmt.Sprintf("key %q: found shape %s, expected %s", e.Key, shapeText(e.Found), e.Want)
 	}
-	return fmt.Sprintf("key %q: found shape %s, expected %s", e.Key, shapeText(e.Found), e.Want)
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
 }
 
 // Unwrap returns ErrKey.
 func (e *KeyError) Unwrap() error { return ErrKey }
+
+// ModuleError says which module of a pickled network is or has something else than this
+// package can build. It wraps [ErrModule].
+type ModuleError struct {
+	Module    string // path of names, "features.3.token_mixer.0"
+	Attribute string // "class" for what it is
+	Found     string
+	Want      string
+}
+
+// Error names the module, the attribute, what was found and what was expected.
+func (e *ModuleError) Error() string {
+	return fmt.Sprintf("module %q: found %s %s, expected %s", e.Module, e.Attribute, e.Found, e.Want)
+}
+
+// Unwrap returns ErrModule.
+func (e *ModuleError) Unwrap() error { return ErrModule }
 
 // ValueError names a tensor whose elements no network can be computed with. It wraps
 // [ErrValue].

@@ -13,6 +13,9 @@ type Info struct {
 	Classes    int     `json:"classes"`
 	Distilled  bool    `json:"distilled"` // two heads, whose mean is the output
 	Stages     []Stage `json:"stages"`
+	BNEpsilon  float64 `json:"bn_epsilon"`
+	Taps       Taps    `json:"taps"`           // of feature maps
+	Head       string  `json:"head,omitempty"` // where the output comes from, where it is not the network's own head
 }
 
 // Stage is a run of blocks of one width; the strided block that begins a stage counts.

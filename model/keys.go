@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -13,32 +14,35 @@ type block struct {
 	se         string // squeeze-and-excitation
 	pointwise  string // the 1×1 convolution of a strided block, else empty
 	mix1, mix2 string // the channel mixer's convolutions
+	mixAct     string // and what stands between them
+	stride     [2]int // of a strided block
 }
 
 func (b block) strided() bool { return b.pointwise != "" }
 
-// head is one linear classifier: BatchNorm and Linear, or a fused Linear.
-type head struct {
-	name string // canonical
-	key  string
-}
-
 // layout is a network as the state dict's keys spell it.
 type layout struct {
-	family       string // "official" or "timm"
+	family       string   // "official" or "timm"
+	scopes       []string // first parts of the keys of the network without its heads
 	stem1, stem2 string
+	stemAct      string
 	blocks       []block
-	heads        []head
+	strides      [][2]int // of the stem's two convolutions and of the strided blocks
+	headScope    string
+	head1, head2 string // the heads below it
 }
 
-// scopes are the first components of keys that belong to the network.
-var scopes = map[string][]string{
-	"official": {"features", "classifier"},
-	"timm":     {"stem", "stages", "head"},
+// inside reports whether the keys that begin with a part belong to the network.
+func (l *layout) inside(scope string) bool {
+	return slices.Contains(l.scopes, scope) || l.isHead(scope)
 }
+
+// isHead reports whether they belong to its heads.
+func (l *layout) isHead(scope string) bool { return scope == l.headScope }
 
 // keySet answers which prefixes a state dict has.
 type keySet struct {
+	keys     map[string]bool
 	prefixes map[string]bool
 	last     map[string]int // largest index n for which prefix.n exists
 }
@@ -47,8 +51,9 @@ type keySet struct {
 const maxParts = 10
 
 func newKeySet(keys []string) keySet {
-	s := keySet{make(map[string]bool, len(keys)), map[string]int{}}
+	s := keySet{make(map[string]bool, len(keys)), make(map[string]bool, len(keys)), map[string]int{}}
 	for _, k := range keys {
+		s.keys[k] = true
 		parts, from := 0, 0
 		for i := range len(k) {
 			if k[i] != '.' {
@@ -94,9 +99,17 @@ func (s keySet) count(prefix string) int {
 	return n
 }
 
-// has returns prefix where the state dict has keys under it, else "".
-func (s keySet) has(prefix string) string {
-	if s.prefixes[prefix] {
+// se returns prefix where squeeze-and-excitation has weights under it, else "".
+func (s keySet) se(prefix string) string {
+	if s.prefixes[prefix+".fc1"] || s.prefixes[prefix+".fc2"] {
+		return prefix
+	}
+	return ""
+}
+
+// conv returns prefix where a convolution has weights under it, fused or not, else "".
+func (s keySet) conv(prefix string) string {
+	if s.prefixes[prefix+".c"] || s.prefixes[prefix+".bn"] || s.keys[prefix+".weight"] || s.keys[prefix+".weight_orig"] {
 		return prefix
 	}
 	return ""
@@ -108,7 +121,7 @@ func detect(keys []string) (*layout, error) {
 	switch {
 	case s.prefixes["features.0.0"] || s.prefixes["features.1.token_mixer"] || s.prefixes["features.1.channel_mixer"]:
 		return official(s)
-	case s.prefixes["stages.0.blocks.0.token_mixer"] || s.prefixes["stages.0.blocks.0.channel_mixer"] || s.prefixes["stem.conv1"] && s.prefixes["stages.0"]:
+	case s.prefixes["stages.0.blocks.0.token_mixer"] || s.prefixes["stages.0.blocks.0.channel_mixer"] || s.prefixes["stem.conv1"] && (s.prefixes["stages.0"] || s.prefixes["stages_0"]):
 		return timm(s)
 	}
 	first := "none"
@@ -119,7 +132,8 @@ func detect(keys []string) (*layout, error) {
 }
 
 func official(s keySet) (*layout, error) {
-	l := &layout{family: "official", stem1: "features.0.0", stem2: "features.0.2"}
+	l := &layout{family: "official", scopes: []string{"features"}, stem1: "features.0.0", stem2: "features.0.2", stemAct: "features.0.1",
+		headScope: "classifier", head1: "classifier.classifier", head2: "classifier.classifier_dist"}
 	n := s.count("features")
 	if n < 2 {
 		return nil, fmt.Errorf("%w: it has a stem but no blocks", ErrNotRepViT)
@@ -129,30 +143,38 @@ func official(s keySet) (*layout, error) {
 		l.blocks = append(l.blocks, block{
 			name:      p,
 			token:     p + ".token_mixer.0",
-			se:        s.has(p + ".token_mixer.1"),
-			pointwise: s.has(p + ".token_mixer.2"),
+			se:        s.se(p + ".token_mixer.1"),
+			pointwise: s.conv(p + ".token_mixer.2"),
 			mix1:      p + ".channel_mixer.m.0",
+			mixAct:    p + ".channel_mixer.m.1",
 			mix2:      p + ".channel_mixer.m.2",
 		})
 	}
-	l.heads = heads(s, "classifier", "classifier.classifier", "classifier.classifier_dist")
 	return l, nil
 }
 
 func timm(s keySet) (*layout, error) {
-	l := &layout{family: "timm", stem1: "stem.conv1", stem2: "stem.conv2"}
+	l := &layout{family: "timm", scopes: []string{"stem", "stages"}, stem1: "stem.conv1", stem2: "stem.conv2", stemAct: "stem.act1",
+		headScope: "head", head1: "head.head", head2: "head.head_dist"}
 	add := func(key string) {
 		l.blocks = append(l.blocks, block{
-			name:  fmt.Sprintf("features.%d", len(l.blocks)+1),
-			token: key + ".token_mixer",
-			se:    s.has(key + ".se"),
-			mix1:  key + ".channel_mixer.conv1",
-			mix2:  key + ".channel_mixer.conv2",
+			name:   fmt.Sprintf("features.%d", len(l.blocks)+1),
+			token:  key + ".token_mixer",
+			se:     s.se(key + ".se"),
+			mix1:   key + ".channel_mixer.conv1",
+			mixAct: key + ".channel_mixer.act",
+			mix2:   key + ".channel_mixer.conv2",
 		})
 	}
-	stages := s.count("stages")
+	// Networks made with features_only have their stages as attributes: stages_0.
+	stages, spelling := s.count("stages"), "stages.%d"
+	if s.prefixes["stages_0"] {
+		for stages, spelling = 0, "stages_%d"; s.prefixes[fmt.Sprintf(spelling, stages)]; stages++ {
+			l.scopes = append(l.scopes, fmt.Sprintf(spelling, stages))
+		}
+	}
 	for i := range stages {
-		stage := fmt.Sprintf("stages.%d", i)
+		stage := fmt.Sprintf(spelling, i)
 		if i > 0 {
 			// The official code counts pre_block as the last block of the stage before.
 			down := stage + ".downsample"
@@ -162,6 +184,7 @@ func timm(s keySet) (*layout, error) {
 				token:     down + ".spatial_downsample",
 				pointwise: down + ".channel_downsample",
 				mix1:      down + ".ffn.conv1",
+				mixAct:    down + ".ffn.act",
 				mix2:      down + ".ffn.conv2",
 			})
 		}
@@ -172,21 +195,5 @@ func timm(s keySet) (*layout, error) {
 	if len(l.blocks) == 0 {
 		return nil, fmt.Errorf("%w: it has a stem but no blocks", ErrNotRepViT)
 	}
-	l.heads = heads(s, "head", "head.head", "head.head_dist")
 	return l, nil
-}
-
-// heads lists the classifiers: one fused Linear, or one or two of BatchNorm and Linear.
-func heads(s keySet, fused, first, second string) []head {
-	if !s.prefixes[first] && !s.prefixes[second] {
-		if !s.prefixes[fused] {
-			return nil
-		}
-		return []head{{"classifier", fused}}
-	}
-	hs := []head{{"classifier", first}}
-	if s.prefixes[second] {
-		hs = append(hs, head{"classifier_dist", second})
-	}
-	return hs
 }

@@ -79,17 +79,6 @@ func (r *record) bytes() ([]byte, error) {
 	return r.data, r.err
 }
 
-func (r *record) unchecked() []byte {
-	if r.method != stored {
-		return nil
-	}
-	data, err := r.raw()
-	if err != nil {
-		return nil // bytes says what is wrong
-	}
-	return data
-}
-
 func (r *record) load() ([]byte, error) {
 	data, err := r.raw()
 	if err != nil {

@@ -288,8 +288,8 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := Open(filepath.Join(t.TempDir(), "none.pth")); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &pe) {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, err := Open(t.TempDir()); !errors.As(err, &pe) {
-		t.Errorf("directory: %v", err)
+	if _, err := Open(t.TempDir()); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("a folder without a checkpoint: %v", err)
 	}
 	f := open(t, testdata+"v2_fused.pth")
 	if err := errors.Join(f.Close(), f.Close()); err != nil {

@@ -38,12 +38,17 @@ func malformed(place, format string, args ...any) error {
 
 // UnsafeError names what a pickle asked for and did not get. It wraps [ErrUnsafe].
 type UnsafeError struct {
-	Name string // module and name, "posix.system"
+	Name   string // module and name, "posix.system"
+	Called bool   // the pickle calls it; else it names what no checkpoint has a reason to name
 }
 
 // Error names the callable.
 func (e *UnsafeError) Error() string {
-	return fmt.Sprintf("the pickle names %q, expected only tensors and plain data; it was not run", e.Name)
+	verb := "names"
+	if e.Called {
+		verb = "calls"
+	}
+	return fmt.Sprintf("the pickle %s %q, expected only tensors and plain data; it was not run", verb, e.Name)
 }
 
 // Unwrap returns ErrUnsafe.

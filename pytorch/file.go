@@ -5,27 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/repvit-go/repvit/internal/mmap"
 )
 
 // File is an open checkpoint. Its methods may be called concurrently.
 type File struct {
-	// Format is the container: "zip", "legacy" (the stream of PyTorch before 1.6) or
-	// "safetensors".
+	// Format is the container: "zip", "folder" (an unpacked zip), "legacy" (the stream of
+	// PyTorch before 1.6) or "safetensors".
 	Format string
 	// Metadata is the __metadata__ of a safetensors file.
 	Metadata map[string]string
 
 	name string
 	root any // the decoded object: own types of this package or of gopickle
-	m    *mmap.Map
+	maps []*mmap.Map
 }
 
-// Open maps and decodes a file. Its tensors are views of the mapped file and valid until
-// [File.Close]. The error names the file and wraps [ErrFormat], [ErrUnsupported],
-// [ErrUnsafe] or an [*fs.PathError].
+// Open maps and decodes a file, or a folder that a checkpoint was unpacked into. Its tensors
+// are views of the mapped file and valid until [File.Close]. The error names the file and wraps
+// [ErrFormat], [ErrUnsupported], [ErrUnsafe] or an [*fs.PathError].
 func Open(path string) (*File, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return openFolder(path)
+	}
 	m, err := mmap.Open(path)
 	if err != nil {
 		var pe *fs.PathError
@@ -39,7 +43,7 @@ func Open(path string) (*File, error) {
 		m.Close()
 		return nil, err
 	}
-	f.m = m
+	f.maps = []*mmap.Map{m}
 	return f, nil
 }
 
@@ -66,10 +70,8 @@ func (f *File) decode(data []byte) (err error) {
 	case isSafetensors(data):
 		f.Format = "safetensors"
 		f.root, f.Metadata, err = decodeSafetensors(data)
-	case len(data) > 262 && bytes.HasPrefix(data[257:], []byte("ustar")):
-		return fmt.Errorf("%w: a tar archive of PyTorch before 0.1.10; save it again with a newer PyTorch", ErrUnsupported)
 	default:
-		return malformed("byte 0", "found %q, expected the zip or legacy format of torch.save, or safetensors", data[:min(len(data), 8)])
+		return notCheckpoint(data)
 	}
 	return err
 }
@@ -77,8 +79,9 @@ func (f *File) decode(data []byte) (err error) {
 // Close releases the mapped file. Tensors and views of their elements must not be used
 // afterwards.
 func (f *File) Close() error {
-	if f.m == nil {
-		return nil
+	var errs []error
+	for _, m := range f.maps {
+		errs = append(errs, m.Close())
 	}
-	return f.m.Close()
+	return errors.Join(errs...)
 }

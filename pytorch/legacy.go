@@ -36,7 +36,6 @@ type rawStorage struct {
 func (s *rawStorage) place() string          { return fmt.Sprintf("storage %q", clip(s.key, 80)) }
 func (s *rawStorage) size() int              { return s.numel * s.dtype.Size() }
 func (s *rawStorage) bytes() ([]byte, error) { return s.data, nil }
-func (s *rawStorage) unchecked() []byte      { return s.data }
 
 // decodeLegacy decodes the stream that PyTorch wrote before 1.6: pickles of a magic
 // number, the protocol, facts about the machine, the object, and the list of storage keys;

@@ -7,18 +7,24 @@ import (
 	"strconv"
 )
 
-// Bounds on a pickle, far above what a full training checkpoint of the largest published
-// network has (about 300 thousand opcodes and 40 thousand containers and marks). They limit
-// what a small hostile stream can allocate: an opcode of one byte can cost some hundred.
+// Bounds on a pickle. A full training checkpoint of the largest published network has about
+// 300 thousand opcodes and 40 thousand containers and marks; training logs beside it can
+// have millions of numbers. An opcode of one byte can cost some hundred bytes of memory, so
+// beyond a base that costs little, the counts are shares of the stream's length.
 const (
-	maxPickle     = 8 << 20
-	maxOpcodes    = 1_000_000
-	maxContainers = 200_000 // marks included: each allocates a stack
+	maxPickle     = 256 << 20
 	maxMarks      = 1000
 	maxLine       = 4096    // of an argument that is a line of text
 	maxInteger    = 256     // bytes of a long integer
 	maxRepeated   = 4 << 20 // bytes of the strings that GET and DUP repeat
+	baseOpcodes   = 1_000_000
+	baseContainer = 200_000 // marks included: each allocates a stack
 )
+
+// opcodesFor and containersFor return how many a stream of n bytes may have. A point of a
+// training curve takes four opcodes, one of them a container, and 20 bytes.
+func opcodesFor(n int) int    { return baseOpcodes + n/4 }
+func containersFor(n int) int { return baseContainer + n/32 }
 
 // argument is how an opcode's argument is encoded.
 type argument uint8
@@ -219,10 +225,10 @@ func (s *scanner) count(op byte, arg []byte) error {
 		s.top = s.longest // it might be
 	}
 	switch {
-	case s.opcodes > maxOpcodes:
-		return s.bad("found more than %d opcodes", maxOpcodes)
-	case s.containers > maxContainers:
-		return s.bad("found more than %d containers", maxContainers)
+	case s.opcodes > opcodesFor(len(s.p)):
+		return s.bad("found more than %d opcodes", opcodesFor(len(s.p)))
+	case s.containers > containersFor(len(s.p)):
+		return s.bad("found more than %d containers", containersFor(len(s.p)))
 	case s.marks > maxMarks:
 		return s.bad("found more than %d open marks", maxMarks)
 	case s.repeated > min(maxRepeated, 1<<20+2*len(s.p)):

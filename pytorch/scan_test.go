@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/nlpodyssey/gopickle/types"
+
 	tt "github.com/repvit-go/repvit/internal/torchtest"
 )
 
@@ -32,8 +34,8 @@ func TestScan(t *testing.T) {
 		{"long integer", "\x8b\x01\x01\x00\x00" + strings.Repeat("a", 300), -1, "found a length of 257, expected at most 256"},
 		{"unknown", "\x00", -1, "found opcode 0x00, expected one of pickle protocols 0 to 5"},
 		{"marks", strings.Repeat("(1", 2000) + ".", 4001, ""},
-		{"containers", strings.Repeat("}0", maxContainers+1) + ".", -1, "found more than 200000 containers"},
-		{"opcodes", strings.Repeat("N", maxOpcodes) + ".", -1, "found more than 1000000 opcodes"},
+		{"containers", strings.Repeat("}0", baseContainer+20_000) + ".", -1, "found more than 213750 containers"},
+		{"opcodes", strings.Repeat("N", 2*baseOpcodes) + ".", -1, "found more than 1500000 opcodes"},
 	} {
 		n, err := scan("p", []byte(c.stream))
 		switch {
@@ -74,14 +76,15 @@ func TestScanRepeated(t *testing.T) {
 	}
 }
 
-// TestAllowList resolves names as GLOBAL does.
-func TestAllowList(t *testing.T) {
+// TestNames resolves names as GLOBAL does: a name that is mentioned is data, but for those
+// that are refused always.
+func TestNames(t *testing.T) {
 	for _, name := range []string{
 		"torch FloatStorage", "torch.cuda HalfStorage", "torch.storage UntypedStorage", "torch._utils _rebuild_tensor_v2",
-		"torch._utils _rebuild_parameter", "torch._tensor _rebuild_from_type_v2", "torch float32", "torch.nn.modules.conv Conv2d",
-		"timm.models.repvit RepVit", "model.repvit RepViT", "my.own.folder RepVGGDW", "__main__ Conv2d_BN", "argparse Namespace",
-		"numpy.core.multiarray scalar", "numpy._core.multiarray _reconstruct", "numpy dtype", "pathlib PosixPath",
-		"collections defaultdict", "builtins set", "__builtin__ xrange", "torch Size", "torch device",
+		"torch._tensor _rebuild_from_type_v2", "torch float32", "torch.nn.modules.conv Conv2d", "my.own.code.folder RepVGGDW", "__main__ Recorder",
+		"numpy._core.multiarray _reconstruct", "collections defaultdict", "__builtin__ xrange", "builtins getattr", "functools partial",
+		"torch._utils _import_dotted_name", "torch.nn.modules.module Module.forward", "torch.nn functional", "timm.models create_model",
+		"numpy.core.multiarray frombuffer", "_codecs decode", "copyreg _reconstructor", "pytorch_lightning.profilers.profile X",
 	} {
 		module, class, _ := strings.Cut(name, " ")
 		if _, err := findClass(module, class); err != nil {
@@ -89,18 +92,63 @@ func TestAllowList(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"posix system", "os system", "nt system", "subprocess Popen", "builtins eval", "__builtin__ exec", "builtins getattr",
-		"builtins __import__", "operator attrgetter", "functools partial", "importlib import_module", "pickle loads", "shutil rmtree",
-		"torch load", "torch.serialization load", "torch.hub load", "torch._utils _import_dotted_name", "torch.nn.modules.module Module.forward",
-		"torch.nn.modules.module register_forward_hook", "torch.nn functional", "timm.models create_model", "timm os.System",
-		"numpy load", "numpy.core.multiarray frombuffer", "model.repvit os", "", " ", ". .", "torch.nn.modules.. X", "torch.nn.modules.é É",
-		"webbrowser open", "codecs open", "_codecs decode", "types FunctionType", "types CodeType", "copyreg _reconstructor", "sys exit",
+		"posix system", "os system", "nt system", "os.path join", "subprocess Popen", "builtins eval", "__builtin__ exec", "builtins __import__",
+		"operator attrgetter", "importlib import_module", "pickle loads", "_pickle loads", "shutil rmtree", "torch load", "torch.serialization load",
+		"torch.hub load", "torch.utils.cpp_extension load", "numpy load", "model.repvit os", "timm os.System", "", " ", ". .", "torch.nn.modules.. X",
+		"torch.nn.modules.é É", "webbrowser open", "codecs open", "types FunctionType", "types CodeType", "sys exit", "numpy.f2py.os system",
+		"torch.nn.modules.a\nos System",
 	} {
 		module, class, _ := strings.Cut(name, " ")
 		_, err := findClass(module, class)
 		var unsafe *UnsafeError
-		if !errors.As(err, &unsafe) || !errors.Is(err, ErrUnsafe) || unsafe.Name != module+"."+class {
+		if !errors.As(err, &unsafe) || !errors.Is(err, ErrUnsafe) || unsafe.Name != module+"."+class || unsafe.Called {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCalls calls names as REDUCE does: those spelled like classes make inert records, those
+// listed make plain data, and nothing else is called.
+func TestCalls(t *testing.T) {
+	for _, name := range []string{
+		"__main__ Recorder", "torch.nn.modules.module _IncompatibleKeys", "torchvision.transforms.functional InterpolationMode", "pytz _UTC",
+		"argparse Namespace", "pathlib PosixPath", "uuid UUID", "functools partial", "datetime timezone", "dateutil.tz.tz tzutc", "numpy dtype",
+		"collections deque", "builtins dict", "__builtin__ set", "torch Size", "omegaconf.dictconfig DictConfig", "_codecs encode",
+	} {
+		module, class, _ := strings.Cut(name, " ")
+		v, err := findClass(module, class)
+		if err != nil {
+			t.Fatal(err)
+		}
+		callable, ok := v.(types.Callable)
+		if !ok {
+			t.Errorf("%s can't be called", name)
+			continue
+		}
+		made, err := callable.Call()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if again, ok := made.(types.Callable); ok {
+			if _, err := again.Call(); !errors.Is(err, ErrUnsafe) {
+				t.Errorf("%s()(): %v", name, err)
+			}
+		}
+	}
+	for _, name := range []string{
+		"torch._utils _import_dotted_name", "torch.nn.modules.module Module.forward", "torch.nn.modules.module register_forward_hook",
+		"timm.models create_model", "numpy.core.multiarray frombuffer", "_codecs decode", "__main__ main", "__main__ _", "builtins map", "builtins print",
+		"torch.nn.functional relu", "omegaconf omegaconf.create",
+	} {
+		module, class, _ := strings.Cut(name, " ")
+		v, err := findClass(module, class)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = v.(types.Callable).Call("x")
+		var unsafe *UnsafeError
+		if !errors.As(err, &unsafe) || unsafe.Name != module+"."+class || !unsafe.Called {
+			t.Errorf("%s(): %v", name, err)
 		}
 	}
 }
@@ -130,9 +178,9 @@ func TestAttacks(t *testing.T) {
 		{"tuples", strings.Repeat("(t", 40_000)},
 		{"empty tuples", strings.Repeat(")", 300_000)},
 		{"nested tuples", strings.Repeat(")\x85", 100_000)},
-		{"dictionaries", strings.Repeat("}", maxContainers)},
+		{"dictionaries", strings.Repeat("}", baseContainer)},
 		{"ordered dictionaries", "ccollections\nOrderedDict\nq\x000" + strings.Repeat("h\x00)R", 190_000)},
-		{"sets", strings.Repeat("\x8f", maxContainers)},
+		{"sets", strings.Repeat("\x8f", baseContainer)},
 		{"memo", "N" + strings.Repeat("\x94", 300_000)},
 		{"far memo", "N" + strings.Repeat("r\x00\x00\x00\xff", 200_000)},
 		{"dictionary", "}(" + strings.Repeat("K\x01N", 100_000) + "u"},

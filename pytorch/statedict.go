@@ -9,20 +9,27 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// StateDict is a network's weights by name, in the file's order.
+// StateDict is a network's weights by name, in the file's order. Names are spelled without
+// what wrappers of modules put between their parts ("_orig_mod", "module").
 type StateDict struct {
 	// Path is where in the file the state dict was found: "" for the file itself, "model",
 	// "checkpoint.ema".
 	Path string
 	// Prefix is what was taken off the front of every key ("module.").
 	Prefix string
+	// Within is the prefix of the keys that belong to the network that was asked for, where
+	// the dictionary holds more: "backbone.", else "".
+	Within string
 	// Module is the class of the pickled nn.Module that the weights were taken from; empty
 	// for a plain state dict.
 	Module string
 
 	keys    []string
 	tensors map[string]*Tensor
-	alias   bool // the same dictionary as an earlier one, under another path
+	spelled map[string]string // names as the file spells them, where wrappers were taken out
+	modules map[string]*Module
+	paths   []string // of the modules, in order
+	alias   bool     // the same dictionary as an earlier one, under another path
 }
 
 // Keys returns the names of the tensors in order. The caller must not change the list.
@@ -32,6 +39,20 @@ func (s *StateDict) Keys() []string { return s.keys }
 func (s *StateDict) Get(key string) (*Tensor, bool) {
 	t, ok := s.tensors[key]
 	return t, ok
+}
+
+// Spelled returns a name as the file spells it.
+func (s *StateDict) Spelled(key string) string {
+	if name, ok := s.spelled[key]; ok {
+		return name
+	}
+	return s.Prefix + key
+}
+
+// Name says where the weights are: the path to the dictionary and the prefix inside it. It is
+// what Options.Key chooses by.
+func (s *StateDict) Name() string {
+	return strings.Trim(join(s.Path, s.Prefix+s.Within), ".")
 }
 
 func (s *StateDict) add(key string, t *Tensor) {
@@ -44,16 +65,19 @@ func (s *StateDict) add(key string, t *Tensor) {
 // Options says which state dict of a file is wanted.
 type Options struct {
 	// Key is the path to it, the keys of nested dictionaries joined by dots ("model",
-	// "checkpoint.ema"). Empty for the one that training scripts mean: under "model", else
-	// under "state_dict", else the file itself, else the only one there is besides averaged
-	// weights.
+	// "checkpoint.ema"), to which a prefix of names may be joined ("state_dict.teacher").
+	// Empty for the one that training scripts mean: under "model", else under "state_dict",
+	// else the file itself, else the only one there is besides averaged weights.
 	Key string
-	// EMA asks for the exponential moving average of the weights: under "model_ema", as the
-	// official training script writes it, else "state_dict_ema", "ema" or "ema_state_dict".
+	// EMA asks for averaged weights: under "model_ema", as the official training script
+	// writes it, else under another name of which a part is ema, swa, averaged or average.
 	EMA bool
+	// Networks returns the prefixes of names under which a state dict holds networks that
+	// are wanted, so that others are passed over. Nil takes every state dict whole.
+	Networks func(*StateDict) []string
 }
 
-// emaKeys are where training scripts store averaged weights.
+// emaKeys are where training scripts store averaged weights, the first of them first.
 var emaKeys = []string{"model_ema", "state_dict_ema", "ema_state_dict", "ema"}
 
 const (
@@ -96,73 +120,123 @@ func (f *File) stateDict(opts Options) (*StateDict, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.choose(all, opts)
+	s, err := f.choose(candidates(all, opts.Networks), opts)
 	if err != nil {
 		return nil, err
 	}
 	return s, s.bounded()
 }
 
-func (f *File) choose(all []*StateDict, opts Options) (*StateDict, error) {
-	paths := make([]string, len(all))
-	for i, s := range all {
-		paths[i] = s.Path
+// candidates are the networks of state dicts. Where none is recognised, all are, so that
+// whoever reads the one that is chosen says what it misses.
+func candidates(all []*StateDict, networks func(*StateDict) []string) []*StateDict {
+	if networks == nil {
+		return all
 	}
-	pick := func(path string) *StateDict {
-		for _, s := range all {
-			if s.Path == path {
-				return s
+	var found []*StateDict
+	for _, s := range all {
+		for _, within := range networks(s) {
+			if len(found) < maxFound {
+				c := *s
+				c.Within = within
+				found = append(found, &c)
 			}
 		}
-		return nil
 	}
+	if found == nil {
+		return all
+	}
+	return found
+}
+
+// Averaged reports whether the names say that these are averaged weights.
+func (s *StateDict) Averaged() bool {
+	for _, part := range strings.Split(s.Name(), ".") {
+		for _, word := range strings.Split(strings.ToLower(part), "_") {
+			switch word {
+			case "ema", "swa", "averaged", "average", "avg", "polyak":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (f *File) choose(all []*StateDict, opts Options) (*StateDict, error) {
 	none := func(format string, args ...any) error {
 		text := fmt.Sprintf(format, args...)
 		switch {
-		case len(all) == 1 && paths[0] == "":
+		case len(all) == 1 && all[0].Name() == "":
 			text += "; the file itself is a state dict"
 		case len(all) > 0:
-			text += "; there is one under " + quoteAll(paths)
+			text += "; there is one under " + quoteAll(names(all))
 		}
 		return fmt.Errorf("%w: %s", ErrNoWeights, text)
 	}
-	if opts.Key != "" {
-		if s := pick(opts.Key); s != nil {
-			return s, nil
+	switch {
+	case opts.Key != "":
+		found := filter(all, func(s *StateDict) bool { return s.Name() == opts.Key || s.Path == opts.Key })
+		if len(found) == 0 {
+			found = filter(all, func(s *StateDict) bool { return strings.HasPrefix(s.Name(), opts.Key+".") })
 		}
-		return nil, none("nothing with weights under %q", opts.Key)
-	}
-	if opts.EMA {
+		if len(found) == 0 {
+			return nil, none("nothing with weights under %q", opts.Key)
+		}
+		return one(found)
+	case opts.EMA:
+		averaged := filter(all, func(s *StateDict) bool { return s.Averaged() && !s.alias })
 		for _, k := range emaKeys {
-			if s := pick(k); s != nil {
-				return s, nil
-			}
-			if s := pick(k + ".state_dict"); s != nil {
-				return s, nil
+			for _, path := range []string{k, k + ".state_dict"} {
+				if found := filter(averaged, func(s *StateDict) bool { return s.Path == path }); len(found) > 0 {
+					return one(found)
+				}
 			}
 		}
-		return nil, none("no averaged weights under %q", emaKeys[0])
-	}
-	for _, k := range []string{"model", "state_dict", "model.state_dict", ""} {
-		if s := pick(k); s != nil {
-			return s, nil
+		if len(averaged) == 0 {
+			return nil, none("no averaged weights under %q or another of their usual names", emaKeys[0])
 		}
+		return one(averaged)
 	}
-	var rest []*StateDict
-	for _, s := range all {
-		if !slices.Contains(emaKeys, s.Path) && !s.alias {
-			rest = append(rest, s)
+	rest := filter(all, func(s *StateDict) bool { return !s.Averaged() && !s.alias })
+	for _, path := range []string{"model", "state_dict", "model.state_dict", ""} {
+		if found := filter(rest, func(s *StateDict) bool { return s.Path == path }); len(found) > 0 {
+			return one(found)
 		}
 	}
 	switch {
-	case len(rest) == 1:
-		return rest[0], nil
-	case len(rest) == 0 && len(all) == 1:
-		return all[0], nil
-	case len(all) > 1:
-		return nil, &AmbiguousError{paths}
+	case len(rest) > 0:
+		return one(rest)
+	case len(all) > 0:
+		return one(all)
 	}
 	return nil, fmt.Errorf("%w: found %s, expected a dictionary of tensors with names like \"….weight\"", ErrNoWeights, describe(f.root))
+}
+
+// one returns the only one, or of several in one dictionary the one that is not below others.
+func one(found []*StateDict) (*StateDict, error) {
+	for _, s := range found {
+		if len(found) == 1 || s.Within == "" && s.Path == found[len(found)-1].Path && s.Path == found[0].Path {
+			return s, nil
+		}
+	}
+	return nil, &AmbiguousError{names(found)}
+}
+
+func filter(all []*StateDict, keep func(*StateDict) bool) (found []*StateDict) {
+	for _, s := range all {
+		if keep(s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func names(all []*StateDict) []string {
+	list := make([]string, len(all))
+	for i, s := range all {
+		list[i] = s.Name()
+	}
+	return list
 }
 
 // NamedTensor is a tensor and the path to it, keys and indexes joined by dots.
@@ -178,7 +252,7 @@ func (f *File) Tensors() []NamedTensor {
 	seen := map[any]bool{}
 	var walk func(path string, obj any, depth int)
 	walk = func(path string, obj any, depth int) {
-		if t, ok := obj.(*Tensor); ok {
+		if t, ok := tensorOf(obj); ok {
 			out = append(out, NamedTensor{path, t})
 			return
 		}
@@ -285,7 +359,7 @@ func (w *walker) walk(path string, obj any, depth int) {
 		s.keys, s.tensors = slices.Clone(v.names), maps.Clone(v.tensors)
 	case *object:
 		if isModule(v) {
-			s.Module = v.class.name
+			s.Module, s.modules = v.class.name, map[string]*Module{}
 			w.flatten(s, "", v, 0)
 			break
 		}
@@ -345,7 +419,7 @@ func (w *walker) collect(s *StateDict, prefix string, mapping any) {
 			return
 		}
 		name, ok1 := k.(string)
-		t, ok2 := v.(*Tensor)
+		t, ok2 := tensorOf(v)
 		if ok1 && ok2 {
 			w.add(s, prefix+name, t)
 		}
@@ -365,12 +439,15 @@ func isModule(o *object) bool {
 }
 
 // flatten does what nn.Module.state_dict does: a module's parameters and buffers, then
-// those of its children.
+// those of its children. It notes every module.
 func (w *walker) flatten(s *StateDict, prefix string, o *object, depth int) {
 	if depth > 32 || len(prefix) > maxName {
 		return // deeper than any network, or a module inside itself
 	}
+	m := &Module{Class: o.class.name, state: o}
+	w.noteModule(s, strings.TrimSuffix(prefix, "."), m)
 	var parameters, buffers, modules any
+	var unsaved *set
 	for k, v := range entries(o) {
 		if !w.step() {
 			return
@@ -382,19 +459,54 @@ func (w *walker) flatten(s *StateDict, prefix string, o *object, depth int) {
 			buffers = v
 		case "_modules":
 			modules = v
+		case "_non_persistent_buffers_set":
+			unsaved, _ = v.(*set)
 		}
 	}
 	w.collect(s, prefix, parameters)
 	w.collect(s, prefix, buffers)
+	if unsaved != nil {
+		for _, name := range unsaved.elements {
+			if name, ok := name.(string); ok && w.step() {
+				s.drop(prefix + name)
+			}
+		}
+	}
 	for k, v := range entries(modules) {
 		if !w.step() {
 			return
 		}
-		key, ok1 := k.(string)
-		child, ok2 := v.(*object)
-		if ok1 && ok2 && len(key) <= maxName {
-			w.flatten(s, prefix+key+".", child, depth+1)
+		key, ok := k.(string)
+		if !ok || len(key) > maxName || v == nil {
+			continue
 		}
+		m.Children = append(m.Children, key)
+		if child, ok := v.(*object); ok {
+			w.flatten(s, prefix+key+".", child, depth+1)
+		} else {
+			w.noteModule(s, prefix+key, &Module{Class: describe(v)})
+		}
+	}
+}
+
+// maxModules bounds the modules of a network; the largest published one has some two thousand.
+const maxModules = 50_000
+
+func (w *walker) noteModule(s *StateDict, path string, m *Module) {
+	if len(s.paths) == maxModules && w.err == nil {
+		w.err = malformed("the object", "found more than %d modules in one, expected no modules that contain each other", maxModules)
+	}
+	if s.modules[path] == nil {
+		s.paths = append(s.paths, path)
+		s.modules[path] = m
+	}
+}
+
+// drop takes a tensor out.
+func (s *StateDict) drop(key string) {
+	if _, ok := s.tensors[key]; ok {
+		s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return k == key })
+		delete(s.tensors, key)
 	}
 }
 
@@ -405,7 +517,7 @@ func (s *StateDict) bounded() error {
 	have := map[source]bool{}
 	most := 1 << 20
 	for _, k := range s.keys {
-		if src := s.tensors[k].data; !have[src] {
+		if src := s.tensors[k].data; src != nil && !have[src] {
 			have[src] = true
 			most += 2 * src.size()
 		}
@@ -413,6 +525,9 @@ func (s *StateDict) bounded() error {
 	size := 0
 	for _, k := range s.keys {
 		t := s.tensors[k]
+		if t.data == nil {
+			continue
+		}
 		if size += t.Len() * t.DType.Size(); size > most {
 			return malformed(fmt.Sprintf("key %q", clip(k, 80)), "found tensors of more than %d bytes up to here, expected no more than twice the storages in which they lie", most)
 		}
@@ -430,28 +545,74 @@ func looksTrained(s *StateDict) bool {
 	return false
 }
 
-// strip takes off what wrappers of modules put in front of every name:
-// DistributedDataParallel, torch.compile, and the attribute under which trainers keep their
-// network. The count of an AveragedModel stands beside them without a prefix.
+// strip takes off what wrappers of modules put in front of every name, and the attribute
+// under which trainers keep their network; then what wrappers put between the parts of names.
+// The count of an AveragedModel stands beside them without a prefix.
 func (s *StateDict) strip() {
-	if _, ok := s.tensors["n_averaged"]; ok {
-		s.keys = slices.DeleteFunc(s.keys, func(k string) bool { return k == "n_averaged" })
-		delete(s.tensors, "n_averaged")
-	}
+	s.drop("n_averaged")
 	for again := true; again; {
 		again = false
 		for _, p := range []string{"module.", "_orig_mod.", "model."} {
 			if slices.ContainsFunc(s.keys, func(k string) bool { return !strings.HasPrefix(k, p) }) {
 				continue
 			}
-			keys, tensors := make([]string, len(s.keys)), make(map[string]*Tensor, len(s.keys))
-			for i, k := range s.keys {
-				keys[i] = k[len(p):]
-				tensors[keys[i]] = s.tensors[k]
-			}
-			s.keys, s.tensors, s.Prefix, again = keys, tensors, s.Prefix+p, true
+			s.rename(func(k string) string { return strings.TrimPrefix(k, p) })
+			s.renameModules(func(path string) string {
+				if path+"." == p {
+					return ""
+				}
+				return strings.TrimPrefix(path, p)
+			})
+			s.Prefix, again = s.Prefix+p, true
 		}
 	}
+	s.spelled = map[string]string{}
+	s.rename(func(k string) string {
+		name := unwrapped(k)
+		if _, taken := s.tensors[name]; name == k || taken || s.spelled[name] != "" {
+			return k
+		}
+		s.spelled[name] = s.Prefix + k
+		return name
+	})
+	s.renameModules(unwrapped)
+}
+
+// rename gives every tensor another name, in the same order.
+func (s *StateDict) rename(name func(string) string) {
+	tensors := make(map[string]*Tensor, len(s.keys))
+	for i, k := range s.keys {
+		s.keys[i] = name(k)
+		tensors[s.keys[i]] = s.tensors[k]
+	}
+	s.tensors = tensors
+}
+
+// renameModules does so with modules. What a wrapper wraps takes its place.
+func (s *StateDict) renameModules(name func(string) string) {
+	modules := make(map[string]*Module, len(s.modules))
+	var paths []string
+	for _, path := range s.paths {
+		to := name(path)
+		if modules[to] == nil {
+			paths = append(paths, to)
+		}
+		modules[to] = s.modules[path]
+	}
+	s.modules, s.paths = modules, paths
+}
+
+// wrappers are the parts of names that stand for a module inside another that computes the
+// same: of DistributedDataParallel, torch.compile, FullyShardedDataParallel, activation
+// checkpointing and DeepSpeed.
+var wrappers = map[string]bool{"module": true, "_orig_mod": true, "_fsdp_wrapped_module": true, "_checkpoint_wrapped_module": true, "_forward_module": true}
+
+func unwrapped(name string) string {
+	if !strings.Contains(name, "mod") {
+		return name
+	}
+	parts := strings.Split(name, ".")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return wrappers[p] }), ".")
 }
 
 func join(path, name string) string {
@@ -486,7 +647,11 @@ func describe(obj any) string {
 		return names()
 	case *object:
 		return "an object of class " + clip(v.class.name, 200)
-	case *opaque, *storage, *storageClass, *class, function, wrapper:
+	case *array:
+		return "a NumPy array"
+	case *class:
+		return "the name " + clip(v.name, 200)
+	case *inert, *set, *storage, *storageClass, function, wrapper, *named:
 		return "an object that is no tensor"
 	case *flatDict:
 		return fmt.Sprintf("%d tensors, %s", len(v.names), quoteAll(v.names))

@@ -111,7 +111,7 @@ func TestChoiceErrors(t *testing.T) {
 		want string
 	}{
 		{two, Options{}, ErrAmbiguous, `several state dicts found under "student", "teacher.net"`},
-		{two, Options{EMA: true}, ErrNoWeights, `no averaged weights under "model_ema"; there is one under "student", "teacher.net"`},
+		{two, Options{EMA: true}, ErrNoWeights, `no averaged weights under "model_ema" or another of their usual names; there is one under "student", "teacher.net"`},
 		{two, Options{Key: "net"}, ErrNoWeights, `nothing with weights under "net"; there is one under "student", "teacher.net"`},
 		{wrapped(weights("a.weight")), Options{Key: "model"}, ErrNoWeights, `nothing with weights under "model"; the file itself is a state dict`},
 		{wrapped(tt.Dict{"x", 1}), Options{}, ErrNoWeights, `found a dictionary with "x"`},

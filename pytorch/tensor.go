@@ -13,37 +13,56 @@ type DType string
 
 // The element types.
 const (
-	Float32  DType = "float32"
-	Float64  DType = "float64"
-	Float16  DType = "float16"
-	BFloat16 DType = "bfloat16"
-	Int64    DType = "int64"
-	Int32    DType = "int32"
-	Int16    DType = "int16"
-	Int8     DType = "int8"
-	Uint8    DType = "uint8"
-	Bool     DType = "bool"
+	Float32    DType = "float32"
+	Float64    DType = "float64"
+	Float16    DType = "float16"
+	BFloat16   DType = "bfloat16"
+	Int64      DType = "int64"
+	Int32      DType = "int32"
+	Int16      DType = "int16"
+	Int8       DType = "int8"
+	Uint64     DType = "uint64"
+	Uint32     DType = "uint32"
+	Uint16     DType = "uint16"
+	Uint8      DType = "uint8"
+	Bool       DType = "bool"
+	Float8E4M3 DType = "float8_e4m3fn"
+	Float8E5M2 DType = "float8_e5m2"
+	Complex64  DType = "complex64"
+	Complex128 DType = "complex128"
 )
 
-// Size returns the bytes of one element, zero for an unknown type.
+// Size returns the bytes of one element, zero for a type that is not known.
 func (d DType) Size() int {
 	switch d {
-	case Float64, Int64:
+	case Complex128:
+		return 16
+	case Float64, Int64, Uint64, Complex64:
 		return 8
-	case Float32, Int32:
+	case Float32, Int32, Uint32, "qint32":
 		return 4
-	case Float16, BFloat16, Int16:
+	case Float16, BFloat16, Int16, Uint16:
 		return 2
-	case Int8, Uint8, Bool:
+	case Int8, Uint8, Bool, Float8E4M3, Float8E5M2, "qint8", "quint8", "quint4x2", "quint2x4":
 		return 1
 	}
 	return 0
 }
 
-// Tensor is a strided view of a storage in a file. It is valid until the file is closed.
+// Float reports whether the elements are the numbers of a network: floating point, at least
+// as wide as the narrowest type that needs no scale.
+func (d DType) Float() bool {
+	return d == Float32 || d == Float64 || d == Float16 || d == BFloat16
+}
+
+// Tensor is a strided view of a storage in a file. It is valid until the file is closed. Of
+// tensors whose elements this package does not read (sparse ones, quantized ones, NumPy
+// arrays) it is what is known of their shape; reading them is an error that says why.
 type Tensor struct {
 	Shape []int
-	DType DType
+	DType DType // empty where it is not known
+
+	reason string // why the elements can't be read; empty where they can
 
 	data    source
 	offset  int   // of the first element in the storage, in elements
@@ -56,8 +75,6 @@ type source interface {
 	place() string
 	size() int // bytes, before they are seen
 	bytes() ([]byte, error)
-	// unchecked returns the bytes before they are checked, nil where they can't be had.
-	unchecked() []byte
 }
 
 const (
@@ -143,8 +160,8 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // wider. Contiguous float32 elements are a view of the file, which must not be written to.
 // The error wraps [ErrFormat] where the file's bytes are damaged.
 func (t *Tensor) Float32s() ([]float32, error) {
-	if t.Len() == 0 {
-		return nil, nil
+	if err := t.Usable(); err != nil || t.Len() == 0 {
+		return nil, err
 	}
 	data, err := t.data.bytes()
 	if err != nil {
@@ -172,25 +189,16 @@ func (t *Tensor) view(data []byte) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), t.Len())
 }
 
-// Unchecked is [Tensor.Float32s] without the check of the file's bytes against their
-// checksum, where that can be put off. Call [Tensor.Check] before giving out what was
-// computed from the elements.
-func (t *Tensor) Unchecked() ([]float32, error) {
-	if t.Len() > 0 {
-		if data := t.data.unchecked(); data != nil {
-			if v := t.view(data); v != nil {
-				return v, nil
-			}
-		}
+// Usable returns nil where the elements can be read as numbers, else an error that wraps
+// [ErrUnsupported] and says why not.
+func (t *Tensor) Usable() error {
+	switch {
+	case t.reason != "":
+		return fmt.Errorf("%w: it is %s", ErrUnsupported, t.reason)
+	case loaders[t.DType] == nil:
+		return fmt.Errorf("%w: it is of type %s; convert it to float32 and save again", ErrUnsupported, oneLine(string(t.DType)))
 	}
-	return t.Float32s()
-}
-
-// Check checks the file's bytes that the elements are in against their checksum, once for
-// all tensors that share them. The error wraps [ErrFormat].
-func (t *Tensor) Check() error {
-	_, err := t.data.bytes()
-	return err
+	return nil
 }
 
 // narrow converts contiguous elements of the types that whole networks are stored in, and
@@ -219,8 +227,8 @@ func narrow(out []float32, d DType, data []byte) bool {
 // Float64s returns the elements in row-major order. Integers beyond 2⁵³ are rounded. The
 // error wraps [ErrFormat] where the file's bytes are damaged.
 func (t *Tensor) Float64s() ([]float64, error) {
-	if t.Len() == 0 {
-		return nil, nil
+	if err := t.Usable(); err != nil || t.Len() == 0 {
+		return nil, err
 	}
 	data, err := t.data.bytes()
 	if err != nil {
@@ -233,9 +241,6 @@ func (t *Tensor) Float64s() ([]float64, error) {
 // gather calls set with every element in row-major order.
 func gather(t *Tensor, data []byte, set func(i int, v float64)) error {
 	load := loaders[t.DType]
-	if load == nil {
-		return fmt.Errorf("%w: elements of type %s", ErrUnsupported, t.DType)
-	}
 	size := t.DType.Size()
 	rank := len(t.Shape)
 	if rank == 0 {
@@ -272,12 +277,15 @@ var loaders = map[DType]func([]byte) float64{
 	BFloat16: func(b []byte) float64 {
 		return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
 	},
-	Int64: func(b []byte) float64 { return float64(int64(binary.LittleEndian.Uint64(b))) },
-	Int32: func(b []byte) float64 { return float64(int32(binary.LittleEndian.Uint32(b))) },
-	Int16: func(b []byte) float64 { return float64(int16(binary.LittleEndian.Uint16(b))) },
-	Int8:  func(b []byte) float64 { return float64(int8(b[0])) },
-	Uint8: func(b []byte) float64 { return float64(b[0]) },
-	Bool:  func(b []byte) float64 { return float64(min(b[0], 1)) },
+	Int64:  func(b []byte) float64 { return float64(int64(binary.LittleEndian.Uint64(b))) },
+	Int32:  func(b []byte) float64 { return float64(int32(binary.LittleEndian.Uint32(b))) },
+	Int16:  func(b []byte) float64 { return float64(int16(binary.LittleEndian.Uint16(b))) },
+	Uint64: func(b []byte) float64 { return float64(binary.LittleEndian.Uint64(b)) },
+	Uint32: func(b []byte) float64 { return float64(binary.LittleEndian.Uint32(b)) },
+	Uint16: func(b []byte) float64 { return float64(binary.LittleEndian.Uint16(b)) },
+	Int8:   func(b []byte) float64 { return float64(int8(b[0])) },
+	Uint8:  func(b []byte) float64 { return float64(b[0]) },
+	Bool:   func(b []byte) float64 { return float64(min(b[0], 1)) },
 }
 
 // float16 decodes IEEE 754 binary16.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/pickle"
@@ -114,6 +113,8 @@ var storageClasses = map[string]DType{
 	"FloatStorage": Float32, "DoubleStorage": Float64, "HalfStorage": Float16, "BFloat16Storage": BFloat16,
 	"LongStorage": Int64, "IntStorage": Int32, "ShortStorage": Int16, "CharStorage": Int8,
 	"ByteStorage": Uint8, "BoolStorage": Bool, "UntypedStorage": Uint8,
+	"QInt8Storage": "qint8", "QUInt8Storage": "quint8", "QInt32Storage": "qint32", "QUInt4x2Storage": "quint4x2", "QUInt2x4Storage": "quint2x4",
+	"ComplexFloatStorage": Complex64, "ComplexDoubleStorage": Complex128,
 }
 
 // show prints a plain value for an error message, and of others no more than what they are:
@@ -128,6 +129,11 @@ func show(obj any) string {
 	return describe(obj)
 }
 
+// A name that is mentioned is data; only a name that is called is code. So a GLOBAL that
+// nobody knows becomes a placeholder, and what Python would make of it an inert record:
+// nothing but its class's name and the state that the pickle gives it. Calling a name that is
+// no class ends the decoding, but for the functions listed here, which build plain data.
+
 // function is a callable that a pickle may REDUCE.
 type function func(args []any) (any, error)
 
@@ -141,14 +147,10 @@ type wrapper func(args []any) (any, error)
 // Call implements gopickle's Callable.
 func (w wrapper) Call(args ...any) (any, error) { return w(args) }
 
-// class is a class whose instances are inert records.
-type class struct {
-	name string
-	// callable classes are also constructed by calling them; their arguments are plain data.
-	callable bool
-}
+// class stands for whatever a name that is mentioned may mean. Instances are inert records.
+type class struct{ name string }
 
-// object is an instance of a class: its attributes, in the stream's order.
+// object is an instance of a class: its attributes or entries, in the stream's order.
 type object struct {
 	class *class
 	state types.Dict
@@ -157,10 +159,12 @@ type object struct {
 // PyNew implements gopickle's PyNewable.
 func (c *class) PyNew(args ...any) (any, error) { return &object{class: c}, nil }
 
-// Call implements gopickle's Callable.
+// Call implements gopickle's Callable: constructing an instance, where the name is spelled
+// like a class.
 func (c *class) Call(args ...any) (any, error) {
-	if !c.callable {
-		return nil, &UnsafeError{c.name + "()"}
+	name := c.name[strings.LastIndexByte(c.name, '.')+1:]
+	if name = strings.TrimLeft(name, "_"); name == "" || !upper(name) {
+		return nil, &UnsafeError{Name: c.name, Called: true}
 	}
 	return &object{class: c}, nil
 }
@@ -179,8 +183,9 @@ func (o *object) PySetState(state any) error {
 // Set lets dictionary subclasses (mmengine's ConfigDict, collections.defaultdict) be filled.
 func (o *object) Set(k, v any) { o.state.Set(k, v) }
 
-// Append lets list subclasses (collections.deque) be filled; nothing reads the elements.
+// Append and Add let subclasses of lists and sets be filled; nothing reads the elements.
 func (o *object) Append(any) {}
+func (o *object) Add(any)    {}
 
 // entries iterates over a mapping's keys and values; over nothing for other objects.
 func entries(obj any) func(yield func(k, v any) bool) {
@@ -209,94 +214,219 @@ func entries(obj any) func(yield func(k, v any) bool) {
 	}
 }
 
-// opaque stands for a value that nobody reads.
-type opaque struct{}
+// inert stands for a value that nobody reads: what a constructor of plain data made, or an
+// attribute of a placeholder. The name says what of.
+type inert struct{ name string }
 
-func ignore([]any) (any, error) { return &opaque{}, nil }
+// Call refuses to call it, whatever it is.
+func (v *inert) Call(...any) (any, error) { return nil, &UnsafeError{Name: v.name, Called: true} }
 
 // PySetState, Set, Append and Add let it be filled.
-func (*opaque) PySetState(any) error { return nil }
-func (*opaque) Set(any, any)         {}
-func (*opaque) Append(any)           {}
-func (*opaque) Add(any)              {}
+func (*inert) PySetState(any) error { return nil }
+func (*inert) Set(any, any)         {}
+func (*inert) Append(any)           {}
+func (*inert) Add(any)              {}
 
-// functions is the list of callables by module and name. None of them does more than
-// build plain data.
+// set is a set's elements.
+type set struct{ elements []any }
+
+// Add lets it be filled.
+func (s *set) Add(v any) { s.elements = append(s.elements, v) }
+
+func newSet(args []any) (any, error) {
+	s := &set{}
+	if len(args) == 1 {
+		if l, ok := args[0].(*types.List); ok {
+			s.elements = *l
+		}
+	}
+	return s, nil
+}
+
+// attribute is getattr(placeholder, name): what it would be, nobody asks.
+func attribute(args []any) (any, error) {
+	if len(args) == 2 {
+		if name, ok := args[1].(string); ok {
+			switch of := args[0].(type) {
+			case *class:
+				return &inert{clip(of.name+"."+name, 200)}, nil
+			case *object:
+				return &inert{clip(of.class.name+"."+name, 200)}, nil
+			case *inert:
+				return &inert{clip(of.name+"."+name, 200)}, nil
+			}
+		}
+	}
+	return nil, &UnsafeError{Name: "getattr", Called: true}
+}
+
+// typeOf is type(value), by which NoneType is pickled. With more arguments it makes classes.
+func typeOf(args []any) (any, error) {
+	if len(args) != 1 {
+		return nil, &UnsafeError{Name: "type", Called: true}
+	}
+	return &class{"type(" + describe(args[0]) + ")"}, nil
+}
+
+// reconstructor is copyreg._reconstructor(class, base, state), which makes an instance.
+func reconstructor(args []any) (any, error) {
+	if len(args) >= 2 {
+		if c, ok := args[0].(*class); ok {
+			return &object{class: c}, nil
+		}
+	}
+	return nil, malformed(inPickle, "an object is not reconstructed from (class, base, state)")
+}
+
+// functions is the list of callables by module and name, Python 2's "__builtin__" spelled
+// "builtins". None of them does more than build plain data.
 var functions = map[string]function{
-	"torch._utils._rebuild_tensor_v2":            rebuildTensor,
-	"torch._utils._rebuild_tensor":               rebuildTensor,
-	"torch._utils._rebuild_parameter":            first,
-	"torch._utils._rebuild_parameter_with_state": first,
-	"torch.Size":                      ignore,
-	"torch.device":                    ignore,
-	"torch.serialization._get_layout": ignore,
-	"numpy.dtype":                     ignore,
-	"numpy.core.multiarray.scalar":    ignore,
-	"numpy._core.multiarray.scalar":   ignore,
-	"_codecs.encode":                  ignore,
-	"builtins.set":                    ignore,
-	"__builtin__.set":                 ignore,
-	"builtins.frozenset":              ignore,
-	"__builtin__.frozenset":           ignore,
-	"builtins.bytearray":              ignore,
-	"__builtin__.bytearray":           ignore,
-	"builtins.complex":                ignore,
-	"__builtin__.complex":             ignore,
-	"builtins.range":                  ignore,
-	"__builtin__.xrange":              ignore,
-	"builtins.slice":                  ignore,
-	"__builtin__.slice":               ignore,
+	"torch._utils._rebuild_tensor_v2":                     rebuildTensor,
+	"torch._utils._rebuild_tensor":                        rebuildTensor,
+	"torch._utils._rebuild_tensor_v3":                     rebuildTensorV3,
+	"torch._utils._rebuild_parameter":                     first,
+	"torch._utils._rebuild_parameter_with_state":          first,
+	"torch._utils._rebuild_device_tensor_from_cpu_tensor": first,
+	"torch._utils._rebuild_device_tensor_from_numpy":      unusable("a tensor of another device, stored by way of NumPy; call .cpu() on it and save again"),
+	"torch._utils._rebuild_xla_tensor":                    unusable("a tensor of another device, stored by way of NumPy; call .cpu() on it and save again"),
+	"torch._utils._rebuild_sparse_tensor":                 unusable("sparse; call .to_dense() on it and save again"),
+	"torch._utils._rebuild_sparse_csr_tensor":             unusable("sparse; call .to_dense() on it and save again"),
+	"torch._utils._rebuild_nested_tensor":                 unusable("a nested tensor; save plain tensors"),
+	"torch._utils._rebuild_qtensor":                       unusable("quantized by PyTorch; give the float checkpoint that it was made from"),
+	"torch._utils._rebuild_meta_tensor_no_storage":        unusable("on the meta device: it has a shape and no elements; save the network after its weights were loaded"),
+	"torch._utils._rebuild_wrapper_subclass":              unusable("a subclass of Tensor that wraps others, distributed or quantized; save plain tensors"),
+	"fastai.torch_core._fa_rebuild_tensor":                subclassed(rebuildTensor),
+	"fastai.torch_core._fa_rebuild_qtensor":               unusable("quantized by PyTorch; give the float checkpoint that it was made from"),
+	"torch.storage._load_from_bytes":                      plain,
+	"torch.Size":                                          plain,
+	"torch.device":                                        plain,
+	"torch.serialization._get_layout":                     plain,
+	"torch.get_default_dtype":                             plain,
+	"numpy.dtype":                                         plain,
+	"numpy.core.multiarray.scalar":                        plain,
+	"numpy._core.multiarray.scalar":                       plain,
+	"numpy.core.multiarray._reconstruct":                  newArray,
+	"numpy._core.multiarray._reconstruct":                 newArray,
+	"numpy.core.numeric._frombuffer":                      newArray,
+	"numpy._core.numeric._frombuffer":                     newArray,
+	"numpy.ma.core._mareconstruct":                        plain,
+	"numpy.random._pickle.__randomstate_ctor":             plain,
+	"numpy.random._pickle.__generator_ctor":               plain,
+	"numpy.random._pickle.__bit_generator_ctor":           plain,
+	"_codecs.encode":                                      plain,
+	"builtins.set":                                        newSet,
+	"builtins.frozenset":                                  newSet,
+	"builtins.bytearray":                                  plain,
+	"builtins.bytes":                                      plain,
+	"builtins.complex":                                    plain,
+	"builtins.range":                                      plain,
+	"builtins.xrange":                                     plain,
+	"builtins.slice":                                      plain,
+	"builtins.getattr":                                    attribute,
+	"builtins.type":                                       typeOf,
+	"copyreg._reconstructor":                              reconstructor,
+	"re._compile":                                         plain,
+	"functools.partial":                                   plain,
+	"datetime.datetime":                                   plain,
+	"datetime.date":                                       plain,
+	"datetime.time":                                       plain,
+	"datetime.timedelta":                                  plain,
+	"datetime.timezone":                                   plain,
+	"zoneinfo.ZoneInfo._unpickle":                         plain,
+	"pytz._p":                                             plain,
+	"dateutil.tz.tz.tzutc":                                plain,
+	"dateutil.tz.tz.tzlocal":                              plain,
+	"dateutil.tz.tz.tzoffset":                             plain,
+	"dateutil.tz.tz.tzfile":                               plain,
+	"pandas._libs.tslibs.timestamps._unpickle_timestamp":  plain,
+	"pandas._libs.tslibs.timedeltas._timedelta_unpickle":  plain,
+	"torch.distributed.tensor._dtensor_spec.DTensorSpec":  plain,
+	"torch.utils._pytree.treespec_loads":                  plain,
 }
 
-// classes is the list of classes outside torch.nn and timm whose instances stand in
-// checkpoints. The value says whether they are constructed by calling them.
-var classes = map[string]bool{
-	"argparse.Namespace":                            false,
-	"types.SimpleNamespace":                         true,
-	"collections.defaultdict":                       true,
-	"collections.Counter":                           true,
-	"collections.deque":                             true,
-	"builtins.dict":                                 true,
-	"__builtin__.dict":                              true,
-	"builtins.list":                                 true,
-	"__builtin__.list":                              true,
-	"builtins.int":                                  true,
-	"__builtin__.int":                               true,
-	"builtins.float":                                true,
-	"__builtin__.float":                             true,
-	"builtins.str":                                  true,
-	"__builtin__.str":                               true,
-	"pathlib.Path":                                  true,
-	"pathlib.PosixPath":                             true,
-	"pathlib.PurePosixPath":                         true,
-	"pathlib.WindowsPath":                           true,
-	"datetime.datetime":                             true,
-	"datetime.timedelta":                            true,
-	"numpy.ndarray":                                 false,
-	"numpy.core.multiarray._reconstruct":            true,
-	"numpy._core.multiarray._reconstruct":           true,
-	"mmengine.config.config.Config":                 false,
-	"mmengine.config.config.ConfigDict":             true,
-	"mmengine.logging.history_buffer.HistoryBuffer": false,
-	"torch.Tensor":                                  false,
-	"torch.nn.parameter.Parameter":                  false,
-	"torch.torch_version.TorchVersion":              true,
+// containers are classes of the language whose instances are filled after they
+// were made; they are spelled like functions.
+var containers = map[string]bool{
+	"builtins.dict": true, "builtins.list": true, "builtins.tuple": true, "builtins.int": true, "builtins.float": true, "builtins.str": true,
+	"builtins.bool": true, "builtins.unicode": true, "builtins.long": true, "collections.defaultdict": true, "collections.deque": true,
 }
 
-// networkClasses are the classes outside torch.nn and timm that make up a pickled network,
-// in whichever module of a user's project they stand. Their instances are records: never
-// constructed by a call, only filled.
-var networkClasses = map[string]bool{
-	"RepViT": true, "RepViTBlock": true, "RepVGGDW": true, "Conv2d_BN": true, "Residual": true, "BN_Linear": true,
-	"Classfier": true, "Classifier": true, "SqueezeExcite": true, "SEModule": true,
+// container makes an instance of such a class.
+func container(name string) function {
+	return func([]any) (any, error) { return &object{class: &class{name}}, nil }
 }
 
-// findClass resolves a GLOBAL. gopickle resolves collections.OrderedDict, object and
-// copy_reg._reconstructor itself; the latter two build plain objects.
+// named is a function that can also be mentioned, compared and given a state: the class of a
+// container.
+type named struct {
+	function
+	name string
+}
+
+// PyNew implements gopickle's PyNewable.
+func (n *named) PyNew(args ...any) (any, error) { return n.function(args) }
+
+// plain makes a value that nobody reads.
+func plain([]any) (any, error) { return &inert{plainValue}, nil }
+
+const plainValue = "a plain value"
+
+// Some modules run programs, load code or change the machine. No checkpoint has a reason to
+// mention them, so one that does was made to attack its readers, and is refused whole although
+// a mention alone does nothing here.
+var (
+	// refusedModules are refused with everything in them.
+	refusedModules = words(`os posix nt posixpath ntpath subprocess _posixsubprocess popen2 commands pty sys importlib imp _imp runpy
+		pkgutil zipimport ctypes _ctypes cffi pickle _pickle cPickle dill cloudpickle marshal shelve joblib code codeop pdb bdb timeit
+		cProfile profile trace doctest shutil tempfile socket socketserver ssl http urllib urllib2 requests ftplib smtplib webbrowser
+		asyncio signal pip setuptools distutils venv ensurepip _thread gc inspect linecache fileinput atexit site`)
+	// refusedParts are those of them that are refused wherever they stand in a name: Python
+	// finds "os" through "numpy.f2py.os" as well.
+	refusedParts = words(`os posix nt subprocess sys importlib ctypes pickle cPickle marshal shutil socket runpy`)
+	// refusedNames are single names, and modules inside of packages, of the same kind.
+	refusedNames = words(`builtins.eval builtins.exec builtins.execfile builtins.compile builtins.open builtins.file builtins.__import__
+		builtins.reload builtins.input builtins.raw_input builtins.breakpoint builtins.apply builtins.exit builtins.quit builtins.globals
+		builtins.locals builtins.vars builtins.setattr builtins.delattr io.open io.FileIO io.open_code _io.open _io.FileIO codecs.open
+		types.CodeType types.FunctionType types.LambdaType types.MethodType types.ModuleType operator.methodcaller operator.attrgetter
+		operator.call torch.load torch.serialization.load torch.jit.load torch.hub torch.utils.cpp_extension numpy.load numpy.fromfile
+		numpy.memmap multiprocessing.Process multiprocessing.process.Process threading.Thread`)
+)
+
+func words(text string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(text) {
+		set[w] = true
+	}
+	return set
+}
+
+// refused reports whether a name is one of those whose mention is refused.
+func refused(full string) bool {
+	parts := strings.Split(full, ".")
+	if refusedModules[parts[0]] {
+		return true
+	}
+	for i, part := range parts {
+		if refusedParts[part] || refusedNames[strings.Join(parts[:i+1], ".")] {
+			return true
+		}
+	}
+	return false
+}
+
+// findClass resolves a GLOBAL. gopickle resolves collections.OrderedDict, and Python 2's
+// object and copy_reg._reconstructor itself; the latter two build plain objects.
 func findClass(module, name string) (any, error) {
+	spelled := module + "." + name
+	switch module {
+	case "__builtin__":
+		module = "builtins"
+	case "copy_reg":
+		module = "copyreg"
+	}
 	full := module + "." + name
-	if len(full) > maxName {
-		return nil, &UnsafeError{clip(full, 200)}
+	if len(full) > maxName || !identifiers(module) || !identifiers(name) || refused(full) {
+		return nil, &UnsafeError{Name: clip(spelled, 200)}
 	}
 	if d, ok := storageClasses[name]; ok && (module == "torch" || module == "torch.cuda" || module == "torch.storage") {
 		return &storageClass{d}, nil
@@ -304,27 +434,13 @@ func findClass(module, name string) (any, error) {
 	if f, ok := functions[full]; ok {
 		return f, nil
 	}
-	if full == "torch._tensor._rebuild_from_type_v2" {
+	if containers[full] {
+		return &named{container(full), full}, nil
+	}
+	if full == "torch._tensor._rebuild_from_type_v2" || full == "torch._tensor._rebuild_from_type" {
 		return wrapper(rebuildFromType), nil
 	}
-	if callable, ok := classes[full]; ok {
-		return &class{full, callable}, nil
-	}
-	if module == "torch" && slices.Contains([]string{"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
-		"strided", "contiguous_format", "channels_last", "preserve_format"}, name) {
-		return &opaque{}, nil
-	}
-	if identifiers(module) && identifiers(name) && !strings.Contains(name, ".") {
-		head, _, _ := strings.Cut(module, ".")
-		switch {
-		case strings.HasPrefix(module, "torch.nn.modules.") && upper(name),
-			strings.HasPrefix(module, "torch.nn.parallel.") && upper(name),
-			head == "timm" && upper(name),
-			networkClasses[name]:
-			return &class{full, false}, nil
-		}
-	}
-	return nil, &UnsafeError{clip(full, 200)}
+	return &class{full}, nil
 }
 
 // upper reports whether a name is spelled like a class.
@@ -345,40 +461,117 @@ func identifiers(s string) bool {
 	return true
 }
 
-// first is torch._utils._rebuild_parameter(data, requires_grad, backward_hooks, …).
+// first is torch._utils._rebuild_parameter(data, requires_grad, backward_hooks, …) and others
+// that begin with the tensor.
 func first(args []any) (any, error) {
 	if len(args) != 0 {
-		if t, ok := args[0].(*Tensor); ok {
+		if t, ok := tensorOf(args[0]); ok {
 			return t, nil
 		}
 	}
 	return nil, malformed(inPickle, "a parameter is not rebuilt from a tensor")
 }
 
+// unusable makes tensors whose elements can't be read, for the reason given.
+func unusable(reason string) function {
+	return func([]any) (any, error) { return &Tensor{reason: reason}, nil }
+}
+
+// subclassed rebuilds a tensor whose class stands before the function's arguments.
+func subclassed(f function) function {
+	return func(args []any) (any, error) { return f(args[min(1, len(args)):]) }
+}
+
+// array is a NumPy array, whose shape comes as its state.
+type array struct{ tensor *Tensor }
+
+func newArray([]any) (any, error) {
+	return &array{&Tensor{reason: "a NumPy array; make it a tensor with torch.from_numpy and save again"}}, nil
+}
+
+// PySetState takes (version, shape, dtype, Fortran order, elements).
+func (a *array) PySetState(state any) error {
+	if t, ok := state.(*types.Tuple); ok && len(*t) == 5 {
+		if shape, ok := ints((*t)[1]); ok {
+			a.tensor.Shape = shape
+		}
+	}
+	return nil
+}
+
+// tensorOf returns what can stand in a state dict.
+func tensorOf(obj any) (*Tensor, bool) {
+	switch v := obj.(type) {
+	case *Tensor:
+		return v, true
+	case *array:
+		return v.tensor, true
+	}
+	return nil, false
+}
+
 // rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
 func rebuildTensor(args []any) (any, error) {
-	var s *storage
+	return rebuild(args, func(s *storage) (DType, error) { return s.dtype, nil })
+}
+
+// rebuildTensorV3 is torch._utils._rebuild_tensor_v3(storage, offset, size, stride,
+// requires_grad, hooks, dtype, …): the storage counts bytes.
+func rebuildTensorV3(args []any) (any, error) {
+	return rebuild(args, func(s *storage) (DType, error) {
+		if len(args) >= 7 {
+			if c, ok := args[6].(*class); ok && strings.HasPrefix(c.name, "torch.") {
+				return DType(c.name[len("torch."):]), nil
+			}
+		}
+		return "", malformed(inPickle, "a tensor is not rebuilt with a type of torch")
+	})
+}
+
+func rebuild(args []any, dtype func(*storage) (DType, error)) (any, error) {
 	var offset int
 	var size, stride []int
 	ok := len(args) >= 4
 	if ok {
-		var ok1, ok2, ok3, ok4 bool
-		s, ok1 = args[0].(*storage)
+		var ok2, ok3, ok4 bool
 		offset, ok2 = args[1].(int)
 		size, ok3 = ints(args[2])
 		stride, ok4 = ints(args[3])
-		ok = ok1 && ok2 && ok3 && ok4
+		ok = ok2 && ok3 && ok4
 	}
 	if !ok {
-		return nil, malformed(inPickle, "a tensor is not rebuilt from (storage, offset, size, stride, …) with %d axes at most", maxAxes)
+		return nil, notRebuilt()
 	}
-	// Geometry counts inside the storage, which may be a part of what its source holds.
-	t, err := newTensor(s.dtype, s.src, s.numel, offset, size, stride)
+	s, ok := args[0].(*storage)
+	if !ok {
+		if _, ok := args[0].(*inert); ok {
+			return &Tensor{Shape: size, reason: "stored by plain pickle; write it with torch.save"}, nil
+		}
+		return nil, notRebuilt()
+	}
+	d, err := dtype(s)
 	if err != nil {
 		return nil, err
 	}
-	t.offset += s.first
+	n := d.Size()
+	if n == 0 {
+		return &Tensor{Shape: size, DType: d, reason: fmt.Sprintf("of type %s; convert it to float32 and save again", oneLine(string(d)))}, nil
+	}
+	was := s.dtype.Size()
+	if s.first*was%n != 0 {
+		return nil, notRebuilt()
+	}
+	// Geometry counts inside the storage, which may be a part of what its source holds.
+	t, err := newTensor(d, s.src, s.numel*was/n, offset, size, stride)
+	if err != nil {
+		return nil, err
+	}
+	t.offset += s.first * was / n
 	return t, nil
+}
+
+func notRebuilt() error {
+	return malformed(inPickle, "a tensor is not rebuilt from (storage, offset, size, stride, …) with %d axes at most", maxAxes)
 }
 
 // rebuildFromType is torch._tensor._rebuild_from_type_v2(func, type, args, state), which

@@ -2,6 +2,7 @@ package pytorch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,12 @@ func decodeZip(data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := z.byName
+	return decodeRecords(z.byName)
+}
+
+// decodeRecords decodes an archive's records, or the files of a folder that it was unpacked
+// into.
+func decodeRecords[S source](records map[string]S) (any, error) {
 	var pickles []string
 	for name := range records {
 		if name == "data.pkl" || strings.HasSuffix(name, "/data.pkl") && strings.Count(name, "/") == 1 {
@@ -22,7 +28,7 @@ func decodeZip(data []byte) (any, error) {
 	}
 	slices.Sort(pickles)
 	if len(pickles) != 1 {
-		return nil, malformed("zip directory", "found %d records NAME/data.pkl among %d, expected one", len(pickles), len(records))
+		return nil, noPickle(records, len(pickles))
 	}
 	dir := strings.TrimSuffix(pickles[0], "data.pkl")
 	for name := range records {
@@ -36,7 +42,7 @@ func decodeZip(data []byte) (any, error) {
 			return nil, err
 		}
 		if string(order) != "little" {
-			return nil, fmt.Errorf("%w: %s says %q, expected \"little\"", ErrUnsupported, r.place(), clip(string(order), 20))
+			return nil, fmt.Errorf("%w: %s says %q, expected \"little\"; save it again on a little-endian machine", ErrUnsupported, r.place(), clip(string(order), 20))
 		}
 	}
 	r := records[pickles[0]]
@@ -66,4 +72,32 @@ func decodeZip(data []byte) (any, error) {
 		return nil, malformed(r.place(), "found %d bytes after the pickle's end, expected none", len(text)-n)
 	}
 	return root, nil
+}
+
+// noPickle says what an archive is that is no checkpoint.
+func noPickle[S source](records map[string]S, pickles int) error {
+	var inside []string
+	npy, proto := false, false
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		base := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+		switch ext := base[strings.LastIndexByte(base, '.')+1:]; ext {
+		case "pth", "pt", "ckpt", "bin", "tar", "pkl", "safetensors", "onnx", "zip":
+			if base != "data.pkl" {
+				inside = append(inside, name)
+			}
+		case "npy":
+			npy = true
+		case "pb", "json", "mlmodel":
+			proto = true
+		}
+	}
+	switch {
+	case pickles == 0 && len(inside) > 0:
+		return fmt.Errorf("%w: a zip archive that holds %s; unpack it and give the checkpoint inside", ErrUnsupported, quoteAll(inside))
+	case pickles == 0 && npy:
+		return fmt.Errorf("%w: arrays of NumPy (.npz); write the network's weights with torch.save(model.state_dict())", ErrUnsupported)
+	case pickles == 0 && (proto || len(records) == 0):
+		return fmt.Errorf("%w: a zip archive of %d files without a checkpoint, as Keras and others write them; give what torch.save wrote", ErrUnsupported, len(records))
+	}
+	return malformed("zip directory", "found %d records NAME/data.pkl among %d, expected one", pickles, len(records))
 }

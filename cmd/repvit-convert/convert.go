@@ -148,17 +148,11 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	in, err := load.Open(path, load.Options{Weights: cfg.weights, Model: cfg.modelOptions(labels), Unchecked: true})
+	in, err := load.Open(path, load.Options{Weights: cfg.weights, Model: cfg.modelOptions(labels)})
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	// The weights are checked while they are folded and written. What was made of damaged
-	// ones never gets a name.
-	var checking sync.WaitGroup
-	var damage error
-	checking.Go(func() { damage = in.Check() })
-	defer checking.Wait()
 	target := cfg.outputFor(path)
 	format, err := cfg.formatOf(target)
 	if err != nil {
@@ -177,9 +171,6 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	g := deploy
 	switch {
 	case cfg.quant:
-		if checking.Wait(); damage != nil {
-			return nil, damage
-		}
 		if g, err = quantize(ctx, cfg, training, deploy, r, stderr); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -196,9 +187,6 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	}
 	if err := r.describe(in, deploy, cfg); err != nil { // while the disk works
 		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if checking.Wait(); damage != nil {
-		return nil, damage
 	}
 	if cfg.check {
 		if r.Check, err = prove(ctx, cfg, training, deploy, out, format); err != nil {

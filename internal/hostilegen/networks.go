@@ -79,7 +79,7 @@ func networks() []attack {
 		{"net_wrong_bias.pth", named("features.1.token_mixer.0.conv1.bias", func(t *tt.Named) { t.Shape, t.Values = []int{7}, t.Values[:7] }), `key "features.1.token_mixer.0.conv1.bias": found shape [7], expected [8]`},
 		{"net_empty_tensor.pth", named("classifier.classifier.l.weight", func(t *tt.Named) { t.Shape, t.Values = []int{0, 8}, nil }), `key "classifier.classifier.l.weight": found shape [0 8]`},
 		{"net_unexpected_key.pth", with("features.1.token_mixer.0.gamma.weight", 8), `key "features.1.token_mixer.0.gamma.weight": found shape [8], expected no such key in this network`},
-		{"net_no_classifier.pth", without("classifier"), `key "classifier.classifier.l.weight": missing`},
+		{"net_no_classifier.pth", without("classifier"), "found 2 stages, where every published RepViT has 4"},
 		{"net_nan.pth", element(c, 5, math.NaN()), `key "` + c + `": element 5 is NaN, expected a finite number`},
 		{"net_infinite.pth", element("features.0.2.c.weight", 100, math.Inf(-1)), `key "features.0.2.c.weight": element 100 is -Inf, expected a finite number`},
 		{"net_infinite_bias.pth", element("classifier.classifier.l.bias", 2, math.Inf(1)), `key "classifier.classifier.l.bias": element 2 is +Inf, expected a finite number`},

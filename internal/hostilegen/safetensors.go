@@ -25,7 +25,7 @@ func safetensors() []attack {
 		{"safetensors_entry_null.safetensors", file(`{"a.weight":null}`), `tensor "a.weight": found "null", expected a dtype, a shape and two data_offsets`},
 		{"safetensors_entry_unknown.safetensors", file(`{"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24],"run":"me"}}`), `tensor "a.weight": `},
 		{"safetensors_metadata.safetensors", file(`{"__metadata__":{"a":1},` + good + "}"), "header, __metadata__: "},
-		{"safetensors_type.safetensors", file(`{"a.weight":{"dtype":"F8_E4M3","shape":[24],"data_offsets":[0,24]}}`), `tensor "a.weight" has type "F8_E4M3"`},
+		{"safetensors_type.safetensors", file(`{"a.weight":{"dtype":"F8_E4M3","shape":[24],"data_offsets":[0,24]}}`), "it is of type float8_e4m3fn; convert it to float32"},
 		{"safetensors_one_offset.safetensors", file(`{"a.weight":{"dtype":"F32","shape":[0],"data_offsets":[0]}}`), "expected a dtype, a shape and two data_offsets"},
 		{"safetensors_offsets_swapped.safetensors", file(`{"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[24,0]}}`), `tensor "a.weight": found bytes 24 to 0`},
 		{"safetensors_offset_negative.safetensors", file(`{"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[-24,0]}}`), `tensor "a.weight": `},

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/hugepage"
@@ -29,8 +28,6 @@ const (
 type Options struct {
 	Weights pytorch.Options // which state dict
 	Model   model.Options   // what the graph takes and gives
-	// Unchecked leaves a checkpoint's weights to [File.Check].
-	Unchecked bool
 }
 
 // File is an open network. The graph's weights may be views of the mapped file, so it is
@@ -101,27 +98,11 @@ func (f *File) decode(opts Options) (err error) {
 		if f.State, err = f.Checkpoint.StateDict(opts.Weights); err != nil {
 			return err
 		}
-		build := model.Build
-		if opts.Unchecked {
-			build = model.BuildUnchecked
-		}
-		if f.Model, err = build(f.State, opts.Model); err == nil {
+		if f.Model, err = model.Build(f.State, opts.Model); err == nil {
 			f.Graph = f.Model.Graph
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return nil
-}
-
-// Check checks a checkpoint's weights where [Open] did not, and leaves a core to others
-// where there are several. The error names the file.
-func (f *File) Check() error {
-	if f.Model == nil {
-		return nil
-	}
-	if err := f.Model.Check(max(1, runtime.GOMAXPROCS(0)-1)); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)
 	}
 	return nil
