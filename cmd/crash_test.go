@@ -125,6 +125,27 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestManyConversions converts hundreds of checkpoints in one call.
+func TestManyConversions(t *testing.T) {
+	const n = 500
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	checkpoint, err := filepath.Abs("../testdata/v2_release.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := os.Symlink(checkpoint, filepath.Join(in, fmt.Sprintf("%03d.pth", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := command(in, "--output-dir", out, "--size", "64", "-q", "--no-check").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if got := len(names(t, out)); got != n {
+		t.Errorf("%d outputs, want %d", got, n)
+	}
+}
+
 // TestInterrupt sends SIGINT in the middle of calibration.
 func TestInterrupt(t *testing.T) {
 	calib := images(t, 64)

@@ -16,7 +16,6 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
-	"github.com/repvit-go/repvit/internal/hugepage"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
@@ -170,7 +169,6 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	r := &result{Input: path}
 	training := in.Graph
 	deploy := training
-	hugepage.Heap(3 << 20) // for the fused graph and the messages of its file
 	if cfg.fuse {
 		deploy = reparam.Fuse(training)
 	}
@@ -213,12 +211,7 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 			return nil, err
 		}
 	}
-	// Unmapping takes a while, and so does the disk.
-	var closing sync.WaitGroup
-	closing.Go(func() { in.Close() })
-	err = out.Commit()
-	closing.Wait()
-	if err != nil {
+	if err := out.Commit(); err != nil {
 		return nil, err
 	}
 	r.Seconds = time.Since(start).Seconds()

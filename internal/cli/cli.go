@@ -40,22 +40,10 @@ func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // Run executes a command and returns its exit status. SIGINT and SIGTERM cancel the
 // command's context; a second one ends the process at once.
 func Run(app *cli.App, args []string) int {
-	postponeCollection()
-	return run(interruptible(), app, args)
-}
-
-// interruptible returns a context that the first SIGINT or SIGTERM cancels. Listening for
-// them needs a thread more, whose start is not waited for.
-func interruptible() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		<-signals
-		signal.Stop(signals)
-		cancel()
-	}()
-	return ctx
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx, app, args)
 }
 
 func run(ctx context.Context, app *cli.App, args []string) (status int) {

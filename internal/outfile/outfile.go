@@ -5,9 +5,6 @@
 // [File.Commit] syncs it and gives it the target's name in one step; until then, and
 // whenever something fails, a previous file of that name stays as it was.
 //
-// Writing and syncing go on in the background: the disk works while the caller computes what
-// comes next.
-//
 // A previous file's permission bits are kept; a new file gets 0666 less the umask. A
 // symbolic link is followed: the file that it points to is replaced and the link stays.
 // Targets that are not regular files ("-" for standard output, devices, pipes) receive the
@@ -15,6 +12,7 @@
 package outfile
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -34,38 +32,42 @@ type File struct {
 	temp    string // name of the temporary neighbour, where it has one
 	mode    fs.FileMode
 	done    bool
-	behind  *behind // nil while nothing is on its way
-	written int64   // bytes that are in file
-	err     error   // of the first write that failed
+	buffer  *bufio.Writer
 }
 
-// Write appends p. It returns when p has been copied: another goroutine writes, so that the
-// caller's work on what comes next goes on meanwhile. An error may be that of an earlier
-// Write.
-func (f *File) Write(p []byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	if f.behind == nil {
-		f.behind = startBehind(f.file, f.written, !f.special)
-	}
-	n, err := f.behind.write(p)
-	if err != nil {
-		_ = f.flush() // it is the same error
-	}
-	return n, err
-}
+// Write appends p. An error may be that of an earlier Write, whose content was still in
+// memory.
+func (f *File) Write(p []byte) (int, error) { return f.buffer.Write(p) }
 
 // Content returns the file for reading or mapping what has been written so far.
-func (f *File) Content() (*os.File, error) { return f.file, f.flush() }
+func (f *File) Content() (*os.File, error) { return f.file, f.buffer.Flush() }
 
-// flush waits until everything is in the file.
-func (f *File) flush() error {
-	if f.behind != nil {
-		f.written, f.err = f.behind.stop()
-		f.behind = nil
+// start begins to write to a file that is empty.
+func (f *File) start(file *os.File) {
+	f.file, f.buffer = file, bufio.NewWriterSize(&writer{file: file}, bufferSize)
+}
+
+// bufferSize is how many bytes are written at once.
+const bufferSize = 128 << 10
+
+// stretch is how many bytes are worth telling the kernel of.
+const stretch = 1 << 20
+
+// writer writes to the file and has the kernel begin to write it back, so that the sync at
+// the end has less left to do.
+type writer struct {
+	file             *os.File
+	written, started int64
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	w.written += int64(n)
+	if w.written-w.started >= stretch {
+		startWriteBack(w.file, w.started, w.written-w.started)
+		w.started = w.written
 	}
-	return f.err
+	return n, err
 }
 
 // Create begins an output file. It fails at once where the target is a folder, or its
@@ -116,11 +118,13 @@ func resolve(path string) (string, error) {
 }
 
 // neighbour creates a temporary file with a name.
-func (f *File) neighbour(dir string) (err error) {
-	if f.file, err = os.CreateTemp(dir, "."+filepath.Base(f.path)+".*.tmp"); err != nil {
+func (f *File) neighbour(dir string) error {
+	file, err := os.CreateTemp(dir, "."+filepath.Base(f.path)+".*.tmp")
+	if err != nil {
 		return err
 	}
-	f.temp = f.file.Name()
+	f.start(file)
+	f.temp = file.Name()
 	if f.mode == 0 {
 		f.mode = newMode()
 	}
@@ -139,7 +143,7 @@ func (f *File) Commit() error {
 }
 
 func (f *File) commit() error {
-	if err := f.flush(); err != nil {
+	if err := f.buffer.Flush(); err != nil {
 		return err
 	}
 	if f.special {
@@ -150,7 +154,7 @@ func (f *File) commit() error {
 			return err
 		}
 	}
-	if err := f.file.Sync(); err != nil {
+	if err := syncFile(f.file); err != nil {
 		return err
 	}
 	if err := f.rename(); err != nil {
@@ -163,6 +167,9 @@ func (f *File) commit() error {
 	}
 	return nil
 }
+
+// syncFile makes a file durable; tests have it fail.
+var syncFile = (*os.File).Sync
 
 func (f *File) copy() error {
 	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
@@ -186,7 +193,6 @@ func (f *File) Discard() {
 		return
 	}
 	f.done = true
-	_ = f.flush()
 	f.file.Close()
 	if f.temp != "" {
 		os.Remove(f.temp)
