@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/preprocess"
 )
 
@@ -155,7 +156,7 @@ func (o *Images) complete() error {
 // files returns the images in order; without labels their class is −1.
 func (o *Images) files() ([]Label, error) {
 	if o.Labels != "" {
-		data, err := os.ReadFile(o.Labels)
+		data, err := infile.ReadFile(o.Labels)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
@@ -95,7 +96,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 	}
 	for _, err := range failures {
-		fmt.Fprintf(stderr, "repvit-convert: %s\n", cli.OneLine(err.Error()))
+		fmt.Fprintf(stderr, "repvit-convert: %s\n", printable.Line(err.Error()))
 	}
 	if len(failures) > 0 {
 		return fmt.Errorf("%d of %d checkpoints failed", len(failures), len(checkpoints))

@@ -10,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
@@ -196,7 +197,7 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--output with %d checkpoints: use --output-dir", files)
 	case cfg.output != "" && cfg.outputDir != "":
 		return cli.Usagef("--output and --output-dir exclude each other")
-	case cfg.output == "-" && cfg.json:
+	case outfile.IsStdout(cfg.output) && cfg.json:
 		return cli.Usagef("--output - and --json both write to standard output")
 	case cfg.report != "" && files > 1:
 		return cli.Usagef("--report with %d checkpoints: convert them one by one", files)

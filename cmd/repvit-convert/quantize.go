@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/images"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/quant"
@@ -53,7 +53,7 @@ func calibration(ctx context.Context, cfg *config, progress *cli.Progress) ([]*g
 	case cfg.calib == "":
 		return nil, nil
 	case strings.HasSuffix(cfg.calib, ".npy"):
-		data, err := os.ReadFile(cfg.calib)
+		data, err := infile.ReadFile(cfg.calib)
 		if err != nil {
 			return nil, err
 		}

@@ -36,7 +36,7 @@ func (f *File) rename() error {
 		if !errors.Is(err, unix.EEXIST) {
 			return err
 		}
-		temp := filepath.Join(filepath.Dir(f.path), fmt.Sprintf(".%s.%x.tmp", filepath.Base(f.path), rand.Uint64()))
+		temp := filepath.Join(filepath.Dir(f.path), fmt.Sprintf("%s%x.tmp", temporary, rand.Uint64()))
 		if err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, temp, unix.AT_SYMLINK_FOLLOW); err != nil {
 			return err
 		}

@@ -19,6 +19,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 )
 
 // ErrTarget is wrapped by errors about targets that can't be written to by their nature.
@@ -75,31 +77,45 @@ func (w *writer) Write(p []byte) (int, error) {
 func Create(path string) (*File, error) {
 	f := &File{path: path}
 	dir := os.TempDir()
-	if path == "-" {
+	info, err := os.Stat(path)
+	switch {
+	case IsStdout(path):
+		f.path, f.special = stdout, true
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("%s: %w: found a folder, expected a file or a name for a new one", path, ErrTarget)
+	case err == nil && !info.Mode().IsRegular():
 		f.special = true
-	} else {
-		var err error
-		if f.path, err = resolve(path); err != nil {
-			return nil, err
+	default:
+		var wrong error
+		if f.path, wrong = resolve(path); wrong != nil {
+			return nil, wrong
 		}
-		info, err := os.Stat(f.path)
+		dir = filepath.Dir(f.path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			dir = filepath.Dir(f.path)
-		case err != nil:
+		case err == nil:
+			f.mode = info.Mode().Perm()
+		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
-		case info.IsDir():
-			return nil, fmt.Errorf("%s: %w: found a folder, expected a file or a name for a new one", path, ErrTarget)
-		case !info.Mode().IsRegular():
-			f.special = true
-		default:
-			dir, f.mode = filepath.Dir(f.path), info.Mode().Perm()
 		}
 	}
 	if err := f.create(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
+}
+
+// stdout names standard output.
+const stdout = "-"
+
+// IsStdout reports whether a target is standard output, by the name "-" or by another one
+// such as /dev/stdout.
+func IsStdout(path string) bool {
+	if path == stdout {
+		return true
+	}
+	target, err1 := os.Stat(path)
+	out, err2 := os.Stdout.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(target, out)
 }
 
 // resolve follows symbolic links, also to files that do not exist yet.
@@ -117,9 +133,13 @@ func resolve(path string) (string, error) {
 	return "", fmt.Errorf("%s: %w: too many symbolic links", path, ErrTarget)
 }
 
+// temporary begins the names of files that have not got theirs yet: short, because a
+// target's name may be as long as the file system allows.
+const temporary = ".repvit-"
+
 // neighbour creates a temporary file with a name.
 func (f *File) neighbour(dir string) error {
-	file, err := os.CreateTemp(dir, "."+filepath.Base(f.path)+".*.tmp")
+	file, err := os.CreateTemp(dir, temporary+"*.tmp")
 	if err != nil {
 		return err
 	}
@@ -139,7 +159,22 @@ func (f *File) Commit() error {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	f.temp = ""
+	finished.Lock()
+	defer finished.Unlock()
+	finished.names = append(finished.names, f.path)
 	return nil
+}
+
+var finished struct {
+	sync.Mutex
+	names []string
+}
+
+// Finished returns the names of all outputs that this process has committed.
+func Finished() []string {
+	finished.Lock()
+	defer finished.Unlock()
+	return slices.Clone(finished.names)
 }
 
 func (f *File) commit() error {
@@ -176,7 +211,7 @@ func (f *File) copy() error {
 		return err
 	}
 	out := os.Stdout
-	if f.path != "-" {
+	if f.path != stdout {
 		var err error
 		if out, err = os.OpenFile(f.path, os.O_WRONLY, 0); err != nil {
 			return err
