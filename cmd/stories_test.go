@@ -35,14 +35,20 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// setup gives a script the commands and, under testdata, the repository's checkpoints.
+// setup gives a script the commands, under testdata the repository's checkpoints and under
+// sample the documentation's images.
 func setup(env *testscript.Env) error {
 	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
-	data, err := filepath.Abs("../testdata")
-	if err != nil {
-		return err
+	for name, folder := range map[string]string{"testdata": "../testdata", "sample": "../docs/sample"} {
+		data, err := filepath.Abs(folder)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(data, filepath.Join(env.WorkDir, name)); err != nil {
+			return err
+		}
 	}
-	return os.Symlink(data, filepath.Join(env.WorkDir, "testdata"))
+	return nil
 }
 
 func TestStories(t *testing.T) {

@@ -66,7 +66,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 	if err != nil {
 		return err
 	}
-	if err := cfg.duplicateOutputs(checkpoints); err != nil {
+	if err := outfile.Check(append(cfg.inputs, checkpoints...), cfg.outputs(checkpoints)); err != nil {
 		return err
 	}
 	if cfg.outputDir != "" {
@@ -164,9 +164,6 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	if same(path, target) {
-		return nil, fmt.Errorf("%s: it would be overwritten by its own conversion, expected another --output", path)
-	}
 	r := &result{Input: path}
 	training := in.Graph
 	deploy := training
@@ -217,13 +214,6 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	}
 	r.Seconds = time.Since(start).Seconds()
 	return r, nil
-}
-
-// same reports whether two paths are one file.
-func same(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 func (r *result) describe(in *load.File, deploy *graph.Graph, cfg *config) error {

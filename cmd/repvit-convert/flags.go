@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -38,6 +37,7 @@ type config struct {
 	threads                   int
 	json, quiet               bool
 	report                    string
+	inputs                    []string // files that are read
 }
 
 // Formats of --format.
@@ -89,10 +89,10 @@ func newApp() *urfave.App {
 			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
 			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema)"},
 			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file, for files that hold several"},
-			&urfave.StringFlag{Name: "labels", Usage: "`FILE` with one class name a line, stored in the model"},
+			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 			&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
 			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
-			&urfave.StringFlag{Name: "calib", Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
+			&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
 			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
@@ -130,7 +130,7 @@ func parse(c *urfave.Context) (*config, error) {
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
 		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), cropPct: c.Float64("crop-pct"),
 		fuse: !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
-		report: c.String("report"),
+		report: c.String("report"), inputs: cli.Inputs(c),
 	}
 	var err error
 	if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
@@ -279,15 +279,11 @@ func isCheckpointName(name string) bool {
 	return slices.Contains(checkpointExtensions, extension(name))
 }
 
-// duplicateOutputs refuses calls in which two checkpoints would write the same file.
-func (cfg *config) duplicateOutputs(checkpoints []string) error {
-	from := map[string]string{}
+// outputs are the files that the conversions of the checkpoints write.
+func (cfg *config) outputs(checkpoints []string) []outfile.Output {
+	all := []outfile.Output{{Path: cfg.report, What: "the report"}}
 	for _, c := range checkpoints {
-		out := cfg.outputFor(c)
-		if other, ok := from[out]; ok {
-			return fmt.Errorf("%s and %s would both become %s", other, c, out)
-		}
-		from[out] = c
+		all = append(all, outfile.Output{Path: cfg.outputFor(c), What: "the conversion of " + c})
 	}
-	return nil
+	return all
 }

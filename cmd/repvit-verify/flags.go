@@ -4,6 +4,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/verify"
@@ -79,10 +80,14 @@ func newApp() *urfave.App {
 			if err != nil {
 				return err
 			}
+			outputs := []outfile.Output{{Path: cfg.output, What: "the output"}, {Path: cfg.report, What: "the report"}}
+			if err := outfile.Check(append(cli.Inputs(c), c.Args().Slice()...), outputs); err != nil {
+				return err
+			}
 			return f(c, cfg)
 		}
 	}
-	input := &urfave.StringFlag{Name: "input", Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
+	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
 	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
 	return &urfave.App{
 		Name:        "repvit-verify",
@@ -97,10 +102,10 @@ func newApp() *urfave.App {
 		}},
 		Flags: concat([]urfave.Flag{
 			input,
-			&urfave.StringFlag{Name: "logits", Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
-			&urfave.StringFlag{Name: "against", Usage: "compare with the network in `OTHER`"},
-			&urfave.StringFlag{Name: "images", Usage: "evaluate on the png and jpeg images in `DIR`"},
-			&urfave.StringFlag{Name: "labels", Usage: "the images' classes: `FILE`.csv with the header file,label"},
+			&urfave.StringFlag{Name: "logits", TakesFile: true, Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
+			&urfave.StringFlag{Name: "against", TakesFile: true, Usage: "compare with the network in `OTHER`"},
+			&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
+			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
 			&urfave.Float64Flag{Name: "atol", Value: 1e-4, Usage: "absolute tolerance `T`: |got − want| ≤ atol + rtol·|want|"},
 			&urfave.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance `T`"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
