@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/repvit-go/repvit/internal/torchtest"
 )
 
 // bin is the folder of the commands that TestMain built.
@@ -75,6 +78,14 @@ func TestStories(t *testing.T) {
 				if fmt.Sprint(got) != args[0] {
 					ts.Fatalf("exit status %d, want %s", got, args[0])
 				}
+			},
+			// checkpoint FILE CHANNELS writes one that takes images of so many channels.
+			"checkpoint": func(ts *testscript.TestScript, neg bool, args []string) {
+				network := torchtest.Tiny()
+				var err error
+				network.Channels, err = strconv.Atoi(args[1])
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), torchtest.CheckpointOf("model", network.StateDict()), 0o666))
 			},
 			// oneline FILE fails unless the file holds exactly one line.
 			"oneline": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -23,7 +23,9 @@ type Options struct {
 	Features      bool // outputs every stage's feature map instead of logits
 	Softmax       bool // appends Softmax to the logits
 	Labels        []string
-	Preprocess    preprocess.Config // stored with the model
+	// Preprocess is stored with the model, for the number of channels that it takes. It is
+	// not stored where it says nothing, nor without Mean and Std where ImageNet's do not fit.
+	Preprocess preprocess.Config
 }
 
 // Model is a network in its training form and what was read off its state dict.
@@ -127,7 +129,15 @@ func (m *Model) metadata(opts Options) error {
 		}
 		meta[MetaLabels] = string(text)
 	}
-	text, err := json.Marshal(opts.Preprocess)
+	channels := m.Graph.Inputs[0].Type.Shape[1].Size
+	p, err := opts.Preprocess.For(channels)
+	switch {
+	case p.Height == 0, channels != 3 && len(opts.Preprocess.Mean) == 0 && len(opts.Preprocess.Std) == 0:
+		return nil
+	case err != nil:
+		return err
+	}
+	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}

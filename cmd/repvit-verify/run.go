@@ -87,11 +87,16 @@ func preprocessImage(c *urfave.Context, cfg *config) error {
 		return cli.Usagef("preprocess needs --output")
 	}
 	p := preprocess.ImageNet(224, 224, 0.875)
-	if cfg.height > 0 {
-		p.Height, p.Width = cfg.height, cfg.width
+	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
+	p = p.With(cfg.preprocess)
+	channels := c.Int("channels")
+	if channels == 0 {
+		if channels = max(len(p.Mean), len(p.Std)); channels < 2 {
+			channels = 3
+		}
 	}
-	if cfg.cropPct > 0 {
-		p.CropPct = cfg.cropPct
+	if p, err = p.For(channels); err != nil {
+		return fmt.Errorf("%w; give --mean and --std", err)
 	}
 	img, err := preprocess.Open(path)
 	if err != nil {
