@@ -125,6 +125,27 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestManyConversions converts hundreds of checkpoints in one call.
+func TestManyConversions(t *testing.T) {
+	const n = 500
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	checkpoint, err := filepath.Abs("../testdata/v2_release.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := os.Symlink(checkpoint, filepath.Join(in, fmt.Sprintf("%03d.pth", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := command(in, "--output-dir", out, "--size", "64", "-q", "--no-check").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if got := len(names(t, out)); got != n {
+		t.Errorf("%d outputs, want %d", got, n)
+	}
+}
+
 // TestInterrupt sends SIGINT in the middle of calibration.
 func TestInterrupt(t *testing.T) {
 	calib := images(t, 64)
@@ -156,6 +177,68 @@ func TestInterrupt(t *testing.T) {
 	}
 	if n := names(t, dir); len(n) != 1 {
 		t.Errorf("the folder holds %v", n)
+	}
+}
+
+// TestInterruptBatch sends SIGTERM between many conversions: what was written is said, and is
+// whole.
+func TestInterruptBatch(t *testing.T) {
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	checkpoint, err := filepath.Abs("../testdata/v2_release.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2000 {
+		if err := os.Symlink(checkpoint, filepath.Join(in, fmt.Sprintf("%04d.pth", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := command(in, "--output-dir", out, "--size", "64", "-q")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3000 {
+		if _, err := os.Stat(filepath.Join(out, "0004.onnx")); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	want := fmt.Sprintf("repvit-convert: interrupted; written before: %[1]s/0000.onnx, %[1]s/0001.onnx, %[1]s/0002.onnx and %[2]d more; nothing else was written\n", out, len(names(t, out))-3)
+	if cmd.ProcessState.ExitCode() != 1 || stderr.String() != want {
+		t.Errorf("status %d, %swant %s", cmd.ProcessState.ExitCode(), stderr.String(), want)
+	}
+}
+
+// TestInterruptPipe interrupts a conversion whose output is a pipe that nobody reads.
+func TestInterruptPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command("../testdata/v2_release.pth", "--size", "64", "-q", "-o", pipe)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	guard := time.AfterFunc(time.Minute, func() {
+		t.Error("still there after a minute")
+		_ = cmd.Process.Kill()
+	})
+	defer guard.Stop()
+	time.Sleep(500 * time.Millisecond)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 1 || stderr.String() != "repvit-convert: interrupted; nothing was written\n" {
+		t.Errorf("status %d, %s", cmd.ProcessState.ExitCode(), stderr.String())
 	}
 }
 

@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/repvit-go/repvit/internal/torchtest"
 )
 
 // bin is the folder of the commands that TestMain built.
@@ -35,14 +38,20 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// setup gives a script the commands and, under testdata, the repository's checkpoints.
+// setup gives a script the commands, under testdata the repository's checkpoints and under
+// sample the documentation's images.
 func setup(env *testscript.Env) error {
 	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
-	data, err := filepath.Abs("../testdata")
-	if err != nil {
-		return err
+	for name, folder := range map[string]string{"testdata": "../testdata", "sample": "../docs/sample"} {
+		data, err := filepath.Abs(folder)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(data, filepath.Join(env.WorkDir, name)); err != nil {
+			return err
+		}
 	}
-	return os.Symlink(data, filepath.Join(env.WorkDir, "testdata"))
+	return nil
 }
 
 func TestStories(t *testing.T) {
@@ -69,6 +78,14 @@ func TestStories(t *testing.T) {
 				if fmt.Sprint(got) != args[0] {
 					ts.Fatalf("exit status %d, want %s", got, args[0])
 				}
+			},
+			// checkpoint FILE CHANNELS writes one that takes images of so many channels.
+			"checkpoint": func(ts *testscript.TestScript, neg bool, args []string) {
+				network := torchtest.Tiny()
+				var err error
+				network.Channels, err = strconv.Atoi(args[1])
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), torchtest.CheckpointOf("model", network.StateDict()), 0o666))
 			},
 			// oneline FILE fails unless the file holds exactly one line.
 			"oneline": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"github.com/repvit-go/repvit/internal/hugepage"
 )
 
 // DeferredTensor returns a float32 tensor whose elements are computed when they are asked
@@ -36,7 +34,7 @@ func (d *deferred) bytes() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.kept == nil {
-		v := hugepage.Make[float32](d.size / Float32.Size())
+		v := make([]float32, d.size/Float32.Size())
 		d.compute(v, 0)
 		d.kept = bytesOf(v)
 	}

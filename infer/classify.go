@@ -57,23 +57,33 @@ func (s *Session) Classify(ctx context.Context, img stdimage.Image, k int) ([]Pr
 // Preprocess returns what images go through before the network sees them: what the metadata
 // "repvit.preprocess" says or, without it, ImageNet's constants, 224×224 pixels and a crop_pct
 // of 0.875. A height or width that the graph's input fixes replaces that of the metadata.
-// The error wraps [preprocess.ErrConfig].
+// The error wraps [preprocess.ErrConfig], also where nothing says how images of other than
+// three channels are normalised.
 func (s *Session) Preprocess() (preprocess.Config, error) {
 	g := s.model.graph
 	c := preprocess.ImageNet(224, 224, 0.875)
+	c.Mean, c.Std = nil, nil // ImageNet's are for three channels
 	if text, ok := g.Metadata[metaPreprocess]; ok {
 		c = preprocess.Config{}
 		if err := json.Unmarshal([]byte(text), &c); err != nil {
 			return c, fmt.Errorf("%w: metadata %q: %w", preprocess.ErrConfig, metaPreprocess, err)
 		}
 	}
+	channels := 3
 	if in := g.Inputs[0].Type.Shape; len(in) == 4 {
+		if in[1].Known() {
+			channels = in[1].Size
+		}
 		if in[2].Known() {
 			c.Height = in[2].Size
 		}
 		if in[3].Known() {
 			c.Width = in[3].Size
 		}
+	}
+	c, err := c.For(channels)
+	if err != nil {
+		return c, err
 	}
 	return c, c.Validate()
 }

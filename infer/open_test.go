@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -219,7 +220,7 @@ func TestPreprocess(t *testing.T) {
 		}
 		defer s.Close()
 		got, err := s.Preprocess()
-		if !errors.Is(err, c.err) || c.err == nil && got != c.want {
+		if !errors.Is(err, c.err) || c.err == nil && !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: found %+v, %v, expected %+v, %v", name, got, err, c.want, c.err)
 		}
 		if _, err := s.Classify(context.Background(), gradient(8, 8), 1); !errors.Is(err, c.err) {

@@ -24,7 +24,9 @@ type Options struct {
 	Embedding     bool // outputs the pooled features, N×C, instead of logits
 	Softmax       bool // appends Softmax to the logits
 	Labels        []string
-	Preprocess    preprocess.Config // stored with the model; the zero value for ImageNet's
+	// Preprocess is stored with the model, for the number of channels that it takes. What it
+	// leaves out (zero values) is as the checkpoint says, else as the network was published.
+	Preprocess preprocess.Config
 
 	BNEpsilon  float64  // of all BatchNorms; 0 for what the file says, else 1e-5
 	Strides    [][2]int // rows and columns of each downsampling; nil for what the file says, else 2 (see Build)
@@ -152,12 +154,35 @@ func (m *Model) metadata(opts Options) error {
 			return err
 		}
 	}
-	p := opts.Preprocess
-	if p == (preprocess.Config{}) {
-		p = preprocess.ImageNet(cmp.Or(opts.Height, 224), cmp.Or(opts.Width, 224), 0.875)
+	p, err := m.preprocessing(opts)
+	if err != nil || p.Height == 0 {
+		return err
 	}
 	return put(MetaPreprocess, p)
 }
+
+// preprocessing is what the options say, then what the checkpoint says, then what the network
+// was published with. It is zero for a network of other than three channels of which nothing
+// says how images become its input.
+func (m *Model) preprocessing(opts Options) (preprocess.Config, error) {
+	p := preprocess.ImageNet(cmp.Or(opts.Height, 224), cmp.Or(opts.Width, 224), officialCrop)
+	if m.Info.Family == "timm" {
+		p.CropPct = timmCrop
+	}
+	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
+	p = p.With(opts.Stated.Preprocess).With(opts.Preprocess)
+	channels := m.Graph.Inputs[0].Type.Shape[1].Size
+	if channels != 3 && len(p.Mean) == 0 && len(p.Std) == 0 {
+		return preprocess.Config{}, nil
+	}
+	return p.For(channels)
+}
+
+// The parts of an image's short side that the two trainings kept.
+const (
+	officialCrop = 0.875
+	timmCrop     = 0.95
+)
 
 type builder struct {
 	sd     weights
@@ -699,7 +724,7 @@ func (b *builder) unusual() {
 		b.warn("found %d stages, where every published RepViT has 4: their strides are not in the file, and are taken to be 2", n)
 	}
 	if b.opts.BNEpsilon == 0 && !b.whole() && b.opts.Stated.BNEpsilon != 0 {
-		b.warn("BatchNorm's epsilon is %v, as %s says", b.info.BNEpsilon, b.opts.Stated.BNEpsilonAt)
+		b.warn("BatchNorm's epsilon is %v, as %s says", b.info.BNEpsilon, b.opts.Stated.At["bn_epsilon"])
 	}
 	for _, n := range b.g.Nodes {
 		if c, ok := n.Op.(graph.Conv); ok && c.Group > 1 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -367,7 +368,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("metadata %v", meta)
 	}
 	var p preprocess.Config
-	if err := json.Unmarshal([]byte(meta[model.MetaPreprocess]), &p); err != nil || p != preprocess.ImageNet(64, 96, 0.9) {
+	if err := json.Unmarshal([]byte(meta[model.MetaPreprocess]), &p); err != nil || !reflect.DeepEqual(p, preprocess.ImageNet(64, 96, 0.9)) {
 		t.Errorf("preprocessing %+v, %v", p, err)
 	}
 	sum := 0.0

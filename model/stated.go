@@ -1,72 +1,81 @@
 package model
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
 // Stated is what a checkpoint says beside its tensors, in the arguments of the training
-// script or the configuration's text. A field is zero where the checkpoint does not say it;
-// the field beside it says where it does.
+// script or the configuration's text. What it does not say is zero.
 type Stated struct {
-	Height, Width int    // of the input, in pixels
-	SizeAt        string // "args.input_size"
-	CropPct       float64
-	CropPctAt     string
-	Mean, Std     []float64 // by channel
-	MeanAt        string
-	Interpolation string // "bicubic"
-	BNEpsilon     float64
-	BNEpsilonAt   string
-	OutIndices    []int // of the backbone, counted like the official code's features
-	OutIndicesAt  string
+	Preprocess preprocess.Config
+	BNEpsilon  float64
+	OutIndices []int // of the backbone, counted like the official code's features
+
+	// At says for people where each of these was found: "args.input_size", by the field's name
+	// in JSON.
+	At map[string]string
 }
 
 // StatedBy reads what a checkpoint says beside its tensors. What it does not understand
 // counts as not said.
 func StatedBy(f *pytorch.File) Stated {
-	var s Stated
+	s := Stated{At: map[string]string{}}
+	p := &s.Preprocess
 	for _, root := range []string{"args", "hyper_parameters"} {
-		get := func(name string) (any, string) {
+		read := func(field, name string, take func(v any) bool) {
 			at := root + "." + name
-			v, _ := f.Value(at)
-			return v, at
+			if v, ok := f.Value(at); ok && s.At[field] == "" && take(v) {
+				s.At[field] = at
+			}
 		}
 		for _, name := range []string{"input_size", "img_size"} {
-			v, at := get(name)
-			h, w, ok := size(v)
-			if ok && s.Height == 0 {
-				s.Height, s.Width, s.SizeAt = h, w, at
+			read("size", name, func(v any) bool {
+				h, w, ok := size(v)
+				if ok {
+					p.Height, p.Width = h, w
+				}
+				return ok
+			})
+		}
+		read("crop_pct", "crop_pct", func(v any) bool {
+			x, ok := number(v)
+			if ok = ok && x >= 1.0/16 && x <= 16; ok {
+				p.CropPct = x
 			}
-		}
-		if v, at := get("crop_pct"); s.CropPct == 0 {
-			if x, ok := number(v); ok && x > 1.0/16 && x <= 16 {
-				s.CropPct, s.CropPctAt = x, at
+			return ok
+		})
+		read("mean", "mean", func(v any) bool { p.Mean = numbers(v); return p.Mean != nil })
+		read("std", "std", func(v any) bool { p.Std = numbers(v); return p.Std != nil })
+		read("interpolation", "interpolation", func(v any) bool {
+			text, ok := v.(string)
+			if ok = ok && slices.Contains(preprocess.Interpolations(), text); ok {
+				p.Interpolation = text
 			}
-		}
-		mean, at := get("mean")
-		std, _ := get("std")
-		if m, d := numbers(mean), numbers(std); s.Mean == nil && len(m) > 0 && len(m) == len(d) {
-			s.Mean, s.Std, s.MeanAt = m, d, at
-		}
-		if v, _ := get("interpolation"); s.Interpolation == "" {
-			if t, ok := v.(string); ok && (t == "bicubic" || t == "bilinear") {
-				s.Interpolation = t
+			return ok
+		})
+		read("bn_epsilon", "bn_eps", func(v any) bool {
+			x, ok := number(v)
+			if ok = ok && x > 0 && x < 1; ok {
+				s.BNEpsilon = x
 			}
-		}
-		if v, at := get("bn_eps"); s.BNEpsilon == 0 {
-			if x, ok := number(v); ok && x > 0 && x < 1 {
-				s.BNEpsilon, s.BNEpsilonAt = x, at
-			}
-		}
+			return ok
+		})
+	}
+	if len(p.Mean) != len(p.Std) || len(p.Mean) == 2 || len(p.Mean) > 4 {
+		p.Mean, p.Std = nil, nil
+		delete(s.At, "mean")
+		delete(s.At, "std")
 	}
 	for _, at := range []string{"meta.config", "meta.cfg"} {
 		if v, _ := f.Value(at); s.OutIndices == nil {
 			if text, ok := v.(string); ok {
 				if list, ok := outIndices(text); ok {
-					s.OutIndices, s.OutIndicesAt = list, at
+					s.OutIndices, s.At["taps"] = list, at
 				}
 			}
 		}

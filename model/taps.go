@@ -44,7 +44,7 @@ func (b *builder) taps(l *layout) (Taps, error) {
 		t.Rule = "given"
 	case t.Rule != "":
 	case b.opts.Stated.OutIndices != nil:
-		t = Taps{b.opts.Stated.OutIndicesAt, b.opts.Stated.OutIndices}
+		t = Taps{b.opts.Stated.At["taps"], b.opts.Stated.OutIndices}
 	case l.family == "timm" || b.detector():
 		t.Rule = TapTimm
 	default:

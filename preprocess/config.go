@@ -1,9 +1,11 @@
 package preprocess
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // ErrConfig is wrapped by the errors of [Config.Validate].
@@ -13,17 +15,71 @@ var ErrConfig = errors.New("unusable preprocessing")
 const (
 	Bicubic  = "bicubic"  // Keys' cubic convolution, a = −0.5
 	Bilinear = "bilinear" // triangle
+	Nearest  = "nearest"  // one pixel, without antialiasing
 )
+
+// Interpolations returns the names that [Config.Interpolation] can have.
+func Interpolations() []string { return []string{Bicubic, Bilinear, Nearest} }
 
 // Config says how an image becomes a network's input.
 type Config struct {
-	Height        int        `json:"height"`        // of the input, in pixels
-	Width         int        `json:"width"`         // of the input, in pixels
-	CropPct       float64    `json:"crop_pct"`      // part of the scaled image's short side that is kept
-	Mean          [3]float64 `json:"mean"`          // of red, green and blue in 0..1, subtracted
-	Std           [3]float64 `json:"std"`           // by which the difference is divided
-	Interpolation string     `json:"interpolation"` // [Bicubic] or [Bilinear]
+	Height        int       `json:"height"`        // of the input, in pixels
+	Width         int       `json:"width"`         // of the input, in pixels
+	CropPct       float64   `json:"crop_pct"`      // part of the scaled image's short side that is kept
+	Mean          []float64 `json:"mean"`          // of each channel in 0..1, subtracted
+	Std           []float64 `json:"std"`           // by which the difference is divided
+	Interpolation string    `json:"interpolation"` // one of [Interpolations]
 }
+
+// Channels returns how many channels the input has: 1 for gray, 3 for red, green and blue, 4
+// for these and alpha.
+func (c Config) Channels() int { return len(c.Mean) }
+
+// With returns c with every field that said has a value for replaced by it.
+func (c Config) With(said Config) Config {
+	c.Height, c.Width, c.CropPct = cmp.Or(said.Height, c.Height), cmp.Or(said.Width, c.Width), cmp.Or(said.CropPct, c.CropPct)
+	c.Interpolation = cmp.Or(said.Interpolation, c.Interpolation)
+	if len(said.Mean) > 0 {
+		c.Mean = said.Mean
+	}
+	if len(said.Std) > 0 {
+		c.Std = said.Std
+	}
+	return c
+}
+
+// For returns c for a network whose input has the number of channels given: a Mean or Std of
+// one value holds for all channels, and an empty one means ImageNet's, which has three. The
+// error wraps [ErrConfig] where they do not fit.
+func (c Config) For(channels int) (Config, error) {
+	var err error
+	if c.Mean, err = spread("mean", c.Mean, imageNetMean, channels); err != nil {
+		return c, err
+	}
+	c.Std, err = spread("std", c.Std, imageNetStd, channels)
+	return c, err
+}
+
+func spread(name string, values, without []float64, channels int) ([]float64, error) {
+	said := values
+	if len(said) == 0 {
+		said = without
+	}
+	switch {
+	case len(said) == channels:
+		return slices.Clone(said), nil
+	case len(said) == 1:
+		return slices.Repeat(said, channels), nil
+	case len(values) == 0:
+		return nil, fmt.Errorf("%w: found no %s for the network's input of %d channels, expected one or %d numbers; ImageNet's are for 3", ErrConfig, name, channels, channels)
+	}
+	return nil, fmt.Errorf("%w: found a %s of %d numbers for the network's input of %d channels, expected one or %d", ErrConfig, name, len(values), channels, channels)
+}
+
+var (
+	imageNetMean = []float64{0.485, 0.456, 0.406}
+	imageNetStd  = []float64{0.229, 0.224, 0.225}
+)
 
 // ImageNet returns the preprocessing of ImageNet classifiers, RepViT among them: bicubic
 // scaling, a centre crop of height×width, and the data set's mean and deviation. The
@@ -31,7 +87,7 @@ type Config struct {
 func ImageNet(height, width int, cropPct float64) Config {
 	return Config{
 		Height: height, Width: width, CropPct: cropPct,
-		Mean: [3]float64{0.485, 0.456, 0.406}, Std: [3]float64{0.229, 0.224, 0.225},
+		Mean: slices.Clone(imageNetMean), Std: slices.Clone(imageNetStd),
 		Interpolation: Bicubic,
 	}
 }
@@ -42,8 +98,8 @@ const (
 )
 
 // Validate reports what makes c unusable: sides outside 1..16384, crop_pct outside 1/16..16,
-// means that are not finite, deviations that are not positive, an unknown interpolation. The
-// error wraps [ErrConfig].
+// means and deviations of other than 1, 3 or 4 channels, means that are not finite, deviations
+// that are not positive, an unknown interpolation. The error wraps [ErrConfig].
 func (c Config) Validate() error {
 	if c.Height < 1 || c.Height > maxSide || c.Width < 1 || c.Width > maxSide {
 		return fmt.Errorf("%w: size %d×%d, expected 1 to %d", ErrConfig, c.Height, c.Width, maxSide)
@@ -51,7 +107,10 @@ func (c Config) Validate() error {
 	if !(c.CropPct >= 1.0/maxCrops && c.CropPct <= maxCrops) {
 		return fmt.Errorf("%w: crop_pct %v, expected 1/%d to %d", ErrConfig, c.CropPct, maxCrops, maxCrops)
 	}
-	for i := range 3 {
+	if n := len(c.Mean); n != 1 && n != 3 && n != 4 || len(c.Std) != n {
+		return fmt.Errorf("%w: mean of %d and std of %d channels, expected 1, 3 or 4 of both", ErrConfig, len(c.Mean), len(c.Std))
+	}
+	for i := range c.Mean {
 		if m := c.Mean[i]; m-m != 0 {
 			return fmt.Errorf("%w: mean %v, expected finite numbers", ErrConfig, c.Mean)
 		}
@@ -59,8 +118,8 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%w: std %v, expected positive numbers", ErrConfig, c.Std)
 		}
 	}
-	if c.Interpolation != Bicubic && c.Interpolation != Bilinear {
-		return fmt.Errorf("%w: interpolation %q, expected %q or %q", ErrConfig, c.Interpolation, Bicubic, Bilinear)
+	if !slices.Contains(Interpolations(), c.Interpolation) {
+		return fmt.Errorf("%w: interpolation %q, expected one of %q", ErrConfig, c.Interpolation, Interpolations())
 	}
 	return nil
 }

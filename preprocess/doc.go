@@ -5,7 +5,8 @@
 //
 //	Resize(int(size/crop_pct), InterpolationMode.BICUBIC), CenterCrop(size), ToTensor(), Normalize(mean, std)
 //
-// and [Config.Tensor] gives the 1×3×H×W float32 tensor. [ImageNet] has the constants that
+// and [Config.Tensor] gives the 1×C×H×W float32 tensor. Networks that take gray images have one
+// channel, those that take alpha four; [Config.For] fits a Config to them. [ImageNet] has the constants that
 // RepViT was trained with: crop_pct 0.875 in the official code, 0.95 in timm. The model
 // files of this project carry their Config as JSON in the metadata "repvit.preprocess".
 //
@@ -25,11 +26,14 @@
 // Scaling is PIL's Image.resize: an antialiasing filter whose support grows with the
 // reduction, with coefficients of 22 fractional bits, the horizontal pass before the
 // vertical, and rounding to 8 bits after each. The levels are equal to PIL's for every image
-// whose decoded pixels are. Only the rows and columns that the crop needs are computed.
+// whose decoded pixels are. [Nearest] takes one pixel each, without antialiasing, by the
+// positions that PIL adds up. Only the rows and columns that the crop needs are computed.
 //
 // # Colours
 //
-// As in PIL's convert("RGB"): alpha is dropped, not blended; gray is repeated; palettes are
+// As in PIL's convert("RGB"), or convert("L") for one channel and convert("RGBA") for four,
+// which is scaled with colours premultiplied by alpha and padded with transparent black. In
+// RGB: alpha is dropped, not blended; gray is repeated; palettes are
 // looked up; CMYK is multiplied out. Of 16-bit samples the upper byte counts (PIL 9 clips
 // 16-bit gray images to white instead). Embedded profiles and gamma are ignored. EXIF
 // orientation is ignored as torchvision's ImageFolder and the official training code do:

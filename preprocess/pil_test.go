@@ -1,6 +1,7 @@
 package preprocess_test
 
 import (
+	"cmp"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,34 +16,61 @@ import (
 // testdata/README.md. PNG files must give the same bits.
 func TestPIL(t *testing.T) {
 	square := func(n int, pct float64) preprocess.Config { return preprocess.ImageNet(n, n, pct) }
-	bilinear := square(24, 0.875)
-	bilinear.Interpolation = preprocess.Bilinear
-	for _, c := range []struct {
+	how := func(c preprocess.Config, interpolation string) preprocess.Config {
+		c.Interpolation = interpolation
+		return c
+	}
+	// of n channels with mean 0.5 and deviation 0.25
+	plain := func(c preprocess.Config, n int) preprocess.Config {
+		c.Mean, c.Std = slices.Repeat([]float64{0.5}, n), slices.Repeat([]float64{0.25}, n)
+		return c
+	}
+	gray, rgba := plain(square(24, 0.875), 1), plain(square(24, 0.875), 4)
+	type test struct {
 		file   string
 		config preprocess.Config
 		levels float64 // of 255
-	}{
-		{"landscape.png", square(24, 0.875), 0},
-		{"portrait.png", square(24, 0.95), 0},
-		{"enlarged.png", square(24, 0.875), 0},
-		{"line.png", square(24, 1), 0},
-		{"same.png", square(24, 1), 0},
-		{"padded.png", square(21, 1.5), 0},
-		{"wide.png", preprocess.ImageNet(16, 31, 0.875), 0},
-		{"high.png", preprocess.ImageNet(31, 16, 0.95), 0},
-		{"bilinear.png", bilinear, 0},
-		{"gray.png", square(24, 0.875), 0},
-		{"bits.png", square(24, 0.875), 0},
-		{"rgba.png", square(24, 0.875), 0},
-		{"la.png", square(24, 0.875), 0},
-		{"palette.png", square(24, 0.875), 0},
-		{"444.jpg", square(24, 0.875), 3},
-		{"422.jpg", square(24, 0.875), 3},
-		{"420.jpg", square(24, 0.875), 3},
-		{"progressive.jpg", square(24, 0.875), 3},
-		{"gray.jpg", square(24, 0.875), 2},
-		{"cmyk.jpg", square(24, 0.875), 2},
-	} {
+		result string  // where it is another than the file's
+	}
+	tests := []test{
+		{"landscape.png", square(24, 0.875), 0, ""},
+		{"portrait.png", square(24, 0.95), 0, ""},
+		{"enlarged.png", square(24, 0.875), 0, ""},
+		{"line.png", square(24, 1), 0, ""},
+		{"same.png", square(24, 1), 0, ""},
+		{"padded.png", square(21, 1.5), 0, ""},
+		{"wide.png", preprocess.ImageNet(16, 31, 0.875), 0, ""},
+		{"high.png", preprocess.ImageNet(31, 16, 0.95), 0, ""},
+		{"bilinear.png", how(square(24, 0.875), preprocess.Bilinear), 0, ""},
+		{"gray.png", square(24, 0.875), 0, ""},
+		{"bits.png", square(24, 0.875), 0, ""},
+		{"rgba.png", square(24, 0.875), 0, ""},
+		{"la.png", square(24, 0.875), 0, ""},
+		{"palette.png", square(24, 0.875), 0, ""},
+		{"444.jpg", square(24, 0.875), 3, ""},
+		{"422.jpg", square(24, 0.875), 3, ""},
+		{"420.jpg", square(24, 0.875), 3, ""},
+		{"progressive.jpg", square(24, 0.875), 3, ""},
+		{"gray.jpg", square(24, 0.875), 2, ""},
+		{"cmyk.jpg", square(24, 0.875), 2, ""},
+		{"landscape.png", how(square(24, 0.875), preprocess.Nearest), 0, "nearest.landscape"},
+		{"enlarged.png", how(square(24, 0.875), preprocess.Nearest), 0, "nearest.enlarged"},
+		{"padded.png", how(square(21, 1.5), preprocess.Nearest), 0, "nearest.padded"},
+		{"landscape.png", how(gray, preprocess.Bilinear), 0, "L.bilinear"},
+		{"landscape.png", how(gray, preprocess.Nearest), 0, "L.nearest"},
+		{"transparent.png", rgba, 0, "transparent.png"},
+		{"rgba.png", how(rgba, preprocess.Bilinear), 0, "RGBA.bilinear"},
+		{"rgba.png", how(rgba, preprocess.Nearest), 0, "RGBA.nearest"},
+		{"rgba.png", plain(square(21, 1.5), 4), 0, "RGBA.padded"},
+		{"same.rgba.png", plain(square(24, 1), 4), 0, "same.rgba.png"},
+	}
+	for name, levels := range map[string]float64{"landscape.png": 0, "gray.png": 0, "rgba.png": 0, "la.png": 0, "palette.png": 0, "bits.png": 0, "420.jpg": 3, "gray.jpg": 2, "cmyk.jpg": 2} {
+		tests = append(tests, test{name, gray, levels, "L." + name})
+		if name != "bits.png" {
+			tests = append(tests, test{name, rgba, levels, "RGBA." + name})
+		}
+	}
+	for _, c := range tests {
 		path := filepath.Join("testdata", c.file)
 		img, err := preprocess.Open(path)
 		if err != nil {
@@ -54,7 +82,7 @@ func TestPIL(t *testing.T) {
 			t.Errorf("%s: %v", c.file, err)
 			continue
 		}
-		data, err := os.ReadFile(path + ".npy")
+		data, err := os.ReadFile(filepath.Join("testdata", cmp.Or(c.result, c.file)) + ".npy")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,18 +91,18 @@ func TestPIL(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got.Shape[1:], want.Shape) {
-			t.Errorf("%s: shape %v, expected %v", c.file, got.Shape[1:], want.Shape)
+			t.Errorf("%s %s: shape %v, expected %v", c.file, c.result, got.Shape[1:], want.Shape)
 			continue
 		}
 		worst := 0.0
 		w := want.Float32s()
-		plane := len(w) / 3
+		plane := len(w) / c.config.Channels()
 		for i, v := range got.Float32s() {
 			worst = max(worst, math.Abs(float64(v-w[i]))*c.config.Std[i/plane]*255)
 		}
 		if worst > c.levels+1e-4*min(c.levels, 1) {
-			t.Errorf("%s: %.3f levels from PIL, expected at most %g", c.file, worst, c.levels)
+			t.Errorf("%s %s: %.3f levels from PIL, expected at most %g", c.file, c.result, worst, c.levels)
 		}
-		t.Logf("%s: %.3f levels", c.file, worst)
+		t.Logf("%s %s: %.3f levels", c.file, c.result, worst)
 	}
 }

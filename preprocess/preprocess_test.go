@@ -14,6 +14,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestConfigJSON(t *testing.T) {
 		t.Errorf("found %s, expected %s", text, want)
 	}
 	var d Config
-	if err := json.Unmarshal(text, &d); err != nil || d != c {
+	if err := json.Unmarshal(text, &d); err != nil || !reflect.DeepEqual(d, c) {
 		t.Errorf("read back %v, %v", d, err)
 	}
 }
@@ -42,17 +43,20 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*Config){
-		"height 0":         func(c *Config) { c.Height = 0 },
-		"width -1":         func(c *Config) { c.Width = -1 },
-		"width 16385":      func(c *Config) { c.Width = maxSide + 1 },
-		"crop_pct 0":       func(c *Config) { c.CropPct = 0 },
-		"crop_pct NaN":     func(c *Config) { c.CropPct = math.NaN() },
-		"crop_pct 17":      func(c *Config) { c.CropPct = 17 },
-		"mean NaN":         func(c *Config) { c.Mean[1] = math.NaN() },
-		"std 0":            func(c *Config) { c.Std[2] = 0 },
-		"std tiny":         func(c *Config) { c.Std[2] = 1e-300 },
-		"std infinite":     func(c *Config) { c.Std[2] = math.Inf(1) },
-		"no interpolation": func(c *Config) { c.Interpolation = "" },
+		"height 0":                 func(c *Config) { c.Height = 0 },
+		"width -1":                 func(c *Config) { c.Width = -1 },
+		"width 16385":              func(c *Config) { c.Width = maxSide + 1 },
+		"crop_pct 0":               func(c *Config) { c.CropPct = 0 },
+		"crop_pct NaN":             func(c *Config) { c.CropPct = math.NaN() },
+		"crop_pct 17":              func(c *Config) { c.CropPct = 17 },
+		"mean NaN":                 func(c *Config) { c.Mean[1] = math.NaN() },
+		"std 0":                    func(c *Config) { c.Std[2] = 0 },
+		"std tiny":                 func(c *Config) { c.Std[2] = 1e-300 },
+		"std infinite":             func(c *Config) { c.Std[2] = math.Inf(1) },
+		"two channels":             func(c *Config) { c.Mean, c.Std = c.Mean[:2], c.Std[:2] },
+		"no channels":              func(c *Config) { c.Mean, c.Std = nil, nil },
+		"means without deviations": func(c *Config) { c.Std = c.Std[:1] },
+		"no interpolation":         func(c *Config) { c.Interpolation = "" },
 	} {
 		c := ImageNet(224, 224, 0.875)
 		change(&c)
@@ -222,7 +226,7 @@ func TestParallel(t *testing.T) {
 	cols, rows := f.taps(800, r.width, r.left, r.left+50), f.taps(600, r.height, r.top, r.top+50)
 	// Single pixels of the target, each on its own, are small enough for one core.
 	for _, p := range [][2]int{{0, 0}, {49, 49}, {17, 31}, {49, 0}} {
-		one := resample(newSource(m), cols[p[0]:p[0]+1], rows[p[1]:p[1]+1])
+		one := resample(newSource(m), 3, cols[p[0]:p[0]+1], rows[p[1]:p[1]+1])
 		if want := whole[3*(50*p[1]+p[0]):][:3]; !slices.Equal(one, want) {
 			t.Errorf("pixel %v: %v alone, %v in the whole", p, one, want)
 		}
@@ -376,5 +380,48 @@ func BenchmarkTensor(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestFor(t *testing.T) {
+	plain := func(mean, std []float64) Config { return Config{Mean: mean, Std: std} }
+	for name, c := range map[string]struct {
+		config   Config
+		channels int
+		want     Config
+		bad      string // part of the error
+	}{
+		"ImageNet":         {ImageNet(1, 1, 1), 3, ImageNet(1, 1, 1), ""},
+		"nothing said":     {plain(nil, nil), 3, plain(imageNetMean, imageNetStd), ""},
+		"one for three":    {plain([]float64{0.5}, []float64{0.25}), 3, plain([]float64{0.5, 0.5, 0.5}, []float64{0.25, 0.25, 0.25}), ""},
+		"one for one":      {plain([]float64{0.5}, []float64{0.25}), 1, plain([]float64{0.5}, []float64{0.25}), ""},
+		"mixed":            {plain([]float64{0.5}, []float64{1, 2, 3, 4}), 4, plain([]float64{0.5, 0.5, 0.5, 0.5}, []float64{1, 2, 3, 4}), ""},
+		"a mean alone":     {plain([]float64{0.5}, nil), 3, plain([]float64{0.5, 0.5, 0.5}, imageNetStd), ""},
+		"nothing for one":  {plain(nil, nil), 1, Config{}, "found no mean for the network's input of 1 channels"},
+		"no std for four":  {plain([]float64{0.5}, nil), 4, Config{}, "found no std"},
+		"three for four":   {plain([]float64{1, 2, 3}, []float64{0.25}), 4, Config{}, "found a mean of 3 numbers for the network's input of 4 channels, expected one or 4"},
+		"four for three":   {plain([]float64{1}, []float64{1, 2, 3, 4}), 3, Config{}, "found a std of 4 numbers"},
+		"ImageNet for one": {ImageNet(1, 1, 1), 1, Config{}, "found a mean of 3 numbers"},
+	} {
+		got, err := c.config.For(c.channels)
+		if c.bad != "" {
+			if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.bad) {
+				t.Errorf("%s: %v, expected %q", name, err, c.bad)
+			}
+		} else if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, %v, expected %v", name, got, err, c.want)
+		}
+	}
+}
+
+// TestEndlessNearest scales an image that is too long for positions to be added up.
+func TestEndlessNearest(t *testing.T) {
+	c := ImageNet(224, 224, 1)
+	c.Interpolation = Nearest
+	m := image.NewGray(image.Rect(0, 0, 60000000, 1))
+	m.Pix[30000000] = 255
+	got := c.levels(m)
+	if got[3*112] != 255 || got[3*111] != 0 {
+		t.Errorf("found %d and %d around the middle, expected 0 and 255", got[3*111], got[3*112])
 	}
 }

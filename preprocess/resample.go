@@ -85,6 +85,25 @@ func (f filter) taps(in, out, from, to int) []tap {
 	return ts
 }
 
+// nearest returns taps of one sample each. PIL adds up positions, and so rounds them; in
+// images of more pixels than PIL can make nobody waits for that.
+func nearest(in, out, from, to int) []tap {
+	ts := make([]tap, to-from)
+	one := []int32{1 << precision}
+	step := float64(in) / float64(out)
+	at, i := step*0.5, 0
+	if to > maxPixels {
+		at, i = float64(step*(float64(from)+0.5)), from
+	}
+	for ; i < to; i++ {
+		if i >= from {
+			ts[i-from] = tap{min(int(at), in-1), one}
+		}
+		at += step
+	}
+	return ts
+}
+
 // span returns the input samples that taps read.
 func span(ts []tap) (from, to int) {
 	last := ts[len(ts)-1]
@@ -94,11 +113,11 @@ func span(ts []tap) (from, to int) {
 // parallelPixels is the number of input pixels from which more than one core pays.
 const parallelPixels = 1 << 18
 
-// resample returns the output samples of cols and rows as interleaved RGB.
-func resample(src source, cols, rows []tap) []uint8 {
+// resample returns the output samples of cols and rows, n interleaved channels.
+func resample(src source, n int, cols, rows []tap) []uint8 {
 	x0, x1 := span(cols)
 	y0, y1 := span(rows)
-	line := 3 * len(cols)
+	line := n * len(cols)
 	mid := make([]uint8, (y1-y0)*line)
 	out := make([]uint8, len(rows)*line)
 	workers := 1
@@ -106,11 +125,15 @@ func resample(src source, cols, rows []tap) []uint8 {
 		workers = min(runtime.GOMAXPROCS(0), y1-y0)
 	}
 	bands(y1-y0, workers, func(from, to int) {
-		in := make([]uint8, 3*(x1-x0))
+		in := make([]uint8, n*(x1-x0))
 		read := src.reader()
 		for y := from; y < to; y++ {
 			read(in, y0+y, x0, x1)
-			horizontal(mid[y*line:][:line], in, cols, x0)
+			if n == 3 {
+				horizontal(mid[y*line:][:line], in, cols, x0)
+			} else {
+				horizontalAny(mid[y*line:][:line], in, n, cols, x0)
+			}
 		}
 	})
 	bands(len(rows), workers, func(from, to int) {
@@ -155,6 +178,20 @@ func horizontal(dst, src []uint8, cols []tap, x0 int) {
 		}
 		d := dst[3*i:][:3]
 		d[0], d[1], d[2] = clip(r), clip(g), clip(b)
+	}
+}
+
+// horizontalAny is horizontal for n channels.
+func horizontalAny(dst, src []uint8, n int, cols []tap, x0 int) {
+	for i, t := range cols {
+		p := src[n*(t.first-x0):]
+		for ch := range n {
+			sum := int32(half)
+			for j, c := range t.coeffs {
+				sum += c * int32(p[n*j+ch])
+			}
+			dst[n*i+ch] = clip(sum)
+		}
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"image/color"
 )
 
-// source gives the rows of an image as RGB bytes.
+// source gives the rows of an image as bytes.
 type source interface {
-	// reader returns a function that writes the pixels x0..x1 of row y to dst, 3 bytes each.
+	// reader returns a function that writes the pixels x0..x1 of row y to dst, a byte for each channel.
 	// Coordinates begin at zero. Each goroutine needs a reader of its own.
 	reader() func(dst []uint8, y, x0, x1 int)
 }

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/repvit-go/repvit/internal/printable"
 )
 
 // Errors that the package's functions wrap.
@@ -93,11 +93,4 @@ func clip(s string, n int) string {
 // oneLine shortens text that comes out of a file and stands in a message without quotes: a
 // name, or a message of gopickle's, which prints objects. Control characters would break the
 // line or speak to a terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			return '?'
-		}
-		return r
-	}, clip(s, 200))
-}
+func oneLine(s string) string { return printable.Line(clip(s, 200)) }

@@ -3,6 +3,7 @@ package pytorch
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -46,11 +47,11 @@ func notCheckpoint(data []byte) error {
 		if bytes.Contains(data[:min(len(data), 1<<20)], []byte(`"weight_map"`)) {
 			return is("the index of a checkpoint in several files; give one file, as save_pretrained(max_shard_size=...) or torch.save(model.state_dict()) writes it")
 		}
-		return is("JSON text in place of the checkpoint, which begins with %q; download the file itself", clip(oneLine(string(start)), 60))
+		return is("JSON text in place of the checkpoint, which begins with %q; download the file itself", oneLine(clip(strings.TrimSpace(string(start)), 60)))
 	case data[0] == 0x80 && len(data) > 1 && data[1] <= 5:
 		return is("a plain pickle, which torch.save did not write; load it in Python and write it with torch.save(model.state_dict())")
 	case utf8.Valid(start) && !bytes.ContainsRune(start, 0):
-		return malformed("byte 0", "found text that begins with %q, expected the zip or legacy format of torch.save, or safetensors; download the file again", clip(oneLine(string(start)), 60))
+		return malformed("byte 0", "found text that begins with %q, expected the zip or legacy format of torch.save, or safetensors; download the file again", oneLine(clip(strings.TrimSpace(string(start)), 60)))
 	}
 	return malformed("byte 0", "found %q, expected the zip or legacy format of torch.save, or safetensors", data[:min(len(data), 8)])
 }

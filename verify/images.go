@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/preprocess"
 )
 
@@ -155,7 +156,7 @@ func (o *Images) complete() error {
 // files returns the images in order; without labels their class is −1.
 func (o *Images) files() ([]Label, error) {
 	if o.Labels != "" {
-		data, err := os.ReadFile(o.Labels)
+		data, err := infile.ReadFile(o.Labels)
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +190,7 @@ func classesOf(g *graph.Graph, c preprocess.Config) (int, error) {
 	if len(g.Inputs) != 1 || g.Inputs[0].Type == nil || len(g.Outputs) == 0 {
 		return 0, fmt.Errorf("%w: a network with %d inputs and %d outputs, expected one", graph.ErrShape, len(g.Inputs), len(g.Outputs))
 	}
-	types, err := g.Infer(graph.FixedShape(max(fixedBatch(g), 1), 3, c.Height, c.Width))
+	types, err := g.Infer(graph.FixedShape(max(fixedBatch(g), 1), c.Channels(), c.Height, c.Width))
 	if err != nil {
 		return 0, err
 	}
@@ -240,7 +241,7 @@ func (o *Images) load(ctx context.Context, files []Label) <-chan batch {
 // read decodes and preprocesses the images of one batch.
 func (o *Images) read(ctx context.Context, files []Label) batch {
 	c := o.Preprocess
-	size := 3 * c.Height * c.Width
+	size := c.Channels() * c.Height * c.Width
 	pixels := make([]float32, len(files)*size)
 	errs := make([]error, len(files))
 	var wg sync.WaitGroup
@@ -265,7 +266,7 @@ func (o *Images) read(ctx context.Context, files []Label) batch {
 			return batch{err: err}
 		}
 	}
-	return batch{files: files, input: graph.Float32Tensor([]int{len(files), 3, c.Height, c.Width}, pixels)}
+	return batch{files: files, input: graph.Float32Tensor([]int{len(files), c.Channels(), c.Height, c.Width}, pixels)}
 }
 
 // image reads one image into its place.

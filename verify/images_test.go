@@ -20,7 +20,7 @@ import (
 )
 
 // raw preprocessing hands over the red, green and blue of an image of 2×2 in 0..1.
-var raw = preprocess.Config{Height: 2, Width: 2, CropPct: 1, Std: [3]float64{1, 1, 1}, Interpolation: preprocess.Bilinear}
+var raw = preprocess.Config{Height: 2, Width: 2, CropPct: 1, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, Interpolation: preprocess.Bilinear}
 
 // colors is a network with six classes: the means of red, green and blue, then those of
 // their opposites, 1 less the mean. The weights are multiplied by scale.

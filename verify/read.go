@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/pytorch"
 )
@@ -32,7 +33,7 @@ func ReadTensor(path string) (*graph.Tensor, error) {
 			file, name = path[:i], path[i+1:]
 		}
 	}
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -11,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
-	"github.com/repvit-go/repvit/internal/hugepage"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
@@ -66,7 +65,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 	if err != nil {
 		return err
 	}
-	if err := cfg.duplicateOutputs(checkpoints); err != nil {
+	if err := outfile.Check(append(cfg.inputs, checkpoints...), cfg.outputs(checkpoints)); err != nil {
 		return err
 	}
 	if cfg.outputDir != "" {
@@ -96,7 +95,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 	}
 	for _, err := range failures {
-		fmt.Fprintf(stderr, "repvit-convert: %s\n", cli.OneLine(err.Error()))
+		fmt.Fprintf(stderr, "repvit-convert: %s\n", printable.Line(err.Error()))
 	}
 	if len(failures) > 0 {
 		return fmt.Errorf("%d of %d checkpoints failed", len(failures), len(checkpoints))
@@ -158,13 +157,9 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	if same(path, target) {
-		return nil, fmt.Errorf("%s: it would be overwritten by its own conversion, expected another --output", path)
-	}
 	r := &result{Input: path}
 	training := in.Graph
 	deploy := training
-	hugepage.Heap(3 << 20) // for the fused graph and the messages of its file
 	if cfg.fuse {
 		deploy = reparam.Fuse(training)
 	}
@@ -201,23 +196,11 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 			return nil, err
 		}
 	}
-	// Unmapping takes a while, and so does the disk.
-	var closing sync.WaitGroup
-	closing.Go(func() { in.Close() })
-	err = out.Commit()
-	closing.Wait()
-	if err != nil {
+	if err := out.Commit(); err != nil {
 		return nil, err
 	}
 	r.Seconds = time.Since(start).Seconds()
 	return r, nil
-}
-
-// same reports whether two paths are one file.
-func same(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 func (r *result) describe(in *load.File, deploy *graph.Graph, cfg *config) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
@@ -32,11 +32,12 @@ type config struct {
 	keepFloat                 int
 	calib                     string
 	calibSamples              int
-	cropPct                   float64
+	images                    preprocess.Config // how they become inputs; size aside
 	fuse, check               bool
 	threads                   int
 	json, quiet               bool
 	report                    string
+	inputs                    []string // files that are read
 }
 
 // Formats of --format.
@@ -68,15 +69,16 @@ func newApp() *urfave.App {
 		Description: description,
 		Version:     cli.Version(),
 		Metadata: map[string]any{cli.Choices: map[string][]string{
-			"format":       {formatONNX, formatNative},
-			"quant":        {"int8"},
-			"int8-scope":   {string(quant.Pointwise), string(quant.All)},
-			"calib-method": methods(),
-			"size":         {"dynamic"},
-			"keep-float":   {"auto"},
-			"key":          {},
+			"format":        {formatONNX, formatNative},
+			"quant":         {"int8"},
+			"int8-scope":    {string(quant.Pointwise), string(quant.All)},
+			"calib-method":  methods(),
+			"size":          {"dynamic"},
+			"interpolation": preprocess.Interpolations(),
+			"keep-float":    {"auto"},
+			"key":           {},
 		}},
-		Flags: []urfave.Flag{
+		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.onnx, .safetensors or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
 			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
 			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: onnx or native"},
@@ -88,21 +90,22 @@ func newApp() *urfave.App {
 			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
 			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema)"},
 			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file, for files that hold several"},
-			&urfave.StringFlag{Name: "labels", Usage: "`FILE` with one class name a line, stored in the model"},
+			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 			&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
 			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
-			&urfave.StringFlag{Name: "calib", Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
+			&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
 			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
 			&urfave.Float64Flag{Name: "crop-pct", Value: 0.875, Usage: "preprocessing: resize short side to int(size/`F`), crop"},
+		}, append(cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
 			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
 			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
 			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
 			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
-		},
+		}...)...),
 		Action: func(c *urfave.Context) error {
 			cfg, err := parse(c)
 			if err != nil {
@@ -127,9 +130,9 @@ func parse(c *urfave.Context) (*config, error) {
 		output: c.String("output"), outputDir: c.String("output-dir"), format: c.String("format"),
 		opset: c.Int("opset"), batch: c.Int("batch"), features: c.Bool("features"), half: c.Bool("half"), softmax: c.Bool("softmax"),
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
-		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), cropPct: c.Float64("crop-pct"),
+		calib: c.String("calib"), calibSamples: c.Int("calib-samples"),
 		fuse: !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
-		report: c.String("report"),
+		report: c.String("report"), inputs: cli.Inputs(c),
 	}
 	var err error
 	if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
@@ -154,6 +157,17 @@ func parse(c *urfave.Context) (*config, error) {
 	default:
 		return nil, cli.Usagef("--quant %q: expected int8", q)
 	}
+	said, err := cli.Preprocess(c)
+	if err != nil {
+		return nil, err
+	}
+	cfg.images = preprocess.ImageNet(224, 224, c.Float64("crop-pct"))
+	if err := cfg.images.Validate(); err != nil {
+		return nil, cli.Usagef("--crop-pct %v: %w", cfg.images.CropPct, err)
+	}
+	cfg.images.Mean, cfg.images.Std = nil, nil // ImageNet's are for three channels
+	cfg.images = cfg.images.With(said)
+	cfg.images.Height, cfg.images.Width = cfg.resolution()
 	if err := cfg.validate(c); err != nil {
 		return nil, err
 	}
@@ -196,7 +210,7 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--output with %d checkpoints: use --output-dir", files)
 	case cfg.output != "" && cfg.outputDir != "":
 		return cli.Usagef("--output and --output-dir exclude each other")
-	case cfg.output == "-" && cfg.json:
+	case outfile.IsStdout(cfg.output) && cfg.json:
 		return cli.Usagef("--output - and --json both write to standard output")
 	case cfg.report != "" && files > 1:
 		return cli.Usagef("--report with %d checkpoints: convert them one by one", files)
@@ -208,9 +222,6 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--features has no classes for --%s", set("softmax", "labels"))
 	case cfg.weights.EMA && cfg.weights.Key != "":
 		return cli.Usagef("--ema and --key exclude each other")
-	}
-	if err := preprocess.ImageNet(224, 224, cfg.cropPct).Validate(); err != nil {
-		return cli.Usagef("--crop-pct %v: %w", cfg.cropPct, err)
 	}
 	if cfg.output != "" {
 		if _, err := cfg.formatOf(cfg.output); err != nil {
@@ -258,9 +269,8 @@ func (cfg *config) outputFor(checkpoint string) string {
 
 // modelOptions are what the graph takes and gives.
 func (cfg *config) modelOptions(labels []string) model.Options {
-	h, w := cfg.resolution()
 	return model.Options{Batch: cfg.batch, Height: cfg.height, Width: cfg.width, Features: cfg.features, Softmax: cfg.softmax,
-		Labels: labels, Preprocess: preprocess.ImageNet(h, w, cfg.cropPct)}
+		Labels: labels, Preprocess: cfg.images}
 }
 
 // resolution is the input size that checks and calibration use.
@@ -278,15 +288,11 @@ func isCheckpointName(name string) bool {
 	return slices.Contains(checkpointExtensions, extension(name))
 }
 
-// duplicateOutputs refuses calls in which two checkpoints would write the same file.
-func (cfg *config) duplicateOutputs(checkpoints []string) error {
-	from := map[string]string{}
+// outputs are the files that the conversions of the checkpoints write.
+func (cfg *config) outputs(checkpoints []string) []outfile.Output {
+	all := []outfile.Output{{Path: cfg.report, What: "the report"}}
 	for _, c := range checkpoints {
-		out := cfg.outputFor(c)
-		if other, ok := from[out]; ok {
-			return fmt.Errorf("%s and %s would both become %s", other, c, out)
-		}
-		from[out] = c
+		all = append(all, outfile.Output{Path: cfg.outputFor(c), What: "the conversion of " + c})
 	}
-	return nil
+	return all
 }

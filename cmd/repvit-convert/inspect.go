@@ -13,6 +13,7 @@ import (
 
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/load"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/pytorch"
 )
@@ -199,7 +200,7 @@ func (r *inspection) print(w io.Writer) {
 
 // clip shortens text to n columns and keeps it on one line.
 func clip(s string, n int) string {
-	r := []rune(cli.OneLine(s))
+	r := []rune(printable.Line(s))
 	if len(r) > n {
 		r = append(r[:n-1], '…')
 	}

@@ -3,9 +3,10 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"os"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/repvit-go/repvit/internal/infile"
 )
 
 // Bounds on a file of labels.
@@ -20,7 +21,7 @@ func readLabels(path string) ([]string, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"github.com/repvit-go/repvit/internal/cli"
-	_ "github.com/repvit-go/repvit/internal/early"
 )
 
 func main() { os.Exit(Main()) }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/images"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/npy"
-	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/quant"
 )
 
@@ -20,7 +19,7 @@ func quantize(ctx context.Context, cfg *config, training, deploy *graph.Graph, r
 	h, w := cfg.resolution()
 	progress := cli.NewProgress(stderr, cfg.quiet)
 	defer progress.Done()
-	samples, err := calibration(ctx, cfg, progress)
+	samples, err := calibration(ctx, cfg, training, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +46,12 @@ func quantize(ctx context.Context, cfg *config, training, deploy *graph.Graph, r
 }
 
 // calibration reads what --calib names: nil where it names nothing.
-func calibration(ctx context.Context, cfg *config, progress *cli.Progress) ([]*graph.Tensor, error) {
-	h, w := cfg.resolution()
+func calibration(ctx context.Context, cfg *config, training *graph.Graph, progress *cli.Progress) ([]*graph.Tensor, error) {
 	switch {
 	case cfg.calib == "":
 		return nil, nil
 	case strings.HasSuffix(cfg.calib, ".npy"):
-		data, err := os.ReadFile(cfg.calib)
+		data, err := infile.ReadFile(cfg.calib)
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +69,10 @@ func calibration(ctx context.Context, cfg *config, progress *cli.Progress) ([]*g
 	if err != nil {
 		return nil, err
 	}
-	return images.Load(ctx, images.Spread(files, cfg.calibSamples), preprocess.ImageNet(h, w, cfg.cropPct), cfg.threads,
+	p, err := cfg.images.For(training.Inputs[0].Type.Shape[1].Size)
+	if err != nil {
+		return nil, fmt.Errorf("%w; give --mean and --std", err)
+	}
+	return images.Load(ctx, images.Spread(files, cfg.calibSamples), p, cfg.threads,
 		func(done, total int) { progress.Update("reading images", done, total) })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/load"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/verify"
 	"github.com/repvit-go/repvit/verify/foreign"
@@ -144,7 +145,7 @@ func secondDecoder(f *load.File) (note string, err error) {
 	r, err := foreign.Check(f.Data, f.Graph)
 	switch {
 	case errors.Is(err, foreign.ErrUnsupported), errors.Is(err, foreign.ErrDecode) && f.ONNX.Producer != onnx.Producer:
-		return "not compared with a second decoder: " + cli.OneLine(err.Error()), nil
+		return "not compared with a second decoder: " + printable.Line(err.Error()), nil
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", f.Path, err)
 	}

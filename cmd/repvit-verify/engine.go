@@ -49,6 +49,7 @@ func (n *network) Close() {
 // preprocessing is what the flags say, else what the model says, else ImageNet's.
 func (n *network) preprocessing(cfg *config) (preprocess.Config, error) {
 	p := preprocess.ImageNet(224, 224, 0.875)
+	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
 	if text, ok := n.Graph.Metadata[model.MetaPreprocess]; ok {
 		var stored preprocess.Config
 		if err := json.Unmarshal([]byte(text), &stored); err != nil {
@@ -61,11 +62,21 @@ func (n *network) preprocessing(cfg *config) (preprocess.Config, error) {
 	if in := n.Graph.Inputs[0].Type.Shape; len(in) == 4 && in[2].Known() && in[3].Known() {
 		p.Height, p.Width = in[2].Size, in[3].Size
 	}
-	if cfg.height > 0 {
-		p.Height, p.Width = cfg.height, cfg.width
+	return p.With(cfg.preprocess), nil
+}
+
+// images is the preprocessing of images for the network's number of channels.
+func (n *network) images(cfg *config) (preprocess.Config, error) {
+	p, err := n.preprocessing(cfg)
+	if err != nil {
+		return p, err
 	}
-	if cfg.cropPct > 0 {
-		p.CropPct = cfg.cropPct
+	channels := 3
+	if in := n.Graph.Inputs[0].Type.Shape; len(in) == 4 && in[1].Known() {
+		channels = in[1].Size
+	}
+	if p, err = p.For(channels); err != nil {
+		return p, fmt.Errorf("%s: %w; give --mean and --std", n.Path, err)
 	}
 	return p, nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"slices"
+
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/verify"
@@ -15,8 +18,8 @@ type config struct {
 	tolerance                                              verify.Tolerance
 	engine                                                 string
 	threads, runs, batch                                   int
-	height, width                                          int // 0 where --size was not given
-	cropPct                                                float64
+	height, width                                          int               // 0 where --size was not given
+	preprocess                                             preprocess.Config // what flags say of it
 	weights                                                pytorch.Options
 	json, quiet                                            bool
 }
@@ -51,10 +54,10 @@ func engineFlags() []urfave.Flag {
 }
 
 func imageFlags() []urfave.Flag {
-	return []urfave.Flag{
+	return append([]urfave.Flag{
 		&urfave.StringFlag{Name: "size", Usage: "input resolution `N` or HxW", DefaultText: "the model's, else 224"},
 		&urfave.Float64Flag{Name: "crop-pct", Usage: "resize the short side to int(size/`F`)", DefaultText: "the model's, else 0.875"},
-	}
+	}, cli.PreprocessFlags("the model's, else ImageNet's", "the model's, else ImageNet's", "the model's, else bicubic")...)
 }
 
 func commonFlags() []urfave.Flag {
@@ -79,10 +82,14 @@ func newApp() *urfave.App {
 			if err != nil {
 				return err
 			}
+			outputs := []outfile.Output{{Path: cfg.output, What: "the output"}, {Path: cfg.report, What: "the report"}}
+			if err := outfile.Check(append(cli.Inputs(c), c.Args().Slice()...), outputs); err != nil {
+				return err
+			}
 			return f(c, cfg)
 		}
 	}
-	input := &urfave.StringFlag{Name: "input", Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
+	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
 	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
 	return &urfave.App{
 		Name:        "repvit-verify",
@@ -91,16 +98,17 @@ func newApp() *urfave.App {
 		Description: description,
 		Version:     cli.Version(),
 		Metadata: map[string]any{cli.Choices: map[string][]string{
-			"engine": {engineFast, engineReference},
-			"size":   {},
-			"key":    {},
+			"engine":        {engineFast, engineReference},
+			"size":          {},
+			"interpolation": preprocess.Interpolations(),
+			"key":           {},
 		}},
 		Flags: concat([]urfave.Flag{
 			input,
-			&urfave.StringFlag{Name: "logits", Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
-			&urfave.StringFlag{Name: "against", Usage: "compare with the network in `OTHER`"},
-			&urfave.StringFlag{Name: "images", Usage: "evaluate on the png and jpeg images in `DIR`"},
-			&urfave.StringFlag{Name: "labels", Usage: "the images' classes: `FILE`.csv with the header file,label"},
+			&urfave.StringFlag{Name: "logits", TakesFile: true, Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
+			&urfave.StringFlag{Name: "against", TakesFile: true, Usage: "compare with the network in `OTHER`"},
+			&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
+			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
 			&urfave.Float64Flag{Name: "atol", Value: 1e-4, Usage: "absolute tolerance `T`: |got − want| ≤ atol + rtol·|want|"},
 			&urfave.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance `T`"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
@@ -113,7 +121,10 @@ func newApp() *urfave.App {
 				&urfave.IntFlag{Name: "batch", Value: 1, Usage: "images `N` in each"},
 				&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 			}, engineFlags(), imageFlags()[:1], commonFlags()), Action: action(bench)},
-			{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: concat([]urfave.Flag{output}, imageFlags(), commonFlags()), Action: action(preprocessImage)},
+			{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: concat([]urfave.Flag{
+				output,
+				&urfave.IntFlag{Name: "channels", Usage: "of the tensor: `N` 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as many as --mean and --std say, else 3"},
+			}, imageFlags(), commonFlags()), Action: action(preprocessImage)},
 		},
 	}
 }
@@ -122,15 +133,19 @@ func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
 		output: c.String("output"), report: c.String("report"), tolerance: verify.Tolerance{Abs: c.Float64("atol"), Rel: c.Float64("rtol")},
-		engine: c.String("engine"), threads: c.Int("threads"), runs: c.Int("runs"), batch: c.Int("batch"), cropPct: c.Float64("crop-pct"),
+		engine: c.String("engine"), threads: c.Int("threads"), runs: c.Int("runs"), batch: c.Int("batch"),
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, json: c.Bool("json"), quiet: c.Bool("quiet"),
 	}
+	var err error
+	if cfg.preprocess, err = cli.Preprocess(c); err != nil {
+		return nil, err
+	}
 	if s := c.String("size"); s != "" {
-		var err error
 		if cfg.height, cfg.width, err = cli.ParseSize(s); err != nil {
 			return nil, err
 		}
 	}
+	cfg.preprocess.Height, cfg.preprocess.Width = cfg.height, cfg.width
 	switch {
 	case c.Args().Len() == 0:
 		return nil, cli.Usagef("no file given")
@@ -142,12 +157,15 @@ func parse(c *urfave.Context) (*config, error) {
 		return nil, cli.Usagef("--atol %v, --rtol %v: expected numbers that are not negative", cfg.tolerance.Abs, cfg.tolerance.Rel)
 	case c.IsSet("runs") && (cfg.runs < 1 || cfg.runs > 1<<20):
 		return nil, cli.Usagef("--runs %d: expected 1 to %d", cfg.runs, 1<<20)
+	case c.IsSet("channels") && !slices.Contains([]int{1, 3, 4}, c.Int("channels")):
+		return nil, cli.Usagef("--channels %d: expected 1, 3 or 4", c.Int("channels"))
 	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<12):
 		return nil, cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<12)
 	}
 	if c.IsSet("crop-pct") {
-		if err := preprocess.ImageNet(224, 224, cfg.cropPct).Validate(); err != nil {
-			return nil, cli.Usagef("--crop-pct %v: %w", cfg.cropPct, err)
+		cfg.preprocess.CropPct = c.Float64("crop-pct")
+		if err := preprocess.ImageNet(224, 224, cfg.preprocess.CropPct).Validate(); err != nil {
+			return nil, cli.Usagef("--crop-pct %v: %w", cfg.preprocess.CropPct, err)
 		}
 	}
 	return cfg, nil

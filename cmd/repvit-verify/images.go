@@ -86,7 +86,7 @@ func evaluate(c *urfave.Context, cfg *config) error {
 }
 
 func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress func(done, total int)) (evaluated, error) {
-	p, err := n.preprocessing(cfg)
+	p, err := n.images(cfg)
 	if err != nil {
 		return evaluated{}, err
 	}

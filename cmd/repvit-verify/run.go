@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/preprocess"
@@ -19,7 +19,7 @@ import (
 
 // readInput reads an .npy file.
 func readInput(path string) (*graph.Tensor, error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +87,16 @@ func preprocessImage(c *urfave.Context, cfg *config) error {
 		return cli.Usagef("preprocess needs --output")
 	}
 	p := preprocess.ImageNet(224, 224, 0.875)
-	if cfg.height > 0 {
-		p.Height, p.Width = cfg.height, cfg.width
+	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
+	p = p.With(cfg.preprocess)
+	channels := c.Int("channels")
+	if channels == 0 {
+		if channels = max(len(p.Mean), len(p.Std)); channels < 2 {
+			channels = 3
+		}
 	}
-	if cfg.cropPct > 0 {
-		p.CropPct = cfg.cropPct
+	if p, err = p.For(channels); err != nil {
+		return fmt.Errorf("%w; give --mean and --std", err)
 	}
 	img, err := preprocess.Open(path)
 	if err != nil {

@@ -14,8 +14,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/internal/printable"
 )
 
 // Exit statuses.
@@ -37,28 +41,43 @@ func (e usageError) Unwrap() error { return e.error }
 // Usagef returns an error that ends the command with [StatusUsage].
 func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// patience is how long interrupted work may take to notice.
+const patience = 3 * time.Second
+
 // Run executes a command and returns its exit status. SIGINT and SIGTERM cancel the
-// command's context; a second one ends the process at once.
+// command's context. A second one ends the process at once, and so does work that waits
+// where nothing can wake it, such as for the reader of a pipe.
 func Run(app *cli.App, args []string) int {
-	postponeCollection()
-	return run(interruptible(), app, args)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		stop()
+		time.Sleep(patience)
+		fmt.Fprintf(os.Stderr, "%s: %s\n", app.Name, printable.Line(interrupted()))
+		os.Exit(StatusFailed)
+	})
+	return run(ctx, app, args)
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels. Listening for
-// them needs a thread more, whose start is not waited for.
-func interruptible() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		<-signals
-		signal.Stop(signals)
-		cancel()
-	}()
-	return ctx
+// shownOutputs is how many files an interrupted command names.
+const shownOutputs = 3
+
+// interrupted says what an interrupted command has written.
+func interrupted() string {
+	done := outfile.Finished()
+	n := len(done)
+	if n == 0 {
+		return "interrupted; nothing was written"
+	}
+	text := "interrupted; written before: " + strings.Join(done[:min(n, shownOutputs)], ", ")
+	if n > shownOutputs {
+		text += fmt.Sprintf(" and %d more", n-shownOutputs)
+	}
+	return text + "; nothing else was written"
 }
 
 func run(ctx context.Context, app *cli.App, args []string) (status int) {
+	app.Writer, app.ErrWriter = text(app.Writer, os.Stdout), text(app.ErrWriter, os.Stderr)
 	app.HideHelpCommand = true
 	app.Commands = append(app.Commands, completionCommand(app))
 	app.ExitErrHandler = func(*cli.Context, error) {}
@@ -77,7 +96,7 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 		}
 	}
 	if n := len(args); n > 1 && args[n-1] == completionFlag {
-		if err := writeCompletions(writer(app), app, args[1:n-1]); err != nil {
+		if err := writeCompletions(app.Writer, app, args[1:n-1]); err != nil {
 			return StatusFailed
 		}
 		return StatusOK
@@ -89,10 +108,6 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	if err == nil {
 		return StatusOK
 	}
-	stderr := app.ErrWriter
-	if stderr == nil {
-		stderr = os.Stderr
-	}
 	status = StatusFailed
 	var usage usageError
 	switch {
@@ -102,30 +117,18 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 		status = StatusUsage
 		err = fmt.Errorf("%w (see %s --help)", err, app.Name)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		err = errors.New("interrupted; nothing was written")
+		err = errors.New(interrupted())
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", app.Name, OneLine(err.Error()))
+	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, printable.Line(err.Error()))
 	return status
 }
 
-func writer(app *cli.App) io.Writer {
-	if app.Writer != nil {
-		return app.Writer
+// text is where a command prints: names that come out of files never speak to a terminal.
+func text(w io.Writer, standard *os.File) io.Writer {
+	if w == nil {
+		w = standard
 	}
-	return os.Stdout
-}
-
-// OneLine makes text that may come out of a file safe to print as one line.
-func OneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t', r == '\r':
-			return ' '
-		case r < ' ', r == 0x7f:
-			return '?'
-		}
-		return r
-	}, s)
+	return printable.NewWriter(w)
 }
 
 // order moves flags in front of positional arguments, where urfave/cli expects them, and

@@ -65,7 +65,7 @@ func TestStatus(t *testing.T) {
 		text string
 	}{
 		{"success", t.Context(), nil, nil, StatusOK, ""},
-		{"failure", t.Context(), nil, errors.New("a\nb\x1b[31m"), StatusFailed, "tool: a b?[31m\n"},
+		{"failure", t.Context(), nil, errors.New("a\nb\x1b[31m"), StatusFailed, "tool: a b\\u001b[31m\n"},
 		{"usage", t.Context(), nil, Usagef("bad"), StatusUsage, "tool: bad (see tool --help)\n"},
 		{"wrapped usage", t.Context(), nil, fmt.Errorf("x: %w", Usagef("bad")), StatusUsage, "tool: x: bad (see tool --help)\n"},
 		{"unknown flag", t.Context(), []string{"--nope"}, nil, StatusUsage, "tool: flag provided but not defined: -nope (see tool --help)\n"},

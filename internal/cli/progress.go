@@ -7,6 +7,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"github.com/repvit-go/repvit/internal/printable"
 )
 
 // Progress shows how far long work is: a bar with rate and time left, on a terminal only.
@@ -21,6 +23,9 @@ type Progress struct {
 // NewProgress returns a progress display on w, which stays silent where quiet is set or w
 // is not a terminal.
 func NewProgress(w io.Writer, quiet bool) *Progress {
+	if t, ok := w.(*printable.Writer); ok {
+		w = t.Unwrap() // a bar moves the cursor
+	}
 	if quiet || !IsTerminal(w) {
 		return &Progress{}
 	}
@@ -37,7 +42,7 @@ func (p *Progress) Update(stage string, done, total int) {
 		p.stage = stage
 		p.display = mpb.New(mpb.WithOutput(p.w))
 		p.bar = p.display.AddBar(int64(total), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(stage, decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d")),
+			mpb.PrependDecorators(decor.Name(printable.Line(stage), decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d")),
 			mpb.AppendDecorators(decor.AverageSpeed(0, "%.0f/s"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	}
 	p.bar.SetCurrent(int64(done))

@@ -118,7 +118,7 @@ func containers() []attack {
 	binary.LittleEndian.PutUint16(count[end(count)+10:], 0xfff0)
 	return []attack{
 		{"empty.pth", nil, "byte 0: the file is empty"},
-		{"text.pth", []byte("this is no checkpoint\n"), `byte 0: found text that begins with "this is no checkpoint?"`},
+		{"text.pth", []byte("this is no checkpoint\n"), `byte 0: found text that begins with "this is no checkpoint"`},
 		{"html.pth", []byte("<!DOCTYPE html><title>404</title>"), "a web page (HTML) in place of the checkpoint"},
 		{"tar.pth", append(append(make([]byte, 257), "ustar"...), make([]byte, 250)...), "a tar archive: either it holds the checkpoint"},
 		{"zip_truncated.pth", whole[:len(whole)-40], "zip directory: "},

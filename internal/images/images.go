@@ -66,7 +66,7 @@ func Spread[T any](files []T, n int) []T {
 	return out
 }
 
-// Load decodes and preprocesses images, each to 1×3×H×W float32, on the number of threads
+// Load decodes and preprocesses images, each to 1×C×H×W float32, on the number of threads
 // given (0 for all). The error names the file.
 func Load(ctx context.Context, files []string, cfg preprocess.Config, threads int, progress func(done, total int)) ([]*graph.Tensor, error) {
 	if threads == 0 {

@@ -146,7 +146,7 @@ func TestSplit(t *testing.T) {
 }
 
 // config leaves pixels as they are, 0..1.
-var config = preprocess.Config{Height: 8, Width: 8, CropPct: 1, Std: [3]float64{1, 1, 1}, Interpolation: "bicubic"}
+var config = preprocess.Config{Height: 8, Width: 8, CropPct: 1, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, Interpolation: "bicubic"}
 
 func TestLoad(t *testing.T) {
 	dir := folder(t, "0.png", "1.png", "2.png", "3.png", "4.png", "5.png")

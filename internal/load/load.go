@@ -9,7 +9,6 @@ import (
 	"io/fs"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/internal/hugepage"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
@@ -57,9 +56,6 @@ func Open(path string, opts Options) (*File, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(m.Data) >= largeFile {
-		hugepage.Heap(smallObjects)
-	}
 	f := &File{Path: path, Size: int64(len(m.Data)), Data: m.Data, m: m}
 	if err := f.decode(opts); err != nil {
 		m.Close()
@@ -67,14 +63,6 @@ func Open(path string, opts Options) (*File, error) {
 	}
 	return f, nil
 }
-
-// largeFile is the size from which networks are large enough that memory is prepared for
-// their graph, in bytes.
-const largeFile = 1 << 20
-
-// smallObjects is what decoding a file and building its graph allocate besides the weights,
-// in bytes, for the smallest of the published networks. Larger ones take twice as much.
-const smallObjects = 3 << 20
 
 // onnxStart is how ONNX files begin: field 1, ir_version, as a varint.
 var onnxStart = []byte{0x08}

@@ -2,11 +2,12 @@
 package mmap
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"sync"
+
+	"github.com/repvit-go/repvit/internal/infile"
 )
 
 // Map is a file's content. Data must not be written to, nor read after Close.
@@ -23,9 +24,9 @@ type Map struct {
 }
 
 // Open maps a regular file. An empty file gives empty Data. The error is an
-// [*fs.PathError].
+// [*fs.PathError], which wraps [infile.ErrKind] for what is no regular file.
 func Open(path string) (*Map, error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +42,6 @@ func Of(f *os.File) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New(kind(info.Mode()) + ", expected a regular file")}
-	}
 	size := info.Size()
 	if size == 0 {
 		return &Map{}, nil
@@ -56,18 +54,6 @@ func Of(f *os.File) (*Map, error) {
 		return nil, &fs.PathError{Op: "mmap", Path: path, Err: err}
 	}
 	return m, nil
-}
-
-func kind(m fs.FileMode) string {
-	switch {
-	case m.IsDir():
-		return "a directory"
-	case m&fs.ModeDevice != 0:
-		return "a device"
-	case m&fs.ModeNamedPipe != 0:
-		return "a pipe"
-	}
-	return "not a file"
 }
 
 // Close releases the view. It may be called more than once.

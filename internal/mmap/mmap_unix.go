@@ -13,6 +13,6 @@ func mapFile(f *os.File, size int) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefetch(data)
+	_ = unix.Madvise(data, unix.MADV_WILLNEED) // a hint: the whole file is going to be read
 	return &Map{Data: data, unmap: func() error { return unix.Munmap(data) }}, nil
 }

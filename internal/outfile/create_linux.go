@@ -20,7 +20,7 @@ func (f *File) create(dir string) error {
 	case err != nil:
 		return &os.PathError{Op: "create a file in", Path: dir, Err: err}
 	}
-	f.file = os.NewFile(uintptr(fd), f.path)
+	f.start(os.NewFile(uintptr(fd), f.path))
 	return nil
 }
 
@@ -36,7 +36,7 @@ func (f *File) rename() error {
 		if !errors.Is(err, unix.EEXIST) {
 			return err
 		}
-		temp := filepath.Join(filepath.Dir(f.path), fmt.Sprintf(".%s.%x.tmp", filepath.Base(f.path), rand.Uint64()))
+		temp := filepath.Join(filepath.Dir(f.path), fmt.Sprintf("%s%x.tmp", temporary, rand.Uint64()))
 		if err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, temp, unix.AT_SYMLINK_FOLLOW); err != nil {
 			return err
 		}
@@ -50,16 +50,6 @@ func newMode() os.FileMode {
 	mask := unix.Umask(0o022)
 	unix.Umask(mask)
 	return os.FileMode(0o666 &^ mask)
-}
-
-// sendToDisk makes the content that a file has now durable. It is not enough that the
-// kernel writes it out: many disks keep it in a cache of their own until they are told.
-func sendToDisk(f *os.File) error {
-	for {
-		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
-			return os.NewSyscallError("fdatasync", err)
-		}
-	}
 }
 
 // startWriteBack has the kernel begin to write a part of a file back. It is a hint: errors

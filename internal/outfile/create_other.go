@@ -13,7 +13,4 @@ func (f *File) rename() error {
 
 func newMode() os.FileMode { return 0o644 }
 
-// sendToDisk leaves it to the sync at the end.
-func sendToDisk(f *os.File) error { return nil }
-
 func startWriteBack(f *os.File, from, n int64) {}

@@ -5,9 +5,6 @@
 // [File.Commit] syncs it and gives it the target's name in one step; until then, and
 // whenever something fails, a previous file of that name stays as it was.
 //
-// Writing and syncing go on in the background: the disk works while the caller computes what
-// comes next.
-//
 // A previous file's permission bits are kept; a new file gets 0666 less the umask. A
 // symbolic link is followed: the file that it points to is replaced and the link stays.
 // Targets that are not regular files ("-" for standard output, devices, pipes) receive the
@@ -15,12 +12,15 @@
 package outfile
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 )
 
 // ErrTarget is wrapped by errors about targets that can't be written to by their nature.
@@ -34,38 +34,42 @@ type File struct {
 	temp    string // name of the temporary neighbour, where it has one
 	mode    fs.FileMode
 	done    bool
-	behind  *behind // nil while nothing is on its way
-	written int64   // bytes that are in file
-	err     error   // of the first write that failed
+	buffer  *bufio.Writer
 }
 
-// Write appends p. It returns when p has been copied: another goroutine writes, so that the
-// caller's work on what comes next goes on meanwhile. An error may be that of an earlier
-// Write.
-func (f *File) Write(p []byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	if f.behind == nil {
-		f.behind = startBehind(f.file, f.written, !f.special)
-	}
-	n, err := f.behind.write(p)
-	if err != nil {
-		_ = f.flush() // it is the same error
-	}
-	return n, err
-}
+// Write appends p. An error may be that of an earlier Write, whose content was still in
+// memory.
+func (f *File) Write(p []byte) (int, error) { return f.buffer.Write(p) }
 
 // Content returns the file for reading or mapping what has been written so far.
-func (f *File) Content() (*os.File, error) { return f.file, f.flush() }
+func (f *File) Content() (*os.File, error) { return f.file, f.buffer.Flush() }
 
-// flush waits until everything is in the file.
-func (f *File) flush() error {
-	if f.behind != nil {
-		f.written, f.err = f.behind.stop()
-		f.behind = nil
+// start begins to write to a file that is empty.
+func (f *File) start(file *os.File) {
+	f.file, f.buffer = file, bufio.NewWriterSize(&writer{file: file}, bufferSize)
+}
+
+// bufferSize is how many bytes are written at once.
+const bufferSize = 128 << 10
+
+// stretch is how many bytes are worth telling the kernel of.
+const stretch = 1 << 20
+
+// writer writes to the file and has the kernel begin to write it back, so that the sync at
+// the end has less left to do.
+type writer struct {
+	file             *os.File
+	written, started int64
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	w.written += int64(n)
+	if w.written-w.started >= stretch {
+		startWriteBack(w.file, w.started, w.written-w.started)
+		w.started = w.written
 	}
-	return f.err
+	return n, err
 }
 
 // Create begins an output file. It fails at once where the target is a folder, or its
@@ -73,31 +77,45 @@ func (f *File) flush() error {
 func Create(path string) (*File, error) {
 	f := &File{path: path}
 	dir := os.TempDir()
-	if path == "-" {
+	info, err := os.Stat(path)
+	switch {
+	case IsStdout(path):
+		f.path, f.special = stdout, true
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("%s: %w: found a folder, expected a file or a name for a new one", path, ErrTarget)
+	case err == nil && !info.Mode().IsRegular():
 		f.special = true
-	} else {
-		var err error
-		if f.path, err = resolve(path); err != nil {
-			return nil, err
+	default:
+		var wrong error
+		if f.path, wrong = resolve(path); wrong != nil {
+			return nil, wrong
 		}
-		info, err := os.Stat(f.path)
+		dir = filepath.Dir(f.path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			dir = filepath.Dir(f.path)
-		case err != nil:
+		case err == nil:
+			f.mode = info.Mode().Perm()
+		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
-		case info.IsDir():
-			return nil, fmt.Errorf("%s: %w: found a folder, expected a file or a name for a new one", path, ErrTarget)
-		case !info.Mode().IsRegular():
-			f.special = true
-		default:
-			dir, f.mode = filepath.Dir(f.path), info.Mode().Perm()
 		}
 	}
 	if err := f.create(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
+}
+
+// stdout names standard output.
+const stdout = "-"
+
+// IsStdout reports whether a target is standard output, by the name "-" or by another one
+// such as /dev/stdout.
+func IsStdout(path string) bool {
+	if path == stdout {
+		return true
+	}
+	target, err1 := os.Stat(path)
+	out, err2 := os.Stdout.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(target, out)
 }
 
 // resolve follows symbolic links, also to files that do not exist yet.
@@ -115,12 +133,18 @@ func resolve(path string) (string, error) {
 	return "", fmt.Errorf("%s: %w: too many symbolic links", path, ErrTarget)
 }
 
+// temporary begins the names of files that have not got theirs yet: short, because a
+// target's name may be as long as the file system allows.
+const temporary = ".repvit-"
+
 // neighbour creates a temporary file with a name.
-func (f *File) neighbour(dir string) (err error) {
-	if f.file, err = os.CreateTemp(dir, "."+filepath.Base(f.path)+".*.tmp"); err != nil {
+func (f *File) neighbour(dir string) error {
+	file, err := os.CreateTemp(dir, temporary+"*.tmp")
+	if err != nil {
 		return err
 	}
-	f.temp = f.file.Name()
+	f.start(file)
+	f.temp = file.Name()
 	if f.mode == 0 {
 		f.mode = newMode()
 	}
@@ -135,11 +159,26 @@ func (f *File) Commit() error {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	f.temp = ""
+	finished.Lock()
+	defer finished.Unlock()
+	finished.names = append(finished.names, f.path)
 	return nil
 }
 
+var finished struct {
+	sync.Mutex
+	names []string
+}
+
+// Finished returns the names of all outputs that this process has committed.
+func Finished() []string {
+	finished.Lock()
+	defer finished.Unlock()
+	return slices.Clone(finished.names)
+}
+
 func (f *File) commit() error {
-	if err := f.flush(); err != nil {
+	if err := f.buffer.Flush(); err != nil {
 		return err
 	}
 	if f.special {
@@ -150,7 +189,7 @@ func (f *File) commit() error {
 			return err
 		}
 	}
-	if err := f.file.Sync(); err != nil {
+	if err := syncFile(f.file); err != nil {
 		return err
 	}
 	if err := f.rename(); err != nil {
@@ -164,12 +203,15 @@ func (f *File) commit() error {
 	return nil
 }
 
+// syncFile makes a file durable; tests have it fail.
+var syncFile = (*os.File).Sync
+
 func (f *File) copy() error {
 	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	out := os.Stdout
-	if f.path != "-" {
+	if f.path != stdout {
 		var err error
 		if out, err = os.OpenFile(f.path, os.O_WRONLY, 0); err != nil {
 			return err
@@ -186,7 +228,6 @@ func (f *File) Discard() {
 		return
 	}
 	f.done = true
-	_ = f.flush()
 	f.file.Close()
 	if f.temp != "" {
 		os.Remove(f.temp)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -153,7 +154,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLarge writes more than the blocks hold, in pieces of many sizes, and reads what is
+// TestLarge writes more than the buffer holds, in pieces of many sizes, and reads what is
 // there in between.
 func TestLarge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
@@ -163,7 +164,7 @@ func TestLarge(t *testing.T) {
 	}
 	defer f.Discard()
 	var want []byte
-	for i, size := range []int{1, blockSize - 1, blockSize, blockSize + 1, 0, 3 * blockCount * blockSize, 17} {
+	for i, size := range []int{1, bufferSize - 1, bufferSize, bufferSize + 1, 0, 3 * stretch, 17} {
 		p := bytes.Repeat([]byte{byte(i + 1)}, size)
 		if n, err := f.Write(p); n != size || err != nil {
 			t.Fatalf("wrote %d of %d: %v", n, size, err)
@@ -200,13 +201,7 @@ func TestWriteError(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.file.Close()
-	for written := 0; err == nil; written += blockSize / 2 {
-		if written > 3*blockCount*blockSize {
-			t.Fatal("no error")
-		}
-		_, err = f.Write(make([]byte, blockSize/2))
-	}
-	if !errors.Is(err, fs.ErrClosed) {
+	if _, err := f.Write(make([]byte, 2*bufferSize)); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("write: %v", err)
 	}
 	if _, err := f.Write([]byte("x")); !errors.Is(err, fs.ErrClosed) {
@@ -220,5 +215,33 @@ func TestWriteError(t *testing.T) {
 	}
 	if got := content(t, path); got != "old" {
 		t.Errorf("the previous file holds %q", got)
+	}
+}
+
+// TestSyncError: what can't be made durable is an error at once, leaves nothing and keeps
+// the previous file.
+func TestSyncError(t *testing.T) {
+	broken := errors.New("input/output error")
+	syncFile = func(*os.File) error { return broken }
+	defer func() { syncFile = (*os.File).Sync }()
+	for _, start := range []func(*File, string) error{(*File).create, (*File).neighbour} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "out")
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := &File{path: path}
+		if err := start(f, dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(make([]byte, 4*stretch)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Commit(); !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
+			t.Errorf("commit: %v", err)
+		}
+		if n := names(t, dir); len(n) != 1 || content(t, path) != "old" {
+			t.Errorf("the folder holds %v, the previous file %q", n, content(t, path))
+		}
 	}
 }

@@ -1,17 +1,19 @@
 package torchtest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 )
 
 // RepViT says what network [RepViT.StateDict] makes up weights for.
 type RepViT struct {
-	V1      bool // the first generation's token mixers
-	Widths  []int
-	SE      []string // of each stage, a digit for each block: 1 with squeeze-and-excitation
-	Classes int      // 0 for no classifier
-	Heads   int      // 1 or 2
+	V1       bool // the first generation's token mixers
+	Channels int  // of the images, 0 for 3
+	Widths   []int
+	SE       []string // of each stage, a digit for each block: 1 with squeeze-and-excitation
+	Classes  int      // 0 for no classifier
+	Heads    int      // 1 or 2
 	// Constant is what all weights, biases, means and scales are; 0 for random ones that keep
 	// activations near one. Variances are between 0.5 and 1.5 in either case.
 	Constant float32
@@ -73,7 +75,7 @@ func (r RepViT) StateDict() []Named {
 		add(key+".fc2.bias", 0.3, c)
 	}
 	c := r.Widths[0]
-	conv("features.0.0", 0.3, c/2, 3, 3, 3)
+	conv("features.0.0", 0.3, c/2, cmp.Or(r.Channels, 3), 3, 3)
 	conv("features.0.2", 0.2, c, c/2, 3, 3)
 	block := 0
 	for stage, se := range r.SE {

@@ -26,11 +26,7 @@
 // between threads.
 package kernel
 
-import (
-	"unsafe"
-
-	"github.com/repvit-go/repvit/internal/hugepage"
-)
+import "unsafe"
 
 // Lanes is the multiple to which float32 rows are padded.
 const Lanes = 16
@@ -180,7 +176,7 @@ func Named(name string) *Float32 {
 // an activation or a panel of weights straddles two cache lines, on huge pages if there are
 // many. Kernels take any alignment; this one is the fastest.
 func Floats(n int) []float32 {
-	b := hugepage.Make[float32](n + Lanes - 1)
+	b := make([]float32, n+Lanes-1)
 	off := 0
 	if n > 0 {
 		off = int(-(uintptr(unsafe.Pointer(&b[0])) / 4) % Lanes)
