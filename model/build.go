@@ -44,6 +44,7 @@ type Model struct {
 	Ignored  []string // keys outside the network, in the state dict's order
 	Warnings []string // what no published network has, or had to be assumed
 	Notes    []string // what was taken from the file by a rule
+	Stated   []string // what was taken from the file's statements beside the tensors
 }
 
 // Build returns the network that a state dict holds. The input is "input", N×3×H×W
@@ -115,6 +116,13 @@ const (
 	MetaEpsilon    = "repvit.bn_epsilon" // of the BatchNorms, where it is not 1e-5
 	MetaHead       = "repvit.head"       // where the logits come from, where it is not the network's own head
 	MetaWarnings   = "repvit.warnings"   // JSON array of strings
+
+	// Where a converted file comes from.
+	MetaSource       = "repvit.source"        // name of the checkpoint, without folders
+	MetaSourceSHA256 = "repvit.source_sha256" // of its bytes
+	MetaStateDict    = "repvit.state_dict"    // where in it the weights were
+	MetaVersion      = "repvit.version"       // of the converter
+	MetaQuantization = "repvit.quantization"  // scheme of an int8 file
 )
 
 func (m *Model) metadata(opts Options) error {
@@ -170,7 +178,24 @@ func (m *Model) preprocessing(opts Options) (preprocess.Config, error) {
 		p.CropPct = timmCrop
 	}
 	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
-	p = p.With(opts.Stated.Preprocess).With(opts.Preprocess)
+	stated := opts.Stated
+	for _, s := range []struct {
+		field, text string
+		said        bool
+	}{
+		{"size", fmt.Sprintf("input size %d×%d", stated.Preprocess.Height, stated.Preprocess.Width), opts.Preprocess.Height != 0},
+		{"crop_pct", fmt.Sprintf("crop_pct %v", stated.Preprocess.CropPct), opts.Preprocess.CropPct != 0},
+		{"mean", fmt.Sprintf("mean %v and std %v", stated.Preprocess.Mean, stated.Preprocess.Std), len(opts.Preprocess.Mean) > 0},
+		{"interpolation", stated.Preprocess.Interpolation + " interpolation", opts.Preprocess.Interpolation != ""},
+	} {
+		if at := stated.At[s.field]; at != "" && !s.said {
+			m.Stated = append(m.Stated, fmt.Sprintf("%s, as %s says", s.text, at))
+		}
+	}
+	if m.Info.Family == "timm" && stated.At["crop_pct"] == "" && opts.Preprocess.CropPct == 0 {
+		m.Stated = append(m.Stated, fmt.Sprintf("crop_pct %v, timm's", timmCrop))
+	}
+	p = p.With(stated.Preprocess).With(opts.Preprocess)
 	channels := m.Graph.Inputs[0].Type.Shape[1].Size
 	if channels != 3 && len(p.Mean) == 0 && len(p.Std) == 0 {
 		return preprocess.Config{}, nil

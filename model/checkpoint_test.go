@@ -407,7 +407,7 @@ func TestBackbone(t *testing.T) {
 		t.Errorf("outputs %v, taps %v", m.Graph.Outputs, m.Info.Taps)
 	}
 	// Where there are not four stages, nobody knows the strides of a backbone.
-	if _, err := model.Build(stateDict(t, data), model.Options{Features: true}); !errors.Is(err, model.ErrNotRepViT) || !strings.Contains(err.Error(), "found 2 stages") {
+	if _, err := model.Build(stateDict(t, data), model.Options{Features: true}); !errors.Is(err, model.ErrStrides) || !strings.Contains(err.Error(), "found 2 stages") {
 		t.Errorf("two stages: %v", err)
 	}
 	if _, err = model.Build(stateDict(t, data), model.Options{Features: true, Strides: [][2]int{{2, 2}}, Labels: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "found 1 labels, expected none") {

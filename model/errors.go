@@ -15,6 +15,10 @@ var (
 	ErrModule = errors.New("module does not fit a RepViT")
 	// ErrHead: it can't be told which head the logits come from, or it can't be built.
 	ErrHead = errors.New("unclear head")
+	// ErrStrides: strides are needed that nothing says, or those given do not fit.
+	ErrStrides = errors.New("unclear strides")
+	// ErrTaps: the network has not the blocks whose outputs are asked for.
+	ErrTaps = errors.New("unusable taps")
 )
 
 // KeyError says which key of a state dict is missing, misshaped or unexpected. It wraps

@@ -36,7 +36,7 @@ func (t Taps) String() string {
 // taps decides which blocks are outputs.
 func (b *builder) taps(l *layout) (Taps, error) {
 	if n := len(b.info.Stages); n != 4 && b.opts.Strides == nil && !b.whole() {
-		return Taps{}, fmt.Errorf("%w: found %d stages, where every published RepViT has 4: the strides of such a backbone are not in the file; say what they are, one for each of its %d downsamplings", ErrNotRepViT, n, n-1)
+		return Taps{}, fmt.Errorf("%w: found %d stages, where every published RepViT has 4: the strides of such a backbone are not in the file; say what they are, one for each of its %d downsamplings", ErrStrides, n, n-1)
 	}
 	t := b.opts.Taps
 	switch {
@@ -63,7 +63,7 @@ func (b *builder) taps(l *layout) (Taps, error) {
 	}
 	for i, n := range t.Blocks {
 		if n < 0 || n > len(l.blocks) || i > 0 && n <= t.Blocks[i-1] {
-			return Taps{}, fmt.Errorf("found taps %v (%s), expected rising block numbers from 0 (the stem) to %d", t.Blocks, t.Rule, len(l.blocks))
+			return Taps{}, fmt.Errorf("%w: found %v (%s), expected rising block numbers from 0 (the stem) to %d", ErrTaps, t.Blocks, t.Rule, len(l.blocks))
 		}
 	}
 	t.Blocks = slices.Clone(t.Blocks)
@@ -122,11 +122,11 @@ func (b *builder) planStrides(l *layout) error {
 	case len(given) == n+2:
 		copy(l.strides, given)
 	default:
-		return fmt.Errorf("found %d strides, expected %d, one for each downsampling, or %d with those of the stem's two convolutions", len(given), n, n+2)
+		return fmt.Errorf("%w: found %d, expected %d, one for each downsampling, or %d with those of the stem's two convolutions", ErrStrides, len(given), n, n+2)
 	}
 	for _, s := range given {
 		if s[0] < 1 || s[1] < 1 || s[0] > maxStride || s[1] > maxStride {
-			return fmt.Errorf("found a stride of %d×%d, expected 1 to %d", s[0], s[1], maxStride)
+			return fmt.Errorf("%w: found %d×%d, expected 1 to %d", ErrStrides, s[0], s[1], maxStride)
 		}
 	}
 	return nil

@@ -22,20 +22,41 @@ func (f *folderFile) place() string          { return "file " + oneLine(f.name) 
 func (f *folderFile) size() int              { return len(f.data) }
 func (f *folderFile) bytes() ([]byte, error) { return f.data, nil }
 
+// IsFolder reports whether a folder is one that a checkpoint was unpacked into: it holds
+// data.pkl.
+func IsFolder(path string) bool {
+	_, err := unpacked(path)
+	return err == nil
+}
+
+// unpacked returns the folder with data.pkl: the one given, or the only one in it.
+func unpacked(path string) (string, error) {
+	if info, err := os.Stat(filepath.Join(path, "data.pkl")); err == nil && info.Mode().IsRegular() {
+		return path, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return "", err
+	}
+	if len(entries) == 1 && entries[0].IsDir() {
+		dir := filepath.Join(path, entries[0].Name())
+		if info, err := os.Stat(filepath.Join(dir, "data.pkl")); err == nil && info.Mode().IsRegular() {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("%w: a folder without data.pkl, expected a checkpoint, or the folder that one was unpacked into", ErrUnsupported)
+}
+
 // openFolder decodes a folder that a checkpoint's zip archive was unpacked into: the folder
 // with data.pkl, or the one around it.
 func openFolder(path string) (*File, error) {
-	dir := path
-	if _, err := os.Stat(filepath.Join(dir, "data.pkl")); err != nil {
-		found, err := filepath.Glob(filepath.Join(globEscape(dir), "*", "data.pkl"))
-		if err != nil || len(found) != 1 {
-			return nil, fmt.Errorf("%s: %w: a folder with %d files */data.pkl, expected a checkpoint, or the folder that one was unpacked into", path, ErrUnsupported, len(found))
-		}
-		dir = filepath.Dir(found[0])
+	dir, err := unpacked(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	f := &File{name: path, Format: "folder"}
 	files := map[string]*folderFile{}
-	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -66,16 +87,4 @@ func openFolder(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
-}
-
-// globEscape makes a path match itself only.
-func globEscape(path string) string {
-	out := make([]rune, 0, len(path))
-	for _, r := range path {
-		if (r == '*' || r == '?' || r == '[' || r == '\\') && filepath.Separator != '\\' {
-			out = append(out, '\\')
-		}
-		out = append(out, r)
-	}
-	return string(out)
 }

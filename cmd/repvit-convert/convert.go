@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/repvit-go/repvit/graph"
@@ -21,6 +22,7 @@ import (
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/reparam"
 )
@@ -34,6 +36,12 @@ type result struct {
 	Distilled  bool         `json:"distilled"`
 	Parameters int64        `json:"parameters"`
 	MACs       int64        `json:"macs"`
+	Head       string       `json:"head,omitempty"`       // where the logits come from, where it is not the network's own head
+	Taps       *model.Taps  `json:"taps,omitempty"`       // blocks whose outputs are the feature maps
+	StateDict  string       `json:"state_dict,omitempty"` // where in the file the weights are; empty for the file itself
+	Warnings   []string     `json:"warnings,omitempty"`
+	Notes      []string     `json:"notes,omitempty"`   // what was assumed or taken from the file
+	Skipped    []string     `json:"skipped,omitempty"` // objects beside the weights
 	Ignored    []string     `json:"ignored,omitempty"`
 	Check      *check       `json:"check,omitempty"`
 	Quant      *quantResult `json:"quant,omitempty"`
@@ -61,7 +69,11 @@ type quantResult struct {
 
 // convertAll converts every checkpoint; one that fails does not stop the others.
 func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr io.Writer) error {
-	checkpoints, err := expand(args)
+	checkpoints, err := expand(args, func(text string) {
+		if !cfg.quiet {
+			fmt.Fprintln(stderr, "repvit-convert: "+text)
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -85,6 +97,9 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 			continue
 		}
 		results = append(results, r)
+		for _, warning := range r.Warnings {
+			fmt.Fprintf(stderr, "repvit-convert: %s: warning: %s\n", printable.Line(path), printable.Line(warning))
+		}
 		if !cfg.quiet && !cfg.json {
 			r.print(stderr)
 		}
@@ -114,12 +129,13 @@ func printResults(w io.Writer, checkpoints int, results []*result, failures []er
 	return cli.PrintJSON(w, map[string]any{"results": slices.Concat([]*result{}, results), "failures": texts})
 }
 
-// expand replaces folders by the checkpoints that stand in them.
-func expand(args []string) ([]string, error) {
+// expand replaces folders by the checkpoints that stand in them, and says what it passes over.
+// A folder that one checkpoint was unpacked into stands for itself.
+func expand(args []string, said func(string)) ([]string, error) {
 	var out []string
 	for _, a := range args {
 		info, err := os.Stat(a)
-		if err != nil || !info.IsDir() {
+		if err != nil || !info.IsDir() || pytorch.IsFolder(a) {
 			out = append(out, a)
 			continue
 		}
@@ -128,13 +144,26 @@ func expand(args []string) ([]string, error) {
 			return nil, err
 		}
 		n := len(out)
+		var passed []string
 		for _, e := range entries {
-			if !e.IsDir() && isCheckpointName(e.Name()) {
+			switch {
+			case e.IsDir():
+			case isCheckpointName(e.Name()):
 				out = append(out, filepath.Join(a, e.Name()))
+			default:
+				passed = append(passed, printable.Line(e.Name()))
 			}
 		}
 		if len(out) == n {
-			return nil, fmt.Errorf("%s: found no checkpoints in the folder, expected files ending in .pth, .pt or .safetensors", a)
+			return nil, fmt.Errorf("%s: found no checkpoints in the folder, expected files ending in %s", a, strings.Join(checkpointExtensions, ", "))
+		}
+		if len(passed) > 0 {
+			const most = 8
+			more := ""
+			if len(passed) > most {
+				more = fmt.Sprintf(" and %d more", len(passed)-most)
+			}
+			said(fmt.Sprintf("%s: passing over %s%s: not named like checkpoints", a, strings.Join(passed[:min(most, len(passed))], ", "), more))
 		}
 	}
 	return out, nil
@@ -147,11 +176,14 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	in, err := load.Open(path, load.Options{Weights: cfg.weights, Model: cfg.modelOptions(labels)})
+	in, err := load.Open(path, load.Options{Weights: cfg.weights, Model: func(s model.Stated) model.Options { return cfg.modelOptions(labels, s) }})
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
+	if cfg, err = cfg.of(in); err != nil {
+		return nil, err
+	}
 	target := cfg.outputFor(path)
 	format, err := cfg.formatOf(target)
 	if err != nil {
@@ -159,6 +191,8 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	}
 	r := &result{Input: path}
 	training := in.Graph
+	r.assumed(in, cfg)
+	in.Sign(cli.Version())
 	deploy := training
 	if cfg.fuse {
 		deploy = reparam.Fuse(training)
@@ -169,6 +203,7 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 		if g, err = quantize(ctx, cfg, training, deploy, r, stderr); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		g.Metadata[model.MetaQuantization] = r.Quant.Scheme
 	case cfg.half:
 		g = quant.Half(deploy)
 	}
@@ -201,6 +236,32 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 	}
 	r.Seconds = time.Since(start).Seconds()
 	return r, nil
+}
+
+// assumed says what was taken from the file by a rule, or for lack of a statement.
+func (r *result) assumed(in *load.File, cfg *config) {
+	if in.Model == nil {
+		return
+	}
+	m := in.Model
+	r.Warnings, r.Notes, r.Head = slices.Clone(m.Warnings), slices.Clone(m.Notes), m.Info.Head
+	if m.Info.Taps.Rule != "" {
+		r.Taps = &m.Info.Taps
+		r.Notes = append(r.Notes, fmt.Sprintf("feature maps are the outputs of blocks %s (%s)", strings.Trim(fmt.Sprint(m.Info.Taps.Blocks), "[]"), m.Info.Taps.Rule))
+	}
+	if r.StateDict = in.State.Name(); r.StateDict != "" {
+		r.Notes = append(r.Notes, fmt.Sprintf("weights under %q", r.StateDict))
+	}
+	if !in.State.Averaged() {
+		for _, s := range in.Checkpoint.StateDicts() {
+			if s.Averaged() {
+				r.Notes = append(r.Notes, fmt.Sprintf("averaged weights are in the file as well, under %q; --ema takes them", s.Name()))
+				break
+			}
+		}
+	}
+	r.Notes = append(r.Notes, m.Stated...)
+	r.Skipped = in.Checkpoint.Skipped()
 }
 
 func (r *result) describe(in *load.File, deploy *graph.Graph, cfg *config) error {
@@ -261,8 +322,18 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // print writes the human summary.
 func (r *result) print(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s, %s form, %d classes, %.2f M parameters, %.3f GMACs\n", r.Input, r.Variant, r.Generation, r.Classes,
+	what := fmt.Sprintf("%d classes", r.Classes)
+	if r.Classes == 0 {
+		what = "no classes"
+	}
+	fmt.Fprintf(w, "%s: %s, %s form, %s, %.2f M parameters, %.3f GMACs\n", printable.Line(r.Input), r.Variant, r.Generation, what,
 		float64(r.Parameters)/1e6, float64(r.MACs)/1e9)
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "  %s\n", printable.Line(n))
+	}
+	if len(r.Skipped) > 0 {
+		fmt.Fprintf(w, "  skipped, not run: %s\n", printable.Line(strings.Join(r.Skipped, ", ")))
+	}
 	if len(r.Ignored) > 0 {
 		fmt.Fprintf(w, "  ignored %d keys outside the network, the first is %q\n", len(r.Ignored), r.Ignored[0])
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -9,6 +11,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/onnx"
@@ -24,6 +27,12 @@ type config struct {
 	height, width             int // 0 for any
 	batch                     int // 0 for any
 	features, half, softmax   bool
+	embedding, ignoreHead     bool
+	bnEpsilon                 float64
+	strides                   [][2]int
+	taps                      model.Taps
+	sized                     bool     // --size was given
+	checkpointOnly            []string // flags that were given and mean something for checkpoints only
 	weights                   pytorch.Options
 	labels                    string
 	quant                     bool
@@ -32,7 +41,7 @@ type config struct {
 	keepFloat                 int
 	calib                     string
 	calibSamples              int
-	images                    preprocess.Config // how they become inputs; size aside
+	images                    preprocess.Config // how they become inputs, as far as flags say
 	fuse, check               bool
 	threads                   int
 	json, quiet               bool
@@ -83,13 +92,18 @@ func newApp() *urfave.App {
 			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
 			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: onnx or native"},
 			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
-			&urfave.StringFlag{Name: "size", Value: "224", DefaultText: "224", Usage: "input resolution `N`, HxW or dynamic"},
+			&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
 			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
 			&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
+			&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
+			&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
+			&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
+			&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
+			&urfave.StringFlag{Name: "strides", DefaultText: "2", Usage: "`LIST` of the downsamplings' strides, N or HxW each: 2,2x1,2"},
 			&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
 			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
-			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema)"},
-			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file, for files that hold several"},
+			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema and the like)"},
+			&urfave.StringFlag{Name: "key", Usage: "`NAME` of the state dict, or prefix of names, in files that hold several"},
 			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 			&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
 			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
@@ -97,7 +111,7 @@ func newApp() *urfave.App {
 			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
 			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
-			&urfave.Float64Flag{Name: "crop-pct", Value: 0.875, Usage: "preprocessing: resize short side to int(size/`F`), crop"},
+			&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
 		}, append(cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
 			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
 			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
@@ -133,10 +147,24 @@ func parse(c *urfave.Context) (*config, error) {
 		calib: c.String("calib"), calibSamples: c.Int("calib-samples"),
 		fuse: !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
 		report: c.String("report"), inputs: cli.Inputs(c),
+		embedding: c.Bool("embedding"), ignoreHead: c.Bool("ignore-head"), bnEpsilon: c.Float64("bn-eps"), sized: c.IsSet("size"),
 	}
 	var err error
-	if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
+	if cfg.sized {
+		if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.strides, err = parseStrides(c.String("strides")); err != nil {
 		return nil, err
+	}
+	if cfg.taps, err = parseTaps(c.String("taps")); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"size", "batch", "features", "taps", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
+		if c.IsSet(name) {
+			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
+		}
 	}
 	if cfg.scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
 		return nil, cli.Usagef("--int8-scope: %w", err)
@@ -161,13 +189,13 @@ func parse(c *urfave.Context) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.images = preprocess.ImageNet(224, 224, c.Float64("crop-pct"))
-	if err := cfg.images.Validate(); err != nil {
-		return nil, cli.Usagef("--crop-pct %v: %w", cfg.images.CropPct, err)
+	said.Height, said.Width, said.CropPct = cfg.height, cfg.width, c.Float64("crop-pct")
+	if c.IsSet("crop-pct") {
+		if err := preprocess.ImageNet(224, 224, said.CropPct).Validate(); err != nil {
+			return nil, cli.Usagef("--crop-pct %v: %w", said.CropPct, err)
+		}
 	}
-	cfg.images.Mean, cfg.images.Std = nil, nil // ImageNet's are for three channels
-	cfg.images = cfg.images.With(said)
-	cfg.images.Height, cfg.images.Width = cfg.resolution()
+	cfg.images = said
 	if err := cfg.validate(c); err != nil {
 		return nil, err
 	}
@@ -220,6 +248,12 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--quant excludes --half and --no-fuse")
 	case cfg.features && set("softmax", "labels") != "":
 		return cli.Usagef("--features has no classes for --%s", set("softmax", "labels"))
+	case cfg.embedding && set("features", "softmax", "labels") != "":
+		return cli.Usagef("--embedding excludes --%s", set("features", "softmax", "labels"))
+	case c.IsSet("taps") && cfg.embedding:
+		return cli.Usagef("--taps needs --features")
+	case c.IsSet("bn-eps") && !(cfg.bnEpsilon > 0 && cfg.bnEpsilon < 1):
+		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", cfg.bnEpsilon)
 	case cfg.weights.EMA && cfg.weights.Key != "":
 		return cli.Usagef("--ema and --key exclude each other")
 	}
@@ -260,32 +294,103 @@ func (cfg *config) outputFor(checkpoint string) string {
 	if cfg.format == formatNative {
 		ext = ".safetensors"
 	}
-	path := strings.TrimSuffix(checkpoint, filepath.Ext(checkpoint)) + ext
+	path := baseName(checkpoint) + ext
 	if cfg.outputDir != "" {
 		path = filepath.Join(cfg.outputDir, filepath.Base(path))
 	}
 	return path
 }
 
-// modelOptions are what the graph takes and gives.
-func (cfg *config) modelOptions(labels []string) model.Options {
-	return model.Options{Batch: cfg.batch, Height: cfg.height, Width: cfg.width, Features: cfg.features, Softmax: cfg.softmax,
-		Labels: labels, Preprocess: cfg.images}
+// parseStrides reads "2,2x1,2": rows first.
+func parseStrides(text string) (list [][2]int, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		h, w, two := strings.Cut(strings.TrimSpace(word), "x")
+		if !two {
+			w = h
+		}
+		rows, err1 := strconv.Atoi(h)
+		columns, err2 := strconv.Atoi(w)
+		if err1 != nil || err2 != nil || rows < 1 || columns < 1 {
+			return nil, cli.Usagef("--strides %q: found %q, expected N or ROWSxCOLUMNS for each downsampling, separated by commas", text, word)
+		}
+		list = append(list, [2]int{rows, columns})
+	}
+	return list, nil
+}
+
+// parseTaps reads the name of a rule or block numbers.
+func parseTaps(text string) (t model.Taps, err error) {
+	switch text {
+	case "":
+		return t, nil
+	case model.TapEnds, model.TapTimm:
+		return model.Taps{Rule: text}, nil
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 0 || len(t.Blocks) > 0 && n <= t.Blocks[len(t.Blocks)-1] {
+			return t, cli.Usagef("--taps %q: expected %s, %s or rising block numbers separated by commas", text, model.TapEnds, model.TapTimm)
+		}
+		t.Blocks = append(t.Blocks, n)
+	}
+	return t, nil
+}
+
+// modelOptions are what the graph takes and gives, for a checkpoint that states what is given.
+func (cfg *config) modelOptions(labels []string, stated model.Stated) model.Options {
+	o := model.Options{Batch: cfg.batch, Height: cfg.height, Width: cfg.width, Features: cfg.features, Embedding: cfg.embedding, Softmax: cfg.softmax,
+		Labels: labels, Preprocess: cfg.images, BNEpsilon: cfg.bnEpsilon, Strides: cfg.strides, Taps: cfg.taps, IgnoreHead: cfg.ignoreHead}
+	if !cfg.sized {
+		o.Height, o.Width = cmp.Or(stated.Preprocess.Height, 224), cmp.Or(stated.Preprocess.Width, 224)
+	}
+	return o
+}
+
+// of returns the configuration for a file that is open: sizes and preprocessing as they are
+// in it.
+func (cfg *config) of(in *load.File) (*config, error) {
+	if in.Kind != load.Checkpoint && len(cfg.checkpointOnly) > 0 {
+		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", in.Path, strings.Join(cfg.checkpointOnly, ", "))
+	}
+	if in.Model != nil && (cfg.taps.Rule != "" || cfg.taps.Blocks != nil) && in.Model.Info.Taps.Rule == "" {
+		return nil, fmt.Errorf("%s: --taps says which feature maps are given, and the output is logits; add --features", in.Path)
+	}
+	job := *cfg
+	var err error
+	if job.images, err = in.Preprocess(); err != nil {
+		return nil, err
+	}
+	job.height, job.width = job.images.Height, job.images.Width
+	return &job, nil
 }
 
 // resolution is the input size that checks and calibration use.
-func (cfg *config) resolution() (height, width int) {
-	if cfg.height == 0 {
-		return 224, 224
-	}
-	return cfg.height, cfg.width
-}
+func (cfg *config) resolution() (height, width int) { return cfg.height, cfg.width }
 
 // checkpointExtensions are what a folder is searched for.
-var checkpointExtensions = []string{".pth", ".pt", ".safetensors"}
+var checkpointExtensions = []string{".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".tar"}
 
+// isCheckpointName reports whether a file in a folder is a checkpoint by its name; of .tar
+// only what ends in .pth.tar or .pt.tar, as old training scripts called them.
 func isCheckpointName(name string) bool {
-	return slices.Contains(checkpointExtensions, extension(name))
+	ext := extension(name)
+	if ext == ".tar" {
+		inner := extension(strings.TrimSuffix(name, filepath.Ext(name)))
+		return inner == ".pth" || inner == ".pt"
+	}
+	return slices.Contains(checkpointExtensions, ext)
+}
+
+// baseName is a checkpoint's name without its extension.
+func baseName(path string) string {
+	path = strings.TrimRight(path, string(filepath.Separator))
+	if isCheckpointName(filepath.Base(path)) && extension(path) == ".tar" {
+		path = strings.TrimSuffix(path, filepath.Ext(path))
+	}
+	return strings.TrimSuffix(path, filepath.Ext(path))
 }
 
 // outputs are the files that the conversions of the checkpoints write.

@@ -48,19 +48,9 @@ func (n *network) Close() {
 
 // preprocessing is what the flags say, else what the model says, else ImageNet's.
 func (n *network) preprocessing(cfg *config) (preprocess.Config, error) {
-	p := preprocess.ImageNet(224, 224, 0.875)
-	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
-	if text, ok := n.Graph.Metadata[model.MetaPreprocess]; ok {
-		var stored preprocess.Config
-		if err := json.Unmarshal([]byte(text), &stored); err != nil {
-			return p, fmt.Errorf("%s: metadata %s: %w", n.Path, model.MetaPreprocess, err)
-		}
-		if stored.Validate() == nil { // a checkpoint says nothing
-			p = stored
-		}
-	}
-	if in := n.Graph.Inputs[0].Type.Shape; len(in) == 4 && in[2].Known() && in[3].Known() {
-		p.Height, p.Width = in[2].Size, in[3].Size
+	p, err := n.File.Preprocess()
+	if err != nil {
+		return p, err
 	}
 	return p.With(cfg.preprocess), nil
 }

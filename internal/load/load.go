@@ -4,15 +4,21 @@ package load
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
@@ -25,8 +31,10 @@ const (
 
 // Options say how a checkpoint is read; other files need none.
 type Options struct {
-	Weights pytorch.Options // which state dict
-	Model   model.Options   // what the graph takes and gives
+	Weights pytorch.Options // which state dict; Networks aside
+	// Model says what the graph takes and gives, given what the checkpoint states beside its
+	// tensors; nil for what it states.
+	Model func(model.Stated) model.Options
 }
 
 // File is an open network. The graph's weights may be views of the mapped file, so it is
@@ -36,7 +44,7 @@ type File struct {
 	Kind  string // one of the constants
 	Size  int64  // bytes
 	Graph *graph.Graph
-	Data  []byte // the file's content
+	Data  []byte // the file's content; nil of a folder
 
 	Checkpoint *pytorch.File      // of a checkpoint
 	State      *pytorch.StateDict // of a checkpoint
@@ -46,19 +54,26 @@ type File struct {
 	m *mmap.Map
 }
 
-// Open maps and decodes a file. The error names the file.
+// Open maps and decodes a file, or a folder that a checkpoint was unpacked into. The error
+// names the file.
 func Open(path string, opts Options) (*File, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
+	f := &File{Path: path}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		f.Checkpoint, err = pytorch.Open(path)
+		if err != nil {
+			return nil, err
+		}
+	} else if f.m, err = mmap.Open(path); err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
+	} else {
+		f.Data, f.Size = f.m.Data, int64(len(f.m.Data))
 	}
-	f := &File{Path: path, Size: int64(len(m.Data)), Data: m.Data, m: m}
 	if err := f.decode(opts); err != nil {
-		m.Close()
+		f.Close()
 		return nil, err
 	}
 	return f, nil
@@ -69,35 +84,106 @@ var onnxStart = []byte{0x08}
 
 func (f *File) decode(opts Options) (err error) {
 	switch {
-	case native.Is(f.Data):
+	case f.Checkpoint == nil && native.Is(f.Data):
 		f.Kind = Native
 		f.Graph, err = native.Decode(f.Data)
-	case bytes.HasPrefix(f.Data, onnxStart):
+	case f.Checkpoint == nil && bytes.HasPrefix(f.Data, onnxStart):
 		f.Kind = ONNX
 		if f.ONNX, err = onnx.Decode(f.Data); err == nil {
 			f.Graph = f.ONNX.Graph
 		}
 	default:
 		f.Kind = Checkpoint
-		// These two name the file themselves.
-		if f.Checkpoint, err = pytorch.Decode(f.Path, f.Data); err != nil {
-			return err
+		if f.Checkpoint == nil {
+			// It names the file itself.
+			if f.Checkpoint, err = pytorch.Decode(f.Path, f.Data); err != nil {
+				return err
+			}
 		}
+		opts.Weights.Networks = model.Networks
 		if f.State, err = f.Checkpoint.StateDict(opts.Weights); err != nil {
-			return err
+			return hint(err)
 		}
-		if f.Model, err = model.Build(f.State, opts.Model); err == nil {
+		stated := model.StatedBy(f.Checkpoint)
+		var o model.Options
+		if opts.Model != nil {
+			o = opts.Model(stated)
+		}
+		o.Stated = stated
+		if f.Model, err = model.Build(f.State, o); err == nil {
 			f.Graph = f.Model.Graph
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+		return fmt.Errorf("%s: %w", f.Path, hint(err))
 	}
 	return nil
 }
 
+// hint adds the flag that helps to an error of a library, which knows none.
+func hint(err error) error {
+	for _, h := range []struct {
+		is   error
+		text string
+	}{
+		{pytorch.ErrAmbiguous, "--key NAME"},
+		{model.ErrStrides, "--strides"},
+		{model.ErrTaps, "--taps"},
+		{model.ErrHead, "--ignore-head, --embedding or --features"},
+	} {
+		if errors.Is(err, h.is) {
+			return fmt.Errorf("%w (%s)", err, h.text)
+		}
+	}
+	return err
+}
+
+// Preprocess returns how images become the network's input: what the file says, else
+// ImageNet's. Mean and Std are empty where nothing says them for other than three channels. The
+// size is what the network fixes.
+func (f *File) Preprocess() (preprocess.Config, error) {
+	p := preprocess.ImageNet(224, 224, 0.875)
+	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
+	if text, ok := f.Graph.Metadata[model.MetaPreprocess]; ok {
+		p = preprocess.Config{}
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			return p, fmt.Errorf("%s: metadata %s: %w", f.Path, model.MetaPreprocess, err)
+		}
+		if err := p.Validate(); err != nil {
+			return p, fmt.Errorf("%s: metadata %s: %w", f.Path, model.MetaPreprocess, err)
+		}
+	}
+	if in := f.Graph.Inputs[0].Type.Shape; len(in) == 4 && in[2].Known() && in[3].Known() {
+		p.Height, p.Width = in[2].Size, in[3].Size
+	}
+	return p, nil
+}
+
+// Sign puts into a checkpoint's graph where it comes from, for the file that is made of it:
+// the checkpoint's name and SHA-256, the state dict, and the converter's version.
+func (f *File) Sign(version string) {
+	if f.Kind != Checkpoint {
+		return
+	}
+	meta := f.Graph.Metadata
+	meta[model.MetaSource] = filepath.Base(f.Path)
+	if f.Data != nil {
+		sum := sha256.Sum256(f.Data)
+		meta[model.MetaSourceSHA256] = hex.EncodeToString(sum[:])
+	}
+	if name := f.State.Name(); name != "" {
+		meta[model.MetaStateDict] = name
+	}
+	meta[model.MetaVersion] = version
+}
+
 // Close releases the file. The graph must not be used afterwards.
-func (f *File) Close() error { return f.m.Close() }
+func (f *File) Close() error {
+	if f.m == nil {
+		return f.Checkpoint.Close()
+	}
+	return f.m.Close()
+}
 
 // InputShape returns the shape of an input for the graph: what it declares, and the sizes
 // given where it leaves them open.
