@@ -14,9 +14,9 @@ import (
 // holds without them is said in the help.
 func PreprocessFlags(mean, std, interpolation string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "mean", DefaultText: mean, Usage: "of each channel in 0..1, subtracted: `X` or one a channel, separated by commas"},
-		&cli.StringFlag{Name: "std", DefaultText: std, Usage: "by which the difference is divided: `X` or one a channel"},
-		&cli.StringFlag{Name: "interpolation", DefaultText: interpolation, Usage: "scale images by `METHOD`, as PIL does: " + strings.Join(preprocess.Interpolations(), ", ")},
+		&cli.StringFlag{Name: "mean", DefaultText: mean, Usage: "subtract `X`: one number or X,Y,Z"},
+		&cli.StringFlag{Name: "std", DefaultText: std, Usage: "then divide by `X`: one or X,Y,Z"},
+		&cli.StringFlag{Name: "interpolation", DefaultText: interpolation, Usage: "`METHOD` " + strings.Join(preprocess.Interpolations(), ", ")},
 	}
 }
 
