@@ -46,7 +46,7 @@ Exit status: 0 equal or done, 1 outputs differ or the work failed, 2 wrong usage
 // Flags by topic.
 func engineFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "engine", Value: engineFast, DefaultText: engineFast, Usage: "`ENGINE`: fast (float32) or reference (float64, plain loops)"},
+		&urfave.StringFlag{Name: "engine", Value: engineFast, DefaultText: engineFast, Usage: "`ENGINE`: fast (float32) or reference (plain float64)"},
 		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
 		&urfave.BoolFlag{Name: "ema", Usage: "of a checkpoint, the averaged weights (model_ema)"},
 		&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in a checkpoint that holds several"},
@@ -123,7 +123,7 @@ func newApp() *urfave.App {
 			}, engineFlags(), imageFlags()[:1], commonFlags()), Action: action(bench)},
 			{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: concat([]urfave.Flag{
 				output,
-				&urfave.IntFlag{Name: "channels", Usage: "of the tensor: `N` 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as many as --mean and --std say, else 3"},
+				&urfave.IntFlag{Name: "channels", Usage: "`N`: 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as --mean says, else 3"},
 			}, imageFlags(), commonFlags()), Action: action(preprocessImage)},
 		},
 	}
