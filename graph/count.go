@@ -36,7 +36,7 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 	}
 	var sum int64
 	for _, n := range g.Nodes {
-		sum += min(n.MACs(types), math.MaxInt64-sum)
+		sum = AddCounts(sum, n.MACs(types))
 	}
 	return sum, nil
 }

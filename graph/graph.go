@@ -9,8 +9,10 @@ import (
 
 // Errors that the package's functions wrap.
 var (
-	ErrShape = errors.New("shapes do not fit") // an operator got inputs it does not take
+	ErrShape = errors.New("shapes do not fit") // an operator got inputs that it can't take
 	ErrGraph = errors.New("malformed graph")   // names, order or operands are inconsistent
+	// ErrUnsupported marks what ONNX allows and the operators of this package do not take.
+	ErrUnsupported = errors.New("unsupported")
 )
 
 // Graph is a network.
@@ -151,8 +153,9 @@ func (g *Graph) Prune() {
 
 // Validate checks what every reader of a graph relies on: values have unique non-empty
 // names, weights hold as many bytes as their shape needs, inputs declare a type, each value
-// is produced once and before its use, outputs exist and are distinct, and the shapes fit.
-// The error wraps [ErrGraph] or [ErrShape].
+// is produced once and before its use, inputs and outputs exist, outputs are distinct, the
+// shapes fit, nothing is empty and nothing exceeds the package's limits. The error wraps
+// [ErrGraph], [ErrShape], [ErrUnsupported] or [ErrTooLarge].
 func (g *Graph) Validate() error {
 	_, err := g.Types()
 	return err
@@ -181,8 +184,18 @@ func (g *Graph) wired() error {
 		known[v] = true
 		return nil
 	}
+	switch {
+	case len(g.Nodes) > MaxNodes:
+		return fmt.Errorf("%w: %d nodes, expected at most %d", ErrTooLarge, len(g.Nodes), MaxNodes)
+	case len(g.Outputs) > MaxOutputs:
+		return fmt.Errorf("%w: %d outputs, expected at most %d", ErrTooLarge, len(g.Outputs), MaxOutputs)
+	case len(g.Outputs) == 0:
+		return fmt.Errorf("%w: it has no outputs", ErrGraph)
+	case len(g.Inputs) == 0:
+		return fmt.Errorf("%w: a graph without inputs", ErrUnsupported)
+	}
 	for _, v := range g.Inputs {
-		if v.Type == nil || v.Const != nil {
+		if v.Type == nil || v.Const != nil || !v.Type.DType.Valid() {
 			return fmt.Errorf("%w: input %q declares no type", ErrGraph, v.Name)
 		}
 		if known[v] {
@@ -201,6 +214,9 @@ func (g *Graph) wired() error {
 			case v == nil:
 				return fmt.Errorf("%w: operand %d of %s is missing", ErrGraph, i, n.Name())
 			case v.Const != nil:
+				if known[v] {
+					continue
+				}
 				if err := v.Const.Validate(); err != nil {
 					return fmt.Errorf("weight %q: %w", v.Name, err)
 				}
@@ -218,16 +234,15 @@ func (g *Graph) wired() error {
 			return err
 		}
 	}
-	if len(g.Outputs) == 0 {
-		return fmt.Errorf("%w: it has no outputs", ErrGraph)
-	}
-	for i, v := range g.Outputs {
+	seen := make(map[*Value]bool, len(g.Outputs))
+	for _, v := range g.Outputs {
 		if v == nil || !known[v] {
 			return fmt.Errorf("%w: an output is not produced by any node", ErrGraph)
 		}
-		if slices.Contains(g.Outputs[:i], v) {
+		if seen[v] {
 			return fmt.Errorf("%w: output %q stands twice", ErrGraph, v.Name)
 		}
+		seen[v] = true
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package graph
 
 import (
 	"errors"
-	"math"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +85,14 @@ func TestEdges(t *testing.T) {
 	}
 }
 
+// chain appends n nodes.
+func chain(g *Graph, n int) {
+	x := g.Outputs[0]
+	for i := range n {
+		x = g.Add(fmt.Sprint("chain", i), Relu{}, x)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	if err := small().Validate(); err != nil {
 		t.Fatal(err)
@@ -116,6 +124,26 @@ func TestValidate(t *testing.T) {
 			g.Nodes[0].Inputs[1].Const = &Tensor{DType: Float32, Shape: []int{4, 3, 3, 3}, data: make([]byte, 8)}
 		}, ErrShape, `weight "w": `},
 		{"shapes", func(g *Graph) { g.Nodes[0].Inputs[2] = weight("b") }, ErrShape, "y (Conv): "},
+		{"no inputs", func(g *Graph) { g.Inputs = nil }, ErrUnsupported, "without inputs"},
+		{"an empty input", func(g *Graph) { g.Inputs[0].Type.Shape[2] = Fixed(0) }, ErrUnsupported, `input "x": unsupported: no elements`},
+		{"a negative input", func(g *Graph) { g.Inputs[0].Type.Shape[2] = Fixed(-1) }, ErrShape, `input "x": `},
+		{"a huge axis", func(g *Graph) { g.Inputs[0].Type.Shape[2] = Fixed(1 << 32) }, ErrTooLarge, `input "x": `},
+		{"a huge input", func(g *Graph) { g.Inputs[0].Type.Shape = FixedShape(1<<20, 3, 1<<10, 1) }, ErrTooLarge, `input "x": `},
+		{"overflow", func(g *Graph) { g.Inputs[0].Type.Shape = FixedShape(1<<31-1, 1<<31-1, 4, 1) }, ErrTooLarge, `input "x": `},
+		{"many axes", func(g *Graph) { g.Inputs[0].Type.Shape = make(Shape, 64) }, ErrTooLarge, "64 axes, expected at most 8"},
+		{"no type", func(g *Graph) { g.Inputs[0].Type.DType = 0 }, ErrGraph, "declares no type"},
+		{"an empty weight", func(g *Graph) { g.Nodes[0].Inputs[2] = Weight("b", Float32Tensor([]int{0}, nil)) }, ErrUnsupported, `weight "b": unsupported: no elements in 0`},
+		{"large padding", func(g *Graph) {
+			g.Inputs[0].Type.Shape = FixedShape(1, 3, 4, 4)
+			g.Nodes[0].Op = Conv{Strides: [2]int{1, 1}, Pads: [4]int{1 << 30, 1, 1 << 30, 1}, Group: 1}
+		}, ErrTooLarge, "y (Conv): "},
+		{"many nodes", func(g *Graph) { chain(g, MaxNodes) }, ErrTooLarge, "nodes, expected at most 32768"},
+		{"many outputs", func(g *Graph) {
+			chain(g, MaxOutputs)
+			for _, n := range g.Nodes[3:] {
+				g.Outputs = append(g.Outputs, n.Output)
+			}
+		}, ErrTooLarge, "1025 outputs, expected at most 1024"},
 	} {
 		g := small()
 		c.change(g)
@@ -150,8 +178,8 @@ func TestCounts(t *testing.T) {
 	if _, err := g.MACs(FixedShape(1, 3, 1, 1)); !errors.Is(err, ErrShape) {
 		t.Errorf("an input that does not fit: %v", err)
 	}
-	if macs, err := g.MACs(FixedShape(1<<30, 3, 1<<20, 1<<20)); err != nil || macs != math.MaxInt64 {
-		t.Errorf("%d multiply-accumulates of a huge input, %v", macs, err)
+	if _, err := g.MACs(FixedShape(1<<30, 3, 1<<20, 1<<20)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a huge input: %v", err)
 	}
 	// A weight that two nodes share counts once.
 	before := g.Parameters()

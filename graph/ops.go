@@ -10,7 +10,8 @@ import (
 type Op interface {
 	// Kind returns the operator's ONNX name, "Conv".
 	Kind() string
-	// infer derives the output's type; the error wraps ErrShape.
+	// infer derives the output's type; the error wraps ErrShape where no operator of ONNX
+	// takes the inputs, and ErrUnsupported where this one does not.
 	infer(in []Type) (Type, error)
 }
 
@@ -156,7 +157,7 @@ func arity(in []Type, low, high int, ranks ...int) error {
 		return fmt.Errorf("%w: %d operands, want %d to %d", ErrShape, len(in), low, high)
 	}
 	if len(ranks) != 0 && !slices.Contains(ranks, len(in[0].Shape)) {
-		return fmt.Errorf("%w: operand of shape %v, want rank %v", ErrShape, in[0].Shape, ranks)
+		return fmt.Errorf("%w: operand of shape %v, want rank %v", ErrUnsupported, in[0].Shape, ranks)
 	}
 	return nil
 }
@@ -190,7 +191,10 @@ func (o Conv) infer(in []Type) (Type, error) {
 	}
 	x, w := in[0].Shape, in[1].Shape
 	k, known := w.Ints()
-	if !known || len(k) != 4 || k[0] < 1 || k[1] < 1 || k[2] < 1 || k[3] < 1 {
+	if !known {
+		return Type{}, fmt.Errorf("%w: weight of shape %v, want one that is known", ErrUnsupported, w)
+	}
+	if len(k) != 4 || k[0] < 1 || k[1] < 1 || k[2] < 1 || k[3] < 1 {
 		return Type{}, fmt.Errorf("%w: weight of shape %v, want Cout×Cin/group×Kh×Kw", ErrShape, w)
 	}
 	if o.Group < 1 || k[0]%o.Group != 0 || k[1] > maxAxis/o.Group {
@@ -257,7 +261,7 @@ func unary(in []Type) (Type, error) {
 		return Type{}, err
 	}
 	if !in[0].DType.IsFloat() {
-		return Type{}, fmt.Errorf("%w: operand of %v, want a float", ErrShape, in[0].DType)
+		return Type{}, fmt.Errorf("%w: operand of %v, want a float", ErrUnsupported, in[0].DType)
 	}
 	return in[0], nil
 }
@@ -283,7 +287,7 @@ func broadcast(in []Type) (Type, error) {
 	}
 	a, b := in[0].Shape, in[1].Shape
 	if len(a) != len(b) {
-		return Type{}, fmt.Errorf("%w: operands of shape %v and %v", ErrShape, a, b)
+		return Type{}, fmt.Errorf("%w: operands of shape %v and %v, want equal ranks", ErrUnsupported, a, b)
 	}
 	s := make(Shape, len(a))
 	for i := range a {
@@ -311,8 +315,11 @@ func (Mean) infer(in []Type) (Type, error) {
 		return Type{}, err
 	}
 	for _, t := range in[1:] {
-		if t.DType != in[0].DType || !slices.Equal(t.Shape, in[0].Shape) {
-			return Type{}, fmt.Errorf("%w: operands %v and %v", ErrShape, in[0], t)
+		if _, err := broadcast([]Type{in[0], t}); err != nil {
+			return Type{}, err
+		}
+		if !slices.Equal(t.Shape, in[0].Shape) {
+			return Type{}, fmt.Errorf("%w: operands %v and %v, want equal shapes", ErrUnsupported, in[0], t)
 		}
 	}
 	return in[0], nil
@@ -358,6 +365,9 @@ func (Gemm) infer(in []Type) (Type, error) {
 		return Type{}, fmt.Errorf("%w: input of %v features, weight %v takes %v", ErrShape, x[1], w, w[1])
 	}
 	if len(in) == 3 {
+		if b := in[2].Shape; len(b) != 1 || b[0] == Fixed(1) && w[0] != b[0] {
+			return Type{}, fmt.Errorf("%w: bias of shape %v, want %v elements", ErrUnsupported, b, w[0])
+		}
 		if err := vector("bias", in[2], w[0]); err != nil {
 			return Type{}, err
 		}
@@ -401,7 +411,7 @@ func (o QuantizeLinear) infer(in []Type) (Type, error) {
 		return Type{}, err
 	}
 	if d := in[2].DType; !in[0].DType.IsFloat() || (d != Int8 && d != Uint8) {
-		return Type{}, fmt.Errorf("%w: %v to %v, want a float to int8 or uint8", ErrShape, in[0].DType, d)
+		return Type{}, fmt.Errorf("%w: %v to %v, want a float to int8 or uint8", ErrUnsupported, in[0].DType, d)
 	}
 	return Type{in[2].DType, in[0].Shape}, nil
 }
@@ -417,8 +427,11 @@ func (o DequantizeLinear) infer(in []Type) (Type, error) {
 }
 
 func (o Transpose) infer(in []Type) (Type, error) {
-	if err := arity(in, 1, 1, len(o.Perm)); err != nil {
+	if err := arity(in, 1, 1); err != nil {
 		return Type{}, err
+	}
+	if len(in[0].Shape) != len(o.Perm) {
+		return Type{}, fmt.Errorf("%w: operand of shape %v, permutation %v", ErrShape, in[0].Shape, o.Perm)
 	}
 	s := make(Shape, len(o.Perm))
 	seen := make([]bool, len(o.Perm))
@@ -441,7 +454,7 @@ func (MatMul) infer(in []Type) (Type, error) {
 	}
 	x, w := in[0].Shape, in[1].Shape
 	if len(w) != 2 {
-		return Type{}, fmt.Errorf("%w: weight of shape %v, want K×M", ErrShape, w)
+		return Type{}, fmt.Errorf("%w: weight of shape %v, want K×M", ErrUnsupported, w)
 	}
 	last := len(x) - 1
 	if _, ok := unify(x[last], w[0]); !ok {

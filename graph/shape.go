@@ -82,8 +82,9 @@ type Type struct {
 func (t Type) String() string { return t.DType.String() + " " + t.Shape.String() }
 
 // Infer derives the type of every value from the types that the inputs declare, or from
-// the shapes given instead, one for each input. The error names the node and wraps
-// [ErrShape].
+// the shapes given instead, one for each input. No value is empty or has more axes or
+// elements than the package's limits. The error names the node and wraps [ErrShape],
+// [ErrUnsupported] or [ErrTooLarge].
 func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
 	if len(inputs) != 0 && len(inputs) != len(g.Inputs) {
 		return nil, fmt.Errorf("%w: %d shapes for %d inputs", ErrShape, len(inputs), len(g.Inputs))
@@ -97,6 +98,9 @@ func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
 			}
 			t.Shape = inputs[i]
 		}
+		if err := t.checkSizes(); err != nil {
+			return nil, fmt.Errorf("input %q: %w", v.Name, err)
+		}
 		types[v] = t
 	}
 	var in []Type
@@ -109,11 +113,17 @@ func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
 					return nil, fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
 				}
 				t = Type{v.Const.DType, FixedShape(v.Const.Shape...)}
+				if err := t.checkSizes(); err != nil {
+					return nil, fmt.Errorf("weight %q: %w", v.Name, err)
+				}
 				types[v] = t
 			}
 			in = append(in, t)
 		}
 		out, err := n.Op.infer(in)
+		if err == nil {
+			err = out.checkSizes()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
 		}

@@ -71,6 +71,7 @@
 // # Errors
 //
 // Errors wrap [graph.ErrShape], [graph.ErrGraph], [ErrUnsupported], [ErrClosed] or the
-// context's error. A panic in a kernel would be a defect of this package; it costs the run
+// context's error, or [graph.ErrTooLarge] where a network or an input needs more memory or
+// work than [Options] allow. A panic would be a defect of this package; it costs the call
 // an error that wraps [ErrPanic], and the session goes on.
 package infer

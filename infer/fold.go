@@ -13,7 +13,7 @@ import (
 // Conversions are evaluated here, exactly as their operators are defined; whatever else
 // there may be is run by the engine itself. Weights in the sense of [dequantizedLater] have
 // no elements yet.
-func fold(g *graph.Graph, set *kernel.Float32) (*graph.Graph, error) {
+func fold(g *graph.Graph, w *weights) (*graph.Graph, error) {
 	constant := map[*graph.Value]bool{}
 	found := false
 	for _, n := range g.Nodes {
@@ -35,6 +35,7 @@ func fold(g *graph.Graph, set *kernel.Float32) (*graph.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	outputs, account := outputs(g), w.budget.Folding()
 	for _, n := range g.Nodes {
 		all := true
 		for i, v := range n.Inputs {
@@ -43,15 +44,18 @@ func fold(g *graph.Graph, set *kernel.Float32) (*graph.Graph, error) {
 			}
 			all = all && n.Inputs[i].Const != nil
 		}
-		if !all || g.IsOutput(n.Output) {
+		if !all || outputs[n.Output] {
 			kept = append(kept, n)
 			continue
+		}
+		if err := account.Add(n, types); err != nil {
+			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
 		}
 		if later[n.Name()] {
 			values[n.Output] = graph.Weight(n.Name(), &graph.Tensor{DType: types[n.Output].DType, Shape: n.Inputs[0].Const.Shape})
 			continue
 		}
-		t, err := evaluate(n, types[n.Output], set)
+		t, err := evaluate(n, types[n.Output], w.set)
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
 		}

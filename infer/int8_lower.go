@@ -22,6 +22,8 @@ type integers struct {
 	products map[*graph.Node]*product8
 	made     map[*graph.Value]bool // results of operators so far
 	hoisted  []operator            // to be run before the one that is being made
+	bytes    map[*graph.Value]bool // values that lie in memory as uint8
+	copied   int                   // bytes of weights in another order
 }
 
 // hoist returns the operators that must run before the one just made.
@@ -31,27 +33,43 @@ func (i *integers) hoist() []operator {
 	return h
 }
 
-func (i *integers) init(g *graph.Graph) {
+// init looks at the graph that is lowered and at the one it was folded from.
+func (i *integers) init(l *lowering, original *graph.Graph) {
 	i.origin, i.products = map[string]*graph.Node{}, map[*graph.Node]*product8{}
-	i.made = map[*graph.Value]bool{}
-	for _, n := range g.Nodes {
+	i.made, i.bytes = map[*graph.Value]bool{}, map[*graph.Value]bool{}
+	for _, n := range original.Nodes {
 		if isWeight(n) {
 			i.origin[n.Name()] = n
+		}
+	}
+	for _, n := range l.g.Nodes {
+		if len(l.types[n.Output].Shape) < 2 {
+			continue
+		}
+		switch op := n.Op.(type) {
+		case graph.QuantizeLinear:
+			_, i.bytes[n.Output] = quantizationOf(n)
+		case graph.Transpose:
+			i.bytes[n.Output] = isView(op.Perm) && i.bytes[n.Inputs[0]]
 		}
 	}
 }
 
 // prune drops conversions, and views of them, that nothing reads.
 func (p *program) prune() {
-	for i := len(p.ops) - 1; i >= 0; i-- {
-		switch p.ops[i].(type) {
+	kept := make([]operator, 0, len(p.ops))
+	for _, o := range slices.Backward(p.ops) {
+		switch o.(type) {
 		case *quantize8Op, *dequantize8Op, *transposeOp, *flattenOp:
-			if b := p.ops[i].base(); p.uses[b.out] == 0 {
+			if b := o.base(); p.uses[b.out] == 0 {
 				p.uses[b.in[0]]--
-				p.ops = slices.Delete(p.ops, i, i+1)
+				continue
 			}
 		}
+		kept = append(kept, o)
 	}
+	slices.Reverse(kept)
+	p.ops = kept
 }
 
 // isa names the instruction set of the kernels that do most of the work.
@@ -74,20 +92,7 @@ func (l *lowering) producer(v *graph.Value) *graph.Node {
 }
 
 // quantized reports whether v lies in memory as uint8.
-func (l *lowering) quantized(v *graph.Value) bool {
-	n := l.producer(v)
-	if n == nil || len(l.types[v].Shape) < 2 {
-		return false
-	}
-	switch op := n.Op.(type) {
-	case graph.QuantizeLinear:
-		_, ok := quantizationOf(n)
-		return ok
-	case graph.Transpose:
-		return isView(op.Perm) && l.quantized(n.Inputs[0])
-	}
-	return false
-}
+func (l *lowering) quantized(v *graph.Value) bool { return l.integers.bytes[v] }
 
 // isView reports whether a permutation of four axes leaves the elements in memory where
 // they are: N×C×H×W in channels-last order is N×H×W×C in rows.

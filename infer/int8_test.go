@@ -294,7 +294,7 @@ func TestSameIntegers8(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s.model.weights = newWeights(set, set8)
+				s.model.weights = newWeights(set, set8, graph.NewBudget(g, 0))
 				if s.model.program, err = lower(g, s.model.weights, true, threads); err != nil {
 					t.Fatal(err)
 				}

@@ -185,6 +185,7 @@ func (l *lowering) newProduct(n *graph.Node) *product8 {
 	if !ok || len(w.scale) > 1 && w.axis != axis || !p.take(w.t) {
 		return nil
 	}
+	l.integers.copied += len(p.w) + 32*p.n // of which the result has as many
 	if p.q, p.in, p.layout, ok = l.operand(n.Inputs[0], p.layout, p.shape == pointwise8); !ok {
 		return nil
 	}

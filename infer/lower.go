@@ -40,6 +40,7 @@ type lowering struct {
 	g         *graph.Graph
 	types     map[*graph.Value]graph.Type
 	consumers map[*graph.Value][]*graph.Node
+	outputs   map[*graph.Value]bool
 	index     map[*graph.Value]int // of the node that produces a value
 	fused     map[*graph.Node]bool // nodes that are part of an earlier operator
 	fuse      bool
@@ -50,21 +51,22 @@ type lowering struct {
 // lower translates g. Without fuse every node's value is computed as such.
 func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error) {
 	original := g
-	g, err := fold(g, w.set)
+	g, err := fold(g, w)
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{g: g, consumers: g.Consumers(), index: map[*graph.Value]int{}, fused: map[*graph.Node]bool{}, fuse: fuse, w: w}
+	l := &lowering{g: g, consumers: g.Consumers(), outputs: outputs(g), index: map[*graph.Value]int{}, fused: map[*graph.Node]bool{}, fuse: fuse, w: w}
 	if l.types, err = g.Infer(); err != nil {
 		return nil, err
 	}
 	for i, n := range g.Nodes {
 		l.index[n.Output] = i
 	}
-	l.integers.init(original)
+	l.integers.init(l, original)
 	p := &program{graph: g, weights: w, uses: map[*graph.Value]int{}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	before := w.bytes
 	for _, n := range g.Nodes {
 		if l.fused[n] {
 			continue
@@ -72,6 +74,11 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 		o, err := l.node(n)
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
+		}
+		// Many nodes can read one weight and have it packed for each.
+		if need, most := w.bytes-before+l.integers.copied, w.budget.Memory(0); int64(need) > most {
+			w.jobs, w.bytes = nil, before
+			return nil, fmt.Errorf("%s (%s): %w: the packed weights need more than %d MiB of memory, expected at most %d", n.Name(), n.Op.Kind(), graph.ErrTooLarge, need>>20, most>>20)
 		}
 		for _, o := range append(l.integers.hoist(), o) {
 			p.ops = append(p.ops, o)
@@ -84,9 +91,20 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 		p.uses[v]++
 	}
 	p.prune()
-	w.pack(threads)
+	if err := w.pack(threads); err != nil {
+		return nil, err
+	}
 	strip(g, original)
 	return p, nil
+}
+
+// outputs returns the set of a graph's outputs.
+func outputs(g *graph.Graph) map[*graph.Value]bool {
+	set := make(map[*graph.Value]bool, len(g.Outputs))
+	for _, v := range g.Outputs {
+		set[v] = true
+	}
+	return set
 }
 
 // node makes the operator that starts with n.
@@ -220,7 +238,7 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 
 // next returns the node behind v if it is the only reader of v and may be fused.
 func (l *lowering) next(v *graph.Value) *graph.Node {
-	if c := l.consumers[v]; l.fuse && len(c) == 1 && !l.g.IsOutput(v) {
+	if c := l.consumers[v]; l.fuse && len(c) == 1 && !l.outputs[v] {
 		return c[0]
 	}
 	return nil

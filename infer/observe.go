@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // Observe runs the network without fusing operators and calls f with the graph's input and
@@ -23,7 +24,7 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 		return err
 	}
 	m := s.model
-	m.once.Do(func() { m.plain, m.plainly = lower(m.graph, m.weights, false, s.threads) })
+	m.once.Do(func() { m.plain, m.plainly = m.lowerPlain(s.threads) })
 	if m.plainly != nil {
 		return m.plainly
 	}
@@ -33,11 +34,11 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 	if closed {
 		return ErrClosed
 	}
-	p, err := newPlan(m.plain, input.Shape, s.threads)
+	e, err := m.plainExec(input.Shape, s)
 	if err != nil {
 		return err
 	}
-	e := newExec(p, s.pool)
+	p := e.plan
 	e.input = x
 	for i, b := range p.outputs {
 		e.outputs[i] = make([]float32, b.cols)
@@ -58,6 +59,22 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 		}
 		return nil
 	})
+}
+
+// lowerPlain is what Observe runs.
+func (m *model) lowerPlain(threads int) (p *program, err error) {
+	defer panics.Catch(&err, ErrPanic) // here, because a once that panics is done
+	return lower(m.graph, m.weights, false, threads)
+}
+
+// plainExec plans such a run.
+func (m *model) plainExec(shape []int, s *Session) (e *exec, err error) {
+	defer panics.Catch(&err, ErrPanic)
+	p, err := newPlan(m.plain, shape, s.threads, m.budget)
+	if err != nil {
+		return nil, err
+	}
+	return newExec(p, s.pool), nil
 }
 
 // OpTime is what one operator, with all that was fused into it, took.

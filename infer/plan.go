@@ -137,6 +137,10 @@ type planner struct {
 	stores  []*storage
 	current *opBase
 	keep    bool // no operator works in place
+
+	most  int64 // elements of arena, outputs and constants together
+	fixed int   // elements of constants and outputs
+	large bool  // a single value needs more
 }
 
 type viewKey struct {
@@ -148,7 +152,7 @@ type viewKey struct {
 const maxElements = math.MaxInt32
 
 // newPlan plans program for an input of the shape given.
-func newPlan(pr *program, shape []int, threads int) (*plan, error) {
+func newPlan(pr *program, shape []int, threads int, budget graph.Budget) (*plan, error) {
 	types, err := pr.graph.Infer(graph.FixedShape(shape...))
 	if err != nil {
 		return nil, err
@@ -159,11 +163,16 @@ func newPlan(pr *program, shape []int, threads int) (*plan, error) {
 			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v", graph.ErrShape, v.Name, t.Shape, shape)
 		}
 		if n, err := graph.Numel(dims); err != nil || n > maxElements/2 {
-			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v, expected at most %d elements", graph.ErrShape, v.Name, t.Shape, shape, maxElements/2)
+			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v, expected at most %d elements", graph.ErrTooLarge, v.Name, t.Shape, shape, maxElements/2)
 		}
+	}
+	size := elements(shape)
+	if err := budget.CheckWork(pr.graph.Nodes, types, size); err != nil {
+		return nil, err
 	}
 	p := &planner{
 		plan:   &plan{program: pr, input: slices.Clone(shape), threads: threads},
+		most:   budget.Memory(size) / 4,
 		set:    pr.weights.set,
 		types:  types,
 		values: map[*graph.Value]*buffer{},
@@ -180,7 +189,11 @@ func (p *planner) make() error {
 	p.values[p.program.graph.Inputs[0]] = newBuffer(p.input, planarLayout)
 	for _, o := range p.program.ops {
 		p.current = o.base()
-		if err := o.plan(p); err != nil {
+		err := o.plan(p)
+		if p.large {
+			err = p.tooLarge()
+		}
+		if err != nil {
 			return fmt.Errorf("%s (%s): %w", p.current.out.Name, p.current.kind, err)
 		}
 		if k := len(p.steps) - 1; k >= 0 {
@@ -195,7 +208,22 @@ func (p *planner) make() error {
 	for i, v := range p.program.graph.Outputs {
 		p.output(i, v)
 	}
-	return p.place()
+	if p.place(); p.large {
+		return p.tooLarge()
+	}
+	return nil
+}
+
+// tooLarge is the error of a plan that needs more memory than it may.
+func (p *planner) tooLarge() error {
+	return fmt.Errorf("%w: an input of %v needs more than %d MiB of memory for the network's values", graph.ErrTooLarge, p.input, 4*p.most>>20)
+}
+
+// spend counts elements and reports whether there may be so many.
+func (p *planner) spend(elements int) bool {
+	p.fixed += elements
+	p.large = p.large || int64(p.fixed) > p.most
+	return !p.large
 }
 
 func (p *planner) dims(v *graph.Value) []int {
@@ -232,6 +260,11 @@ func (p *planner) any(v *graph.Value) *buffer {
 	// A constant that is a data operand.
 	shape := v.Const.Shape
 	b := newBuffer(shape, natural(len(shape)))
+	p.values[v] = b
+	if !p.spend(b.rows * b.ld) {
+		b.fixed = []float32{} // it will not be read
+		return b
+	}
 	b.fixed = kernel.Floats(b.rows * b.ld)
 	src := newBuffer(shape, planarLayout)
 	w, values := newWalker(b, src), v.Const.Float32s()
@@ -241,7 +274,6 @@ func (p *planner) any(v *graph.Value) *buffer {
 			b.fixed[to+i*w.a] = values[from+i*w.c]
 		}
 	}
-	p.values[v] = b
 	return b
 }
 
@@ -260,6 +292,7 @@ func (p *planner) allocate(b *buffer) {
 	if b.bytes {
 		size = (size + 3) / 4
 	}
+	p.large = p.large || int64(size) > p.most
 	b.store = &storage{size: size, first: len(p.steps), last: len(p.steps)}
 	p.stores = append(p.stores, b.store)
 }
@@ -335,6 +368,7 @@ func (p *planner) output(i int, v *graph.Value) {
 	p.current = &opBase{kind: "Output", out: v}
 	out := newBuffer(b.shape, planarLayout)
 	p.outputs = append(p.outputs, out)
+	p.spend(out.cols)
 	units := b.rows
 	var bind func(e *exec) func(*local, int, int)
 	if b.layout == chansLayout {

@@ -1,13 +1,12 @@
 package infer
 
 import (
-	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"github.com/repvit-go/repvit/infer/internal/kernel"
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // A run is the caller's goroutine and the helpers that it borrows from the session's pool,
@@ -217,7 +216,7 @@ func (t *team) help(l *local) bool {
 func (t *team) call(p *part, l *local, from, to int) {
 	defer func() {
 		if r := recover(); r != nil {
-			err := fmt.Errorf("%w: %v\n%s", ErrPanic, r, debug.Stack())
+			err := panics.Error(ErrPanic, r)
 			t.failure.CompareAndSwap(nil, &err)
 		}
 	}()

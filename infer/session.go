@@ -10,12 +10,13 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer/internal/kernel"
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // Errors that the package's functions wrap, beside those of package graph.
 var (
-	ErrUnsupported = errors.New("unsupported")       // the engine cannot run the graph
-	ErrPanic       = errors.New("panic in a kernel") // a defect of the engine
+	ErrUnsupported = graph.ErrUnsupported              // the engine cannot run the graph
+	ErrPanic       = errors.New("panic in the engine") // a defect of it
 	ErrClosed      = errors.New("session is closed")
 )
 
@@ -28,6 +29,12 @@ type Options struct {
 	// those of int8 networks, "avx512vnni" or "avxvnni" as well, which say more precisely
 	// what the integer kernels use. Empty means the best of this machine.
 	ISA string
+	// MaxMemory is the bytes that the packed weights may take, and each run for its
+	// intermediate values and outputs, so that a model or an input from a stranger costs an
+	// error and not the process. 0 means 32 MiB and 32 times the bytes of the network's
+	// weights and of the run's input, at most 8 GiB; see [graph.Budget], which bounds the
+	// time of a run as well.
+	MaxMemory int64
 }
 
 // Session runs one network. It may be used from many goroutines at once: runs share the
@@ -47,6 +54,7 @@ type Session struct {
 type model struct {
 	graph   *graph.Graph
 	types   map[*graph.Value]graph.Type
+	budget  graph.Budget
 	weights *weights
 	program *program
 	// What Observe runs, made when first needed.
@@ -77,8 +85,9 @@ type Stats struct {
 }
 
 // New prepares g, which must not be changed afterwards and have one input. The error wraps
-// [graph.ErrGraph] or [graph.ErrShape] for a graph that is not valid and [ErrUnsupported]
-// for one that the engine cannot run.
+// [graph.ErrGraph] or [graph.ErrShape] for a graph that is not valid, [ErrUnsupported]
+// for one that the engine cannot run and [graph.ErrTooLarge] for one that needs more than
+// the options allow.
 func New(g *graph.Graph, opts Options) (*Session, error) {
 	set, _ := kernelSets(opts.ISA)
 	if set == nil {
@@ -100,7 +109,8 @@ func isas() []string {
 	return names
 }
 
-func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (*Session, error) {
+func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (s *Session, err error) {
+	defer panics.Catch(&err, ErrPanic)
 	types, err := g.Types()
 	if err != nil {
 		return nil, err
@@ -112,8 +122,12 @@ func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (*Session, er
 	if err != nil {
 		return nil, err
 	}
+	if opts.MaxMemory < 0 {
+		return nil, fmt.Errorf("%w: %d bytes of memory, expected a positive number or 0", ErrUnsupported, opts.MaxMemory)
+	}
 	_, set8 := kernelSets(opts.ISA)
-	m := &model{graph: g, types: types, weights: newWeights(set, set8)}
+	budget := graph.NewBudget(g, opts.MaxMemory)
+	m := &model{graph: g, types: types, budget: budget, weights: newWeights(set, set8, budget)}
 	if m.program, err = lower(g, m.weights, true, threads); err != nil {
 		return nil, err
 	}
@@ -135,14 +149,14 @@ const maxThreads = 1 << 10
 
 func (m *model) session(threads int) *Session {
 	s := &Session{model: m, threads: threads, pool: newPool(threads - 1)}
-	s.stats = Stats{ISA: m.program.isa(), Threads: threads, WeightBytes: m.weights.bytes}
+	s.stats = Stats{ISA: m.program.isa(), Threads: threads, WeightBytes: m.weights.size()}
 	// Helpers know the pool only, so a forgotten session is collected and they end.
 	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
 	return s
 }
 
 // Clone returns another session of the same network, which shares the packed weights and
-// has threads and plans of its own. Of the options only Threads counts.
+// has threads and plans of its own. Of the options only Threads counts; MaxMemory stays.
 func (s *Session) Clone(opts Options) (*Session, error) {
 	n, err := threads(opts)
 	if err != nil {
@@ -175,7 +189,8 @@ func (s *Session) Stats() Stats {
 // Run computes the graph's first output, the logits N×classes of a classifier, for an
 // input N×3×H×W. It is of the type that the graph declares, float32.
 //
-// The error wraps [graph.ErrShape] where the input does not fit the graph, and is that of
+// The error wraps [graph.ErrShape] where the input does not fit the graph and
+// [graph.ErrTooLarge] where the run needs more than [Options] allow, and is that of
 // ctx where that is done: Run looks at it between two operators. Inputs
 // that are not finite are computed with like any others, and come out as NaN or infinite
 // logits of the images concerned.
@@ -272,14 +287,14 @@ func (s *Session) accept(t *graph.Tensor) ([]float32, error) {
 }
 
 // acquire returns the plan for an input shape and an exec of it that nobody else uses.
-func (s *Session) acquire(shape []int) (*cached, *exec, error) {
+func (s *Session) acquire(shape []int) (c *cached, e *exec, err error) {
+	defer panics.Catch(&err, ErrPanic)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, ErrClosed
 	}
-	c, err := s.cached(shape)
-	if err != nil {
+	if c, err = s.cached(shape); err != nil {
 		return nil, nil, err
 	}
 	if k := len(c.idle) - 1; k >= 0 {
@@ -299,7 +314,7 @@ func (s *Session) cached(shape []int) (*cached, error) {
 			return c, nil
 		}
 	}
-	p, err := newPlan(s.model.program, shape, s.threads)
+	p, err := newPlan(s.model.program, shape, s.threads, s.model.budget)
 	if err != nil {
 		return nil, err
 	}

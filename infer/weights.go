@@ -5,19 +5,31 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer/internal/kernel"
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // weights holds the packed weights of a graph, which all its sessions share. Packing is
 // put off to [weights.pack], which does it on all cores.
 type weights struct {
-	set   *kernel.Float32
-	set8  *kernel.Int8
-	mu    sync.Mutex
+	set    *kernel.Float32
+	set8   *kernel.Int8
+	budget graph.Budget
+
+	mu    sync.Mutex // held while a graph is lowered
 	packs map[packKey]*packed
 	jobs  []func()
 	bytes int
+}
+
+// size returns the bytes of all packed weights.
+func (w *weights) size() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes
 }
 
 // packKey tells packed weights apart: the same tensor can be packed for several kernels.
@@ -49,8 +61,8 @@ type packed struct {
 // few rows are split between threads by output channels instead of rows.
 const columnBlock = 128
 
-func newWeights(set *kernel.Float32, set8 *kernel.Int8) *weights {
-	return &weights{set: set, set8: set8, packs: map[packKey]*packed{}}
+func newWeights(set *kernel.Float32, set8 *kernel.Int8, budget graph.Budget) *weights {
+	return &weights{set: set, set8: set8, budget: budget, packs: map[packKey]*packed{}}
 }
 
 // get returns the packed form of a weight and its bias, which may be nil; it can be used
@@ -112,10 +124,10 @@ func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
 		// taps[tap][input channel of the group][output channel]
 		ld := kernel.Pad(s[0], kernel.Lanes)
 		taps := s[2] * s[3]
-		p.taps, p.bias = kernel.Floats(taps*s[1]*ld), kernel.Floats(ld)
-		w.bytes += 4 * (len(p.taps) + ld)
-		copy(p.bias, b)
+		w.bytes += 4 * (taps*s[1] + 1) * ld
 		w.job(func() {
+			p.taps, p.bias = kernel.Floats(taps*s[1]*ld), kernel.Floats(ld)
+			copy(p.bias, b)
 			v := weight.Float32s()
 			for o := range s[0] {
 				for c := range s[1] {
@@ -132,30 +144,25 @@ func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
 func (w *weights) job(f func()) { w.jobs = append(w.jobs, f) }
 
 // pack does what get put off.
-func (w *weights) pack(threads int) {
+func (w *weights) pack(threads int) error {
 	jobs := w.jobs
 	w.jobs = nil
-	threads = min(threads, runtime.GOMAXPROCS(0), len(jobs))
-	if threads <= 1 {
-		for _, j := range jobs {
-			j()
-		}
-		return
-	}
 	next := make(chan func(), len(jobs))
 	for _, j := range slices.Backward(jobs) { // the largest layers come last in a network
 		next <- j
 	}
 	close(next)
-	var wg sync.WaitGroup
-	for range threads {
-		wg.Go(func() {
+	var g errgroup.Group
+	for range max(1, min(threads, runtime.GOMAXPROCS(0), len(jobs))) {
+		g.Go(func() (err error) {
+			defer panics.Catch(&err, ErrPanic)
 			for j := range next {
 				j()
 			}
+			return nil
 		})
 	}
-	wg.Wait()
+	return g.Wait()
 }
 
 // transposed returns the n×k transpose of a k×n matrix.

@@ -21,8 +21,9 @@ var (
 )
 
 const (
-	maxHeader = 32 << 20
-	maxAxes   = 64
+	maxHeader   = 32 << 20
+	maxTensors  = 1 << 17
+	maxOperands = 1 << 10 // of a node
 )
 
 var types = func() map[string]graph.DType {
@@ -81,8 +82,9 @@ func nextKey(d *json.Decoder) (string, bool) {
 
 // Decode reads a model. Its weights are views of data, which must not change while the
 // graph is in use; only those that are not aligned for their type are copied. The error
-// wraps [ErrVersion], or [ErrFormat], together with [graph.ErrGraph] or [graph.ErrShape]
-// where the network makes no sense.
+// wraps [ErrVersion], or [graph.ErrTooLarge] or [graph.ErrUnsupported] for a network that
+// exceeds what package graph allows, or [ErrFormat], together with [graph.ErrGraph] or
+// [graph.ErrShape] where the network makes no sense.
 func Decode(data []byte) (*graph.Graph, error) {
 	if len(data) < 8 {
 		return nil, malformed("byte 0", "found %d bytes, expected a header's length", len(data))
@@ -139,6 +141,9 @@ func decodeHeader(text []byte) (*header, error) {
 		}
 		if t.Shape == nil || len(t.Offsets) != 2 {
 			return fmt.Errorf("found shape %v and offsets %v, expected a shape and two offsets", t.Shape, t.Offsets)
+		}
+		if len(h.tensors) == maxTensors {
+			return fmt.Errorf("%w: found more than %d tensors", graph.ErrTooLarge, maxTensors)
 		}
 		h.tensors = append(h.tensors, t)
 		return nil
@@ -200,10 +205,14 @@ func object(text []byte, f func(d *json.Decoder, key string) error) error {
 	return nil
 }
 
-// wrap makes an error one of this format, unless it is one of its version.
+// wrap makes an error one of this format, unless it is one of its version or of the limits
+// of networks.
 func wrap(place string, err error) error {
-	if errors.Is(err, ErrVersion) {
+	switch {
+	case errors.Is(err, ErrVersion):
 		return err
+	case errors.Is(err, graph.ErrTooLarge), errors.Is(err, graph.ErrUnsupported):
+		return fmt.Errorf("%s: %w", place, err)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrFormat, place, err)
 }
@@ -242,8 +251,8 @@ func (t *tensor) value(data []byte) (*graph.Value, error) {
 	if !ok {
 		return nil, malformed(t.place(), "found type %q, expected F64, F32, F16, I64, I32, I8 or U8", clip(t.DType))
 	}
-	if len(t.Shape) > maxAxes {
-		return nil, malformed(t.place(), "found %d axes, expected at most %d", len(t.Shape), maxAxes)
+	if len(t.Shape) > graph.MaxAxes {
+		return nil, fmt.Errorf("%s: %w: found %d axes, expected at most %d", t.place(), graph.ErrTooLarge, len(t.Shape), graph.MaxAxes)
 	}
 	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%uintptr(d.Size()) != 0 {
 		data = slices.Clone(data)
@@ -335,8 +344,8 @@ func (b *builder) input(in *input) error {
 	if !ok {
 		return fmt.Errorf("found type %q of input %q", clip(in.DType), clip(in.Name))
 	}
-	if len(in.Shape) > maxAxes {
-		return fmt.Errorf("found %d axes of input %q, expected at most %d", len(in.Shape), clip(in.Name), maxAxes)
+	if len(in.Shape) > graph.MaxAxes {
+		return fmt.Errorf("%w: found %d axes of input %q, expected at most %d", graph.ErrTooLarge, len(in.Shape), clip(in.Name), graph.MaxAxes)
 	}
 	shape := make(graph.Shape, len(in.Shape))
 	for i, d := range in.Shape {
@@ -348,6 +357,12 @@ func (b *builder) input(in *input) error {
 }
 
 func (b *builder) node(n *node) error {
+	switch {
+	case len(b.g.Nodes) == graph.MaxNodes:
+		return fmt.Errorf("%w: found more than %d nodes", graph.ErrTooLarge, graph.MaxNodes)
+	case len(n.Inputs) > maxOperands:
+		return fmt.Errorf("%q: %w: found %d operands, expected at most %d", clip(n.Output), graph.ErrTooLarge, len(n.Inputs), maxOperands)
+	}
 	decode, ok := ops[n.Op]
 	if !ok {
 		return fmt.Errorf("%q: found operator %q, expected one of package graph", clip(n.Output), clip(n.Op))

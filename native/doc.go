@@ -51,6 +51,7 @@
 // there twice, operators, attributes, and that the graph is valid. Files of another version
 // are refused with [ErrVersion]: a reader that ignored what it does not know would compute
 // something else. Time and memory are proportional to the file's size. The header has at
-// most 32 MiB, a shape 64 axes and the attributes of a node 4 KiB; JSON is nested no deeper
-// than what is shown above.
+// most 32 MiB, 131072 tensors, nodes of 1024 operands and 4 KiB of attributes; JSON is nested
+// no deeper than what is shown above. Networks are bounded by package graph: 32768 nodes,
+// 1024 outputs, 8 axes.
 package native

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/repvit-go/repvit/graph"
@@ -18,8 +19,9 @@ type Model struct {
 // change while the graph is in use; others are converted. The package documentation says
 // which operators are understood.
 //
-// The error wraps [ErrFormat] where data is not a well-formed model and [ErrUnsupported]
-// where it uses what package graph has no form for; it names the node or the offset, what
+// The error wraps [ErrFormat] where data breaks ONNX's specification, [ErrUnsupported]
+// where it uses what package graph has no form for and [graph.ErrTooLarge] where it has more
+// of something than the limits allow; it names the node or the offset, what
 // was found and what was expected. Memory and time are proportional to the length of data.
 func Decode(data []byte) (*Model, error) {
 	f := &file{model: Model{Graph: &graph.Graph{}}}
@@ -89,7 +91,7 @@ func (d *decoder) constants(m message) error {
 		switch f.number {
 		case graphInitializer, 11, 12:
 			if count++; count > maxValues {
-				return formatError(f.at, "found more than %d initializers, inputs and outputs", maxValues)
+				return limitError(f.at, "found more than %d initializers, inputs and outputs", maxValues)
 			}
 		}
 		switch f.number {
@@ -110,7 +112,7 @@ func (d *decoder) constants(m message) error {
 			return info(f, &d.inputs)
 		case 12:
 			if len(d.outputs) == maxOutputs {
-				return formatError(f.at, "found more than %d outputs", maxOutputs)
+				return limitError(f.at, "found more than %d outputs", maxOutputs)
 			}
 			return info(f, &d.outputs)
 		case 15:
@@ -163,7 +165,7 @@ func (d *decoder) readNodes(m message) error {
 			return nil
 		}
 		if count++; count > maxNodes {
-			return formatError(f.at, "found more than %d nodes", maxNodes)
+			return limitError(f.at, "found more than %d nodes", maxNodes)
 		}
 		sub, err := f.sub("NodeProto")
 		if err != nil {
@@ -267,7 +269,10 @@ func (d *decoder) readOutputs() error {
 // verify checks the finished graph, and what nodes and outputs declare of their shapes.
 func (d *decoder) verify() error {
 	types, err := d.g.Types()
-	if err != nil {
+	switch {
+	case errors.Is(err, graph.ErrUnsupported), errors.Is(err, graph.ErrTooLarge):
+		return err
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	for _, check := range d.checks {

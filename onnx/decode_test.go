@@ -264,6 +264,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty", &onnxpb.ModelProto{}, ErrFormat, "found IR version 0"},
 		{"no graph", change(func(m *onnxpb.ModelProto) { m.Graph = nil }), ErrFormat, "no graph"},
 		{"no operator set", change(func(m *onnxpb.ModelProto) { m.OpsetImport = nil }), ErrFormat, "imports no operator set"},
+		{"opset 0", modelOf(0, op("y = Relu(x)")), ErrFormat, "found opset 0, expected 13 to 21"},
+		{"opset -1", modelOf(-1, op("y = Relu(x)")), ErrFormat, "found opset -1, expected 13 to 21"},
 		{"opset 12", modelOf(12, op("y = Relu(x)")), ErrUnsupported, "found opset 12, expected 13 to 21"},
 		{"opset 22", modelOf(22, op("y = Relu(x)")), ErrUnsupported, "found opset 22, expected 13 to 21"},
 		{"two domains", change(func(m *onnxpb.ModelProto) {
@@ -289,6 +291,15 @@ func TestDecodeRefuses(t *testing.T) {
 		{"negative pads", nodes(op("y = Conv(x, kernel)", pbInts("pads", -1, 0, 0, 0))), ErrFormat, "padding"},
 		{"no groups", nodes(op("y = Conv(x, kernel)", pbInteger("group", 0))), ErrFormat, "group = 0"},
 		{"attribute of another type", nodes(op("y = Conv(x, kernel)", pbFloat("group", 1))), ErrFormat, `attribute "group" is of type 1, expected INT`},
+		{"operands of several ranks", nodes(op("y = Add(x, row4)")), ErrUnsupported, "y (Add): unsupported: operands of shape"},
+		{"no inputs", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Input = nil
+			m.Graph.Node = []*onnxpb.NodeProto{op("y = Relu(kernel)")}
+		}), ErrUnsupported, "a graph without inputs"},
+		{"an empty weight", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Initializer = append(m.Graph.Initializer, floats("none", nil, 0, 3, 1, 1))
+			m.Graph.Node = []*onnxpb.NodeProto{op("y = Add(x, none)")}
+		}), ErrUnsupported, `weight "none": unsupported: no elements in 0×3×1×1`},
 		{"attribute twice", nodes(op("y = Conv(x, kernel)", pbInteger("group", 1), pbInteger("group", 1))), ErrUnsupported, `found attribute "group"`},
 		{"unknown attribute", nodes(op("y = Relu(x)", pbFloat("alpha", 1))), ErrUnsupported, `found attribute "alpha"`},
 		{"operands", nodes(op("y = Conv(x)")), ErrFormat, "found 1 operands, expected 2 to 3"},
@@ -335,7 +346,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"input without a shape", change(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type.GetTensorType().Shape = nil }), ErrUnsupported, `input "x" declares no shape`},
 		{"input of size 0", change(func(m *onnxpb.ModelProto) {
 			m.Graph.Input[0] = pbInfo("x", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(0, 3, 1, 1)})
-		}), ErrFormat, "axis of size 0"},
+		}), ErrUnsupported, "axis of size 0"},
 		{"input twice", change(func(m *onnxpb.ModelProto) { m.Graph.Input = append(m.Graph.Input, m.Graph.Input[0]) }), ErrFormat, `two values are named "x"`},
 		{"weight without a name", tensor(floats("", []float32{1})), ErrFormat, "a value has no name"},
 		{"weight twice", tensor(floats("kernel", []float32{1})), ErrFormat, `two values are named "kernel"`},
@@ -343,17 +354,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{"too many elements", tensor(floats("w", []float32{1, 2})), ErrFormat, "in 8 bytes"},
 		{"negative axis", tensor(floats("w", nil, -1)), ErrFormat, "axis of size -1"},
 		{"overflowing shape", tensor(floats("w", nil, 1<<62, 1<<62)), ErrFormat, "more elements than can be counted"},
-		{"too many axes", tensor(floats("w", nil, 1, 1, 1, 1, 1, 1, 1, 1, 1)), ErrFormat, "more than 8 numbers"},
+		{"too many axes", tensor(floats("w", nil, 1, 1, 1, 1, 1, 1, 1, 1, 1)), graph.ErrTooLarge, "more than 8 numbers"},
 		{"elements in two fields", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), RawData: make([]byte, 4), FloatData: []float32{1}}), ErrFormat, "raw_data and in another field"},
 		{"elements in the wrong field", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), DoubleData: []float64{1}}), ErrFormat, "in 0 bytes"},
 		{"element out of range", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(3), Int32Data: []int32{128}}), ErrFormat, "found 128 in int32_data, expected int8"},
 		{"text", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(8)}), ErrUnsupported, `tensor "w": unsupported: element type 8 (STRING)`},
 		{"external data", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}), ErrUnsupported, "external data"},
 		{"path of external data", tensor(&onnxpb.TensorProto{Name: proto.String("w"), DataType: proto.Int32(1), ExternalData: []*onnxpb.StringStringEntryProto{{Key: proto.String("location"), Value: proto.String("/etc/passwd")}}}), ErrUnsupported, "external data"},
-		{"too many nodes", nodes(many...), ErrFormat, "more than 65536 nodes"},
-		{"too many operands", nodes(op("y = Mean(x" + strings.Repeat(", x", maxOperands) + ")")), ErrFormat, "more than 1024 operands"},
-		{"too many attributes", nodes(op("y = Relu(x)", slices.Repeat([]*onnxpb.AttributeProto{pbInteger("a", 1)}, maxAttributes+1)...)), ErrFormat, "more than 64 attributes"},
-		{"too many numbers", nodes(op("y = Conv(x, kernel)", pbInts("pads", make([]int, maxInts+1)...))), ErrFormat, "more than 64 numbers"},
+		{"too many nodes", nodes(many...), graph.ErrTooLarge, "more than 65536 nodes"},
+		{"too many operands", nodes(op("y = Mean(x" + strings.Repeat(", x", maxOperands) + ")")), graph.ErrTooLarge, "more than 1024 operands"},
+		{"too many attributes", nodes(op("y = Relu(x)", slices.Repeat([]*onnxpb.AttributeProto{pbInteger("a", 1)}, maxAttributes+1)...)), graph.ErrTooLarge, "more than 64 attributes"},
+		{"too many numbers", nodes(op("y = Conv(x, kernel)", pbInts("pads", make([]int, maxInts+1)...))), graph.ErrTooLarge, "more than 64 numbers"},
 		{"name that is not UTF-8", nodes(op("\xff = Relu(x)")), ErrFormat, "is not UTF-8"},
 	}
 	for _, test := range tests {
@@ -409,9 +420,9 @@ func TestDecodeRefusesBytes(t *testing.T) {
 				b = append(b, raw(14, raw(1, fmt.Append(nil, i)))...)
 			}
 			return b
-		}(), ErrFormat, "more than 4096 metadata entries"},
-		{"too many outputs", graphOf(slices.Concat(slices.Repeat([][]byte{raw(12)}, maxOutputs+1)...)), ErrFormat, "more than 1024 outputs"},
-		{"too many initializers", graphOf(slices.Concat(slices.Repeat([][]byte{raw(11)}, maxValues+1)...)), ErrFormat, "more than 131072"},
+		}(), graph.ErrTooLarge, "more than 4096 metadata entries"},
+		{"too many outputs", graphOf(slices.Concat(slices.Repeat([][]byte{raw(12)}, maxOutputs+1)...)), graph.ErrTooLarge, "more than 1024 outputs"},
+		{"too many initializers", graphOf(slices.Concat(slices.Repeat([][]byte{raw(11)}, maxValues+1)...)), graph.ErrTooLarge, "more than 131072"},
 	}
 	for _, test := range tests {
 		_, err := Decode(test.data)

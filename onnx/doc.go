@@ -53,5 +53,7 @@
 // Files may come from anyone. Every length is checked against the data before it is used,
 // nothing recurses, and the numbers of nodes (65536), values (131072), outputs (1024),
 // operands of a node (1024), attributes of a node (64) and axes (8) are bounded, so that memory and time are
-// proportional to the file's size. Elements stored as bytes are not copied.
+// proportional to the file's size. Elements stored as bytes are not copied. More than that,
+// and a network that exceeds what package graph allows, is an error that wraps
+// [graph.ErrTooLarge]; an error that wraps [ErrFormat] says that the file breaks ONNX's own rules.
 package onnx

@@ -13,12 +13,12 @@ import (
 // Limits that keep a hostile file from costing more memory than its size explains. The
 // largest RepViT has about a thousand nodes.
 const (
-	maxNodes      = 1 << 16
+	maxNodes      = 1 << 16 // GELU may be five of them
 	maxValues     = 1 << 17 // initializers, inputs, outputs
-	maxOutputs    = 1 << 10 // of the graph
+	maxOutputs    = graph.MaxOutputs
 	maxOperands   = 1 << 10 // of a node
 	maxAttributes = 1 << 6  // of a node
-	maxAxes       = 8
+	maxAxes       = graph.MaxAxes
 	maxInts       = 64 // of an attribute
 	maxProperties = 1 << 12
 )
@@ -62,12 +62,16 @@ func (m *file) read(data []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case m.irVersion < 3:
+	case m.irVersion < 1:
 		return fmt.Errorf("%w: found IR version %d, expected 3 or later", ErrFormat, m.irVersion)
+	case m.irVersion < 3:
+		return fmt.Errorf("%w: found IR version %d, expected 3 or later", ErrUnsupported, m.irVersion)
 	case m.graph == nil:
 		return fmt.Errorf("%w: it has no graph", ErrFormat)
 	case m.domains == 0:
 		return fmt.Errorf("%w: it imports no operator set", ErrFormat)
+	case m.opset < 1:
+		return fmt.Errorf("%w: found opset %d, expected %d to %d", ErrFormat, m.opset, MinOpset, MaxOpset)
 	}
 	return checkOpset(m.opset)
 }
@@ -122,7 +126,7 @@ func (m *file) property(f field) error {
 		return formatError(f.at, "metadata %q stands twice", key)
 	}
 	if len(g.Metadata) == maxProperties {
-		return formatError(f.at, "found more than %d metadata entries", maxProperties)
+		return limitError(f.at, "found more than %d metadata entries", maxProperties)
 	}
 	if g.Metadata == nil {
 		g.Metadata = map[string]string{}
@@ -158,7 +162,7 @@ func readNode(m message) (*node, error) {
 	var domain string
 	operand := func(f field, to *[]string) error {
 		if len(*to) == maxOperands {
-			return formatError(f.at, "found more than %d operands of a node", maxOperands)
+			return limitError(f.at, "found more than %d operands of a node", maxOperands)
 		}
 		var s string
 		err := f.text(&s)
@@ -212,7 +216,7 @@ func (n *node) attribute(f field) error {
 		return err
 	}
 	if len(n.attributes) == maxAttributes {
-		return formatError(f.at, "found more than %d attributes of a node", maxAttributes)
+		return limitError(f.at, "found more than %d attributes of a node", maxAttributes)
 	}
 	var a attribute
 	err = sub.each(func(f field) error {
@@ -443,7 +447,7 @@ func (v *valueInfo) dimension(f field) error {
 		return err
 	}
 	if len(v.shape) == maxAxes {
-		return formatError(f.at, "value %q has more than %d axes", v.name, maxAxes)
+		return limitError(f.at, "value %q has more than %d axes", v.name, maxAxes)
 	}
 	dim := graph.Dim{Div: 1}
 	err = sub.each(func(f field) error {
@@ -453,8 +457,13 @@ func (v *valueInfo) dimension(f field) error {
 			if err := f.integer(&n); err != nil {
 				return err
 			}
-			if n < 1 || n > math.MaxInt32 {
+			switch {
+			case n < 0:
 				return formatError(f.at, "value %q has an axis of size %d", v.name, n)
+			case n == 0:
+				return fmt.Errorf("%w: value %q has an axis of size 0", ErrUnsupported, v.name)
+			case n > graph.MaxElements:
+				return limitError(f.at, "value %q has an axis of size %d", v.name, n)
 			}
 			dim = graph.Fixed(int(n))
 		case 2:

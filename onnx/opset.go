@@ -13,8 +13,8 @@ var (
 	// ErrFormat marks a file that is not a well-formed ONNX model.
 	ErrFormat = errors.New("malformed ONNX model")
 	// ErrUnsupported marks a model that may be good ONNX, but uses something that
-	// package graph or the opset cannot express.
-	ErrUnsupported = errors.New("unsupported")
+	// package graph or the opset cannot express. It is that package's error.
+	ErrUnsupported = graph.ErrUnsupported
 )
 
 // The versions of the standard operator set that the package writes and reads.

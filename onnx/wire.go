@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/repvit-go/repvit/graph"
 )
 
 // Messages are read field by field instead of with the generated types' Unmarshal, which
@@ -30,6 +32,11 @@ type field struct {
 
 func formatError(at int, format string, a ...any) error {
 	return fmt.Errorf("%w: offset %d: %s", ErrFormat, at, fmt.Sprintf(format, a...))
+}
+
+// limitError is for files that may be good ONNX.
+func limitError(at int, format string, a ...any) error {
+	return fmt.Errorf("%w: offset %d: %s", graph.ErrTooLarge, at, fmt.Sprintf(format, a...))
 }
 
 // each calls f for every field of a message, in order.
@@ -137,7 +144,7 @@ func (f field) integers(to *[]int64, max int) error {
 		return f.expect(protowire.BytesType)
 	}
 	if len(b) > 0 || len(*to) > max {
-		return formatError(f.at, "found more than %d numbers in field %d of a %s", max, f.number, f.message)
+		return limitError(f.at, "found more than %d numbers in field %d of a %s", max, f.number, f.message)
 	}
 	return nil
 }

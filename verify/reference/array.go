@@ -11,11 +11,16 @@ type array struct {
 // newArray returns zeros for a shape whose sizes are all known.
 func newArray(s graph.Shape) array {
 	dims, _ := s.Ints()
+	return array{dims, make([]float64, elements(dims))}
+}
+
+// elements is the product of axes, which [graph.Graph.Infer] bounds.
+func elements(dims []int) int {
 	n := 1
 	for _, d := range dims {
 		n *= d
 	}
-	return array{dims, make([]float64, n)}
+	return n
 }
 
 // operand returns what v holds: a value computed before, or a weight.

@@ -24,6 +24,9 @@ func (e *exec) conv(op graph.Conv, out array, in []array) {
 		for c := range channels {
 			source := x.row(n*x.shape[1]+group*channels+c, x.shape[2]*x.shape[3])
 			for i := range kh {
+				if e.stopped() {
+					return
+				}
 				for j := range kw {
 					k := w.v[((o*channels+c)*kh+i)*kw+j]
 					t := tap{height: x.shape[2], width: x.shape[3], outHeight: out.shape[2], outWidth: out.shape[3],

@@ -4,35 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"maps"
 	"runtime"
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // Errors that the package's functions wrap, beside those of package graph.
 var (
-	ErrUnsupported = errors.New("unsupported")        // the graph or an option is not one this package takes
+	ErrUnsupported = graph.ErrUnsupported             // the graph or an option is not one this package takes
 	ErrPanic       = errors.New("panic in execution") // a defect of this package
 )
 
-const (
-	maxThreads  = 1 << 10
-	maxElements = math.MaxInt32 // of one value, 16 GiB: more is an attack or a mistake
-)
+const maxThreads = 1 << 10
 
 // Network runs one graph. It may be used from many goroutines at once.
 type Network struct {
+	// MaxMemory is the bytes that a run may hold, its input not included. It may be set
+	// before the first run. 0 means the default of [graph.Budget], which bounds the time of
+	// a run as well.
+	MaxMemory int64
+
 	graph   *graph.Graph
 	threads int
 }
 
 // New prepares g, which must have one input and must not be changed afterwards. Threads is
 // how many goroutines compute at a time, 0 for as many as Go uses cores (GOMAXPROCS). The
-// error wraps [graph.ErrGraph] or [graph.ErrShape] where the graph is not valid, else
+// error wraps [graph.ErrGraph] or [graph.ErrShape] where the graph is not valid,
+// [graph.ErrTooLarge] where it has more nodes or elements than may be, else
 // [ErrUnsupported].
-func New(g *graph.Graph, threads int) (*Network, error) {
+func New(g *graph.Graph, threads int) (n *Network, err error) {
+	defer panics.Catch(&err, ErrPanic)
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
@@ -53,8 +58,9 @@ func (n *Network) Graph() *graph.Graph { return n.graph }
 
 // Run computes the graph's first output, the logits N×classes of a classifier, as
 // Float64, for an input N×3×H×W of Float32 or Float64 elements, which are taken as they
-// are. The error wraps [graph.ErrShape] where the input does not fit the graph, and is
-// that of ctx where that is done: Run looks at it between two nodes.
+// are. The error wraps [graph.ErrShape] where the input does not fit the graph and
+// [graph.ErrTooLarge] where the run takes more than the budget allows, and is that of ctx
+// where that is done: Run looks at it between nodes and between the parts that threads work on.
 func (n *Network) Run(ctx context.Context, x *graph.Tensor) (*graph.Tensor, error) {
 	all, err := n.RunAll(ctx, x)
 	if err != nil {
@@ -94,12 +100,15 @@ func (n *Network) run(ctx context.Context, x *graph.Tensor, f func(*graph.Value,
 		}
 	}
 	uses := n.uses()
+	if err := n.afford(types, uses, len(start.v)); err != nil {
+		return nil, err
+	}
 	values := map[*graph.Value]array{in: start}
 	for _, node := range n.graph.Nodes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out, err := n.node(node, values, types[node.Output])
+		out, err := n.node(ctx, node, values, types[node.Output])
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", node.Name(), node.Op.Kind(), err)
 		}
@@ -109,14 +118,7 @@ func (n *Network) run(ctx context.Context, x *graph.Tensor, f func(*graph.Value,
 			}
 		}
 		values[node.Output] = out
-		for _, v := range node.Inputs {
-			uses[v]--
-		}
-		for v := range values {
-			if uses[v] == 0 {
-				delete(values, v)
-			}
-		}
+		release(node, uses, func(v *graph.Value) { delete(values, v) })
 	}
 	outputs := make([]*graph.Tensor, len(n.graph.Outputs))
 	for i, v := range n.graph.Outputs {
@@ -147,13 +149,61 @@ func (n *Network) types(input []int) (map[*graph.Value]graph.Type, error) {
 		return nil, err
 	}
 	for _, node := range n.graph.Nodes {
-		dims, ok := types[node.Output].Shape.Ints()
-		if size, err := graph.Numel(dims); !ok || err != nil || size > maxElements {
-			return nil, fmt.Errorf("%w: %s has the shape %v, expected at most %d elements",
-				graph.ErrShape, node.Name(), types[node.Output].Shape, maxElements)
+		if s := types[node.Output].Shape; !known(s) {
+			return nil, fmt.Errorf("%w: %s has the shape %v for an input of %v", graph.ErrShape, node.Name(), s, input)
 		}
 	}
 	return types, nil
+}
+
+func known(s graph.Shape) bool {
+	_, ok := s.Ints()
+	return ok
+}
+
+// afford checks what a run takes before it begins: operations, and the bytes of all values
+// that are there at a time, with the operands of a node as float64.
+func (n *Network) afford(types map[*graph.Value]graph.Type, uses map[*graph.Value]int, input int) error {
+	budget := graph.NewBudget(n.graph, n.MaxMemory)
+	if err := budget.CheckWork(n.graph.Nodes, types, input); err != nil {
+		return err
+	}
+	size := func(v *graph.Value) int64 {
+		dims, _ := types[v].Shape.Ints()
+		return 8 * int64(elements(dims))
+	}
+	uses = maps.Clone(uses)
+	held := int64(0)
+	for _, node := range n.graph.Nodes {
+		held += size(node.Output)
+		most := held
+		for _, v := range node.Inputs {
+			if v.Const != nil {
+				most += size(v)
+			}
+		}
+		if err := budget.CheckMemory(input, most); err != nil {
+			return fmt.Errorf("%s (%s): %w", node.Name(), node.Op.Kind(), err)
+		}
+		release(node, uses, func(v *graph.Value) {
+			if v.Const == nil && v.Type == nil {
+				held -= size(v)
+			}
+		})
+	}
+	return nil
+}
+
+// release counts a node's reads and calls f with the values that nothing reads any more.
+func release(node *graph.Node, uses map[*graph.Value]int, f func(v *graph.Value)) {
+	for _, v := range node.Inputs {
+		if uses[v]--; uses[v] == 0 {
+			f(v)
+		}
+	}
+	if uses[node.Output] == 0 {
+		f(node.Output)
+	}
 }
 
 // uses counts the readers of every value; being an output counts as one.
@@ -171,18 +221,14 @@ func (n *Network) uses() map[*graph.Value]int {
 }
 
 // node computes one node's value.
-func (n *Network) node(node *graph.Node, values map[*graph.Value]array, t graph.Type) (out array, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", ErrPanic, r)
-		}
-	}()
+func (n *Network) node(ctx context.Context, node *graph.Node, values map[*graph.Value]array, t graph.Type) (out array, err error) {
+	defer panics.Catch(&err, ErrPanic)
 	in := make([]array, len(node.Inputs))
 	for i, v := range node.Inputs {
 		in[i] = operand(values, v)
 	}
 	out = newArray(t.Shape)
-	e := exec{threads: n.threads}
+	e := exec{ctx: ctx, threads: n.threads}
 	switch op := node.Op.(type) {
 	case graph.Conv:
 		e.conv(op, out, in)

@@ -1,13 +1,16 @@
 package reference
 
 import (
-	"fmt"
+	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // exec computes one node.
 type exec struct {
+	ctx     context.Context
 	threads int
 	mu      sync.Mutex
 	err     error
@@ -22,15 +25,25 @@ func (e *exec) parallel(n int, f func(i int)) {
 		wg.Go(func() {
 			defer func() {
 				if r := recover(); r != nil {
-					e.fail(fmt.Errorf("%w: %v", ErrPanic, r))
+					e.fail(panics.Error(ErrPanic, r))
 				}
 			}()
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; i < int64(n) && !e.stopped(); i = next.Add(1) - 1 {
 				f(int(i))
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// stopped reports whether the run's context is done, which is then the failure. Calls that
+// take long ask as well, and may return at any time.
+func (e *exec) stopped() bool {
+	err := e.ctx.Err()
+	if err != nil {
+		e.fail(err)
+	}
+	return err != nil
 }
 
 func (e *exec) fail(err error) {
@@ -41,7 +54,7 @@ func (e *exec) fail(err error) {
 	}
 }
 
-// failure returns the first panic of any call, as an error.
+// failure returns the first panic of any call, as an error, or why the run was stopped.
 func (e *exec) failure() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
