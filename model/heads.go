@@ -235,7 +235,11 @@ var notHeads = []string{"decod", "proj", "embed", "loss", "criteri", "margin", "
 // outerHead finds a head that stands beside the network: on its logits or, in place of its own
 // head, on the pooled features.
 func (b *builder) outerHead(l *layout, h *heads, c int) error {
-	layers := b.layers(b.outside(l))
+	outside := b.outside(l)
+	if k := b.inFront(outside); k != "" {
+		return fmt.Errorf("%w: %q stands before the network in a Sequential, and a state dict does not say what it does; ignore it if the input is to be what follows it", ErrHead, k)
+	}
+	layers := b.layers(outside)
 	if len(layers) == 0 {
 		return nil
 	}
@@ -307,18 +311,39 @@ func (b *builder) passOver(keys ...string) {
 	}
 }
 
+// inFront returns a key of a module that runs before the network: an earlier one of the same
+// Sequential.
+func (b *builder) inFront(outside []string) string {
+	parent, at, numbered := lastNumber(strings.TrimSuffix(b.sd.prefix, "."))
+	if !numbered || b.whole() {
+		return ""
+	}
+	for _, k := range outside {
+		k = strings.TrimPrefix(k, absolute)
+		rest, below := strings.CutPrefix(k, parent)
+		first, _, _ := strings.Cut(rest, ".")
+		if n, err := strconv.Atoi(first); below && err == nil && n < at {
+			return k
+		}
+	}
+	return ""
+}
+
+// lastNumber splits a path that ends in a number.
+func lastNumber(path string) (parent string, n int, ok bool) {
+	i := strings.LastIndexByte(path, '.') + 1
+	n, err := strconv.Atoi(path[i:])
+	return path[:i], n, err == nil
+}
+
 // gap returns a module between the network and a layer in one Sequential that has no weights;
 // in a whole module it is known, and looked at with the others.
 func (b *builder) gap(path string) string {
-	parent, last := "", path
-	if i := strings.LastIndexByte(path, '.'); i >= 0 {
-		parent, last = path[:i+1], path[i+1:]
-	}
-	to, err := strconv.Atoi(last)
+	parent, to, numbered := lastNumber(path)
 	rest, ok := strings.CutPrefix(b.sd.prefix, parent)
 	first, _, _ := strings.Cut(rest, ".")
 	from, err2 := strconv.Atoi(first)
-	if err != nil || err2 != nil || !ok || b.whole() || to == from+1 {
+	if !numbered || err2 != nil || !ok || b.whole() || to == from+1 {
 		return ""
 	}
 	return fmt.Sprintf("%s%d", parent, from+1)

@@ -249,6 +249,9 @@ func attribute(args []any) (any, error) {
 		if name, ok := args[1].(string); ok {
 			switch of := args[0].(type) {
 			case *class:
+				if f, ok := functions[of.name+"."+name]; ok {
+					return f, nil // as if it had been named at once
+				}
 				return &inert{clip(of.name+"."+name, 200)}, nil
 			case *object:
 				return &inert{clip(of.class.name+"."+name, 200)}, nil
@@ -322,7 +325,6 @@ var functions = map[string]function{
 	"builtins.range":                                      plain,
 	"builtins.xrange":                                     plain,
 	"builtins.slice":                                      plain,
-	"builtins.getattr":                                    attribute,
 	"builtins.type":                                       typeOf,
 	"copyreg._reconstructor":                              reconstructor,
 	"re._compile":                                         plain,
@@ -433,6 +435,9 @@ func findClass(module, name string) (any, error) {
 	}
 	if f, ok := functions[full]; ok {
 		return f, nil
+	}
+	if full == "builtins.getattr" {
+		return function(attribute), nil
 	}
 	if containers[full] {
 		return &named{container(full), full}, nil
