@@ -116,6 +116,7 @@ const (
 	MetaEpsilon    = "repvit.bn_epsilon" // of the BatchNorms, where it is not 1e-5
 	MetaHead       = "repvit.head"       // where the logits come from, where it is not the network's own head
 	MetaWarnings   = "repvit.warnings"   // JSON array of strings
+	MetaReading    = "repvit.reading"    // JSON of a Reading, where it is not the zero value
 
 	// Where a converted file comes from.
 	MetaSource       = "repvit.source"        // name of the checkpoint, without folders
@@ -145,6 +146,11 @@ func (m *Model) metadata(opts Options) error {
 			meta[key] = string(text)
 		}
 		return err
+	}
+	if r := opts.reading(m); !r.zero() {
+		if err := put(MetaReading, r); err != nil {
+			return err
+		}
 	}
 	if opts.Labels != nil {
 		if m.Info.Classes == 0 {

@@ -35,6 +35,27 @@ type Options struct {
 	// Model says what the graph takes and gives, given what the checkpoint states beside its
 	// tensors; nil for what it states.
 	Model func(model.Stated) model.Options
+	// Like is a converted file: a checkpoint is read as the one that it was made of, as far
+	// as Weights and Model leave that open.
+	Like *File
+}
+
+// like fills in what a converted file says of how its checkpoint was read.
+func (o *Options) like() error {
+	if o.Like == nil || o.Like.Kind == Checkpoint {
+		return nil
+	}
+	if o.Weights.Key == "" && !o.Weights.EMA {
+		o.Weights.Key = o.Like.Graph.Metadata[model.MetaStateDict]
+	}
+	if o.Model == nil {
+		r, err := model.ReadingOf(o.Like.Graph)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.Like.Path, err)
+		}
+		o.Model = func(model.Stated) model.Options { return r.Options() }
+	}
+	return nil
 }
 
 // File is an open network. The graph's weights may be views of the mapped file, so it is
@@ -99,6 +120,9 @@ func (f *File) decode(opts Options) (err error) {
 			if f.Checkpoint, err = pytorch.Decode(f.Path, f.Data); err != nil {
 				return err
 			}
+		}
+		if err := opts.like(); err != nil {
+			return err
 		}
 		opts.Weights.Networks = model.Networks
 		if f.State, err = f.Checkpoint.StateDict(opts.Weights); err != nil {

@@ -1,0 +1,49 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Reading is how a checkpoint was read where that is not the rule: what to read it with again
+// to get the network of a file that was made of it.
+type Reading struct {
+	Features   bool     `json:"features,omitempty"`
+	Embedding  bool     `json:"embedding,omitempty"`
+	Softmax    bool     `json:"softmax,omitempty"`
+	IgnoreHead bool     `json:"ignore_head,omitempty"`
+	BNEpsilon  float64  `json:"bn_epsilon,omitempty"`
+	Strides    [][2]int `json:"strides,omitempty"`
+	Taps       []int    `json:"taps,omitempty"`
+}
+
+func (r Reading) zero() bool {
+	return !r.Features && !r.Embedding && !r.Softmax && !r.IgnoreHead && r.BNEpsilon == 0 && r.Strides == nil && r.Taps == nil
+}
+
+func (o Options) reading(m *Model) Reading {
+	return Reading{Features: o.Features, Embedding: o.Embedding, Softmax: o.Softmax, IgnoreHead: o.IgnoreHead,
+		BNEpsilon: o.BNEpsilon, Strides: o.Strides, Taps: m.Info.Taps.Blocks}
+}
+
+// ReadingOf returns how the checkpoint of a converted graph was read. The error wraps
+// [graph.ErrGraph].
+func ReadingOf(g *graph.Graph) (r Reading, err error) {
+	if text, ok := g.Metadata[MetaReading]; ok {
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			return r, fmt.Errorf("%w: metadata %s: %w", graph.ErrGraph, MetaReading, err)
+		}
+	}
+	return r, nil
+}
+
+// Options are those that read a checkpoint so.
+func (r Reading) Options() Options {
+	o := Options{Features: r.Features, Embedding: r.Embedding, Softmax: r.Softmax, IgnoreHead: r.IgnoreHead, BNEpsilon: r.BNEpsilon, Strides: r.Strides}
+	if r.Taps != nil {
+		o.Features, o.Taps.Blocks = true, r.Taps
+	}
+	return o
+}
