@@ -303,9 +303,7 @@ func (b *builder) outputs(l *layout, blocks []*graph.Value, c int) error {
 		if b.opts.Softmax {
 			return fmt.Errorf("the network has no head, so no logits for Softmax")
 		}
-		if !b.opts.Features {
-			b.info.Head = "none: feature maps"
-		}
+		b.info.Head = "none: feature maps"
 		taps, err := b.taps(l)
 		if err != nil {
 			return err

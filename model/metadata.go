@@ -11,5 +11,6 @@ import (
 func InfoOf(g *graph.Graph) Info {
 	classes, _ := strconv.Atoi(g.Metadata[MetaClasses])
 	distilled, _ := strconv.ParseBool(g.Metadata[MetaDistilled])
-	return Info{Variant: g.Metadata[MetaVariant], Generation: g.Metadata[MetaGeneration], Classes: classes, Distilled: distilled}
+	epsilon, _ := strconv.ParseFloat(g.Metadata[MetaEpsilon], 64)
+	return Info{Variant: g.Metadata[MetaVariant], Generation: g.Metadata[MetaGeneration], Classes: classes, Distilled: distilled, Head: g.Metadata[MetaHead], BNEpsilon: epsilon}
 }

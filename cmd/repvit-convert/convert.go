@@ -253,7 +253,7 @@ func (r *result) assumed(in *load.File, cfg *config) {
 		r.Notes = append(r.Notes, fmt.Sprintf("weights under %q", r.StateDict))
 	}
 	if !in.State.Averaged() {
-		for _, s := range in.Checkpoint.StateDicts() {
+		for _, s := range in.Networks() {
 			if s.Averaged() {
 				r.Notes = append(r.Notes, fmt.Sprintf("averaged weights are in the file as well, under %q; --ema takes them", s.Name()))
 				break

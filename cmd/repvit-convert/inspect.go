@@ -2,9 +2,12 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,6 +18,7 @@ import (
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
@@ -41,6 +45,27 @@ type inspection struct {
 	MACs       int64          `json:"macs"`
 	DTypes     map[string]int `json:"dtypes"` // tensors of each type
 	Ignored    []string       `json:"ignored"`
+
+	Head       string             `json:"head,omitempty"`
+	BNEpsilon  float64            `json:"bn_epsilon,omitempty"`
+	Warnings   []string           `json:"warnings,omitempty"`
+	Notes      []string           `json:"notes,omitempty"`
+	Skipped    []string           `json:"skipped,omitempty"`    // objects beside the weights, which were not run
+	Metadata   map[string]string  `json:"metadata,omitempty"`   // of a converted file
+	Preprocess *preprocess.Config `json:"preprocess,omitempty"` // how images become the input
+
+	Problem    string      `json:"problem,omitempty"`     // why the file does not convert as it is
+	StateDicts []stateDict `json:"state_dicts,omitempty"` // what it holds, where it does not convert
+}
+
+// stateDict is one of a file's dictionaries of weights.
+type stateDict struct {
+	Name     string   `json:"name"`
+	Tensors  int      `json:"tensors"`
+	Elements int      `json:"elements"`
+	Networks []string `json:"networks,omitempty"` // names of the RepViTs in it
+	Averaged bool     `json:"averaged,omitempty"`
+	First    string   `json:"first"` // name of the first tensor
 }
 
 func inspectCommand() *urfave.Command {
@@ -92,8 +117,16 @@ func inspectCommand() *urfave.Command {
 
 func inspect(path string, weights pytorch.Options, height, width int) (*inspection, error) {
 	f, err := load.Open(path, load.Options{Weights: weights})
+	problem := err
+	if errors.Is(err, model.ErrHead) || errors.Is(err, model.ErrKey) {
+		// The network may be whole and only its head be missing or another.
+		f, err = load.Open(path, load.Options{Weights: weights, Model: func(model.Stated) model.Options { return model.Options{Features: true} }})
+	}
 	if err != nil {
-		return nil, err
+		if r := survey(path, problem); r != nil {
+			return r, nil
+		}
+		return nil, problem
 	}
 	defer f.Close()
 	r := &inspection{File: path, Format: f.Kind, Bytes: f.Size, DTypes: map[string]int{}, Ignored: []string{}}
@@ -101,26 +134,43 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 	switch f.Kind {
 	case load.Checkpoint:
 		info = f.Model.Info
-		r.Format, r.Wrapper, r.Prefix, r.Module, r.Family = f.Checkpoint.Format, f.State.Path, f.State.Prefix, f.State.Module, info.Family
+		r.Format, r.Wrapper, r.Prefix, r.Module, r.Family = f.Checkpoint.Format, f.State.Path, f.State.Prefix+f.State.Within, f.State.Module, info.Family
 		r.Ignored = append(r.Ignored, f.Model.Ignored...)
+		r.Warnings, r.Notes, r.Skipped = f.Model.Warnings, slices.Concat(f.Model.Notes, f.Model.Stated), f.Checkpoint.Skipped()
+		if info.Taps.Rule != "" {
+			r.Notes = append(r.Notes, fmt.Sprintf("feature maps are the outputs of blocks %s", info.Taps))
+		}
+		if problem != nil {
+			r.Notes = append(r.Notes, "shown as a backbone, since "+strings.TrimPrefix(problem.Error(), path+": "))
+		}
 		for _, s := range f.Checkpoint.StateDicts() {
 			if s.Path != f.State.Path {
 				r.Others = append(r.Others, cmp.Or(s.Path, "the file itself"))
 			}
 		}
+		for _, s := range f.Networks() {
+			if s.Path == f.State.Path && s.Within != f.State.Within && s.Name() != f.State.Name() {
+				r.Others = append(r.Others, s.Name())
+			}
+		}
 		for _, k := range f.State.Keys() {
 			t, _ := f.State.Get(k)
-			r.DTypes[string(t.DType)]++
+			r.DTypes[cmp.Or(string(t.DType), "not readable")]++
 		}
 	case load.ONNX:
 		r.Producer, r.Opset = strings.TrimSpace(f.ONNX.Producer+" "+f.ONNX.ProducerVersion), f.ONNX.Opset
 		fallthrough
 	default:
+		r.Metadata = f.Graph.Metadata
 		for _, v := range f.Graph.Weights() {
 			r.DTypes[v.Const.DType.String()]++
 		}
 	}
 	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
+	r.Head, r.BNEpsilon = info.Head, info.BNEpsilon
+	if p, err := f.Preprocess(); err == nil {
+		r.Preprocess = &p
+	}
 	r.Input = f.Graph.Inputs[0].Type.String()
 	types, err := f.Graph.Infer()
 	if err != nil {
@@ -139,6 +189,39 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 	return r, nil
 }
 
+// survey lists what a checkpoint holds that does not convert as it is; nil for a file that can't
+// be read.
+func survey(path string, problem error) *inspection {
+	f, err := pytorch.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text := strings.TrimPrefix(problem.Error(), path+": ")
+	r := &inspection{File: path, Format: f.Format, DTypes: map[string]int{}, Ignored: []string{}, Outputs: []string{}, Parts: []model.Part{}, Problem: text, Skipped: f.Skipped()}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		r.Bytes = info.Size()
+	}
+	for _, s := range f.StateDicts() {
+		d := stateDict{Name: s.Name(), Tensors: len(s.Keys()), Averaged: s.Averaged()}
+		for _, k := range s.Keys() {
+			t, _ := s.Get(k)
+			d.Elements += t.Len()
+			r.DTypes[cmp.Or(string(t.DType), "not readable")]++
+		}
+		if d.Tensors > 0 {
+			d.First = s.Keys()[0]
+		}
+		for _, within := range model.Networks(s) {
+			n := *s
+			n.Within = within
+			d.Networks = append(d.Networks, cmp.Or(n.Name(), "the file itself"))
+		}
+		r.StateDicts = append(r.StateDicts, d)
+	}
+	return r
+}
+
 // print writes the inspection as a table of at most 100 columns.
 func (r *inspection) print(w io.Writer) {
 	line := func(name, format string, args ...any) {
@@ -151,7 +234,7 @@ func (r *inspection) print(w io.Writer) {
 	case load.Native:
 		line("format", "native")
 	default:
-		line("format", "PyTorch checkpoint, %s container, %s key names", r.Format, r.Family)
+		line("format", "PyTorch checkpoint, %s container, %s key names", r.Format, cmp.Or(r.Family, "unknown"))
 		at := "the file itself"
 		if r.Wrapper != "" {
 			at = fmt.Sprintf("under %q", r.Wrapper)
@@ -162,16 +245,32 @@ func (r *inspection) print(w io.Writer) {
 		if r.Prefix != "" {
 			at += fmt.Sprintf(", every key begins with %q", r.Prefix)
 		}
-		line("state dict", "%s", at)
+		if r.Problem == "" {
+			line("state dict", "%s", at)
+		}
 		if len(r.Others) > 0 {
 			line("others", "%s", strings.Join(r.Others, ", "))
 		}
+	}
+	if r.Problem != "" {
+		r.printSurvey(w, line)
+		return
 	}
 	heads := "one head"
 	if r.Distilled {
 		heads = "two heads"
 	}
-	line("variant", "%s, %s form, %d classes, %s", cmp.Or(r.Variant, "unknown"), cmp.Or(r.Generation, "unknown"), r.Classes, heads)
+	if r.Head != "" {
+		heads = r.Head
+	}
+	classes := fmt.Sprintf("%d classes, ", r.Classes)
+	if r.Classes == 0 {
+		classes = ""
+	}
+	line("variant", "%s, %s form, %s%s", cmp.Or(r.Variant, "unknown"), cmp.Or(r.Generation, "unknown"), classes, heads)
+	if r.BNEpsilon != 0 && r.BNEpsilon != 1e-5 {
+		line("bn epsilon", "%v", r.BNEpsilon)
+	}
 	line("input", "%s", r.Input)
 	for _, o := range r.Outputs {
 		line("output", "%s", o)
@@ -184,6 +283,23 @@ func (r *inspection) print(w io.Writer) {
 	if n := len(r.Ignored); n > 0 {
 		line("ignored", "%d keys outside the network: %s", n, strings.Join(r.Ignored, ", "))
 	}
+	if p := r.Preprocess; p != nil {
+		line("images", "%d×%d, crop_pct %v, mean %v, std %v, %s", p.Height, p.Width, p.CropPct, p.Mean, p.Std, p.Interpolation)
+	}
+	if len(r.Skipped) > 0 {
+		line("skipped", "%s", strings.Join(r.Skipped, ", "))
+	}
+	for _, k := range []string{model.MetaSource, model.MetaSourceSHA256, model.MetaStateDict, model.MetaVersion, model.MetaQuantization, model.MetaTaps, model.MetaHead, model.MetaEpsilon} {
+		if v := r.Metadata[k]; v != "" {
+			line(strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(k, "repvit."), "source_"), "_", " "), "%s", v)
+		}
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "%-11s %s\n", "note", printable.Line(n))
+	}
+	for _, n := range append(r.Warnings, storedWarnings(r.Metadata)...) {
+		fmt.Fprintf(w, "%-11s %s\n", "warning", printable.Line(n))
+	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "part\tblocks\twidth\tSE\tparameters\tMMACs\t")
@@ -195,6 +311,35 @@ func (r *inspection) print(w io.Writer) {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%.1f\t\n", p.Name, blocks, p.Width, clip(p.SE, 40), p.Parameters, float64(p.MACs)/1e6)
 	}
 	fmt.Fprintf(t, "total\t\t\t\t%d\t%.1f\t\n", r.Parameters, float64(r.MACs)/1e6)
+	t.Flush()
+}
+
+// storedWarnings are those that a conversion put into its file.
+func storedWarnings(metadata map[string]string) (list []string) {
+	_ = json.Unmarshal([]byte(metadata[model.MetaWarnings]), &list) // a courtesy here
+	return list
+}
+
+// printSurvey lists state dicts in place of a network.
+func (r *inspection) printSurvey(w io.Writer, line func(name, format string, args ...any)) {
+	var types []string
+	for _, t := range slices.Sorted(maps.Keys(r.DTypes)) {
+		types = append(types, fmt.Sprintf("%d %s", r.DTypes[t], t))
+	}
+	line("tensors", "%s", strings.Join(types, ", "))
+	if len(r.Skipped) > 0 {
+		line("skipped", "%s", strings.Join(r.Skipped, ", "))
+	}
+	fmt.Fprintf(w, "%-11s %s\n\n", "does not", "convert as it is: "+printable.Line(r.Problem))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "state dict\ttensors\telements\tRepViTs\tfirst name")
+	for _, s := range r.StateDicts {
+		name := cmp.Or(s.Name, "the file itself")
+		if s.Averaged {
+			name += " (averaged)"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", clip(name, 40), s.Tensors, s.Elements, clip(cmp.Or(strings.Join(s.Networks, ", "), "none"), 40), clip(s.First, 40))
+	}
 	t.Flush()
 }
 

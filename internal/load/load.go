@@ -45,9 +45,6 @@ func (o *Options) like() error {
 	if o.Like == nil || o.Like.Kind == Checkpoint {
 		return nil
 	}
-	if o.Weights.Key == "" && !o.Weights.EMA {
-		o.Weights.Key = o.Like.Graph.Metadata[model.MetaStateDict]
-	}
 	if o.Model == nil {
 		r, err := model.ReadingOf(o.Like.Graph)
 		if err != nil {
@@ -124,8 +121,7 @@ func (f *File) decode(opts Options) (err error) {
 		if err := opts.like(); err != nil {
 			return err
 		}
-		opts.Weights.Networks = model.Networks
-		if f.State, err = f.Checkpoint.StateDict(opts.Weights); err != nil {
+		if f.State, err = f.stateDict(opts); err != nil {
 			return hint(err)
 		}
 		stated := model.StatedBy(f.Checkpoint)
@@ -142,6 +138,36 @@ func (f *File) decode(opts Options) (err error) {
 		return fmt.Errorf("%s: %w", f.Path, hint(err))
 	}
 	return nil
+}
+
+// stateDict is the one that is asked for, or else the one that Like was made of, if it is there.
+func (f *File) stateDict(opts Options) (*pytorch.StateDict, error) {
+	w := opts.Weights
+	w.Networks = model.Networks
+	if opts.Like != nil && w.Key == "" && !w.EMA {
+		like := w
+		if like.Key = opts.Like.Graph.Metadata[model.MetaStateDict]; like.Key != "" {
+			if s, err := f.Checkpoint.StateDict(like); err == nil {
+				return s, nil
+			}
+		}
+	}
+	return f.Checkpoint.StateDict(w)
+}
+
+// Networks returns every RepViT of a checkpoint, the one that was read among them.
+func (f *File) Networks() (all []*pytorch.StateDict) {
+	if f.Checkpoint == nil {
+		return nil
+	}
+	for _, s := range f.Checkpoint.StateDicts() {
+		for _, within := range model.Networks(s) {
+			n := *s
+			n.Within = within
+			all = append(all, &n)
+		}
+	}
+	return all
 }
 
 // hint adds the flag that helps to an error of a library, which knows none.
