@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the interop tests compare with: ONNX Runtime and playwright-core (npm), the
-# ONNX checker, OpenCV and Chromium (Debian). Does nothing where it is there already.
+# ONNX checker, OpenCV, Chromium and two fonts (Debian). Does nothing where it is there already.
 set -euo pipefail
 cd "$(dirname "$0")"
 # onnxruntime-node's install script only downloads GPU libraries, which nothing here uses.
