@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -35,7 +36,7 @@ func Open(path string) (image.Image, error) {
 		return nil, err
 	}
 	defer m.Close()
-	img, err := decode(m.Data)
+	img, err := DecodeContext(context.Background(), m.Data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -50,10 +51,12 @@ func Decode(r io.Reader) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decode(data)
+	return DecodeContext(context.Background(), data)
 }
 
-func decode(data []byte) (image.Image, error) {
+// DecodeContext is [Decode] of an image that is in memory already. It ends soon after the
+// context does, with its error.
+func DecodeContext(ctx context.Context, data []byte) (image.Image, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%w: %w: more than %d bytes", ErrImage, ErrTooLarge, maxFile)
 	}
@@ -84,11 +87,27 @@ func decode(data []byte) (image.Image, error) {
 	if need, limit := each*c.Width*c.Height, freeBytes+bytesPerOne*len(data); need > limit {
 		return nil, fmt.Errorf("%w: %w: %d×%d pixels need %d bytes, expected at most %d for a file of %d", ErrImage, ErrTooLarge, c.Width, c.Height, need, limit, len(data))
 	}
-	img, err := dec(bytes.NewReader(data))
-	if err != nil {
+	img, err := dec(&cancelled{ctx, bytes.NewReader(data)})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrImage, err)
 	}
 	return img, nil
+}
+
+// cancelled is a reader that fails when its context is done: decoders read as they work.
+type cancelled struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancelled) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p[:min(len(p), 4096)])
 }
 
 // checkSize checks the number of pixels.

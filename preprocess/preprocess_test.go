@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
@@ -424,4 +425,36 @@ func TestEndlessNearest(t *testing.T) {
 	if got[3*112] != 255 || got[3*111] != 0 {
 		t.Errorf("found %d and %d around the middle, expected 0 and 255", got[3*111], got[3*112])
 	}
+}
+
+// TestDecodeContext ends with the context, before and while an image is decoded.
+func TestDecodeContext(t *testing.T) {
+	for name, data := range map[string][]byte{"png": encodePNG(t, noise(300, 200)), "jpeg": encodeJPEG(t, noise(300, 200))} {
+		ctx, cancel := context.WithCancel(t.Context())
+		img, err := DecodeContext(ctx, data)
+		if err != nil || img.Bounds().Dx() != 300 {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+		if _, err := DecodeContext(ctx, data); !errors.Is(err, context.Canceled) || errors.Is(err, ErrImage) {
+			t.Errorf("%s, cancelled: %v", name, err)
+		}
+		late, err := DecodeContext(&countdown{Context: t.Context(), left: 3}, data)
+		if !errors.Is(err, context.Canceled) || late != nil {
+			t.Errorf("%s, cancelled while it is decoded: %v", name, err)
+		}
+	}
+}
+
+// countdown is a context that is cancelled once it was asked some times.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -10,11 +9,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
-	"github.com/repvit-go/repvit/internal/load"
-	"github.com/repvit-go/repvit/internal/printable"
-	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/verify"
-	"github.com/repvit-go/repvit/verify/foreign"
 )
 
 // verifyModels is the command without a subcommand: what it compares with follows from the
@@ -134,22 +129,6 @@ func compareLogits(ctx context.Context, cfg *config, n *network, x *graph.Tensor
 		return result, fmt.Errorf("%s against %s: %w", n.Path, cfg.logits, err)
 	}
 	return result, nil
-}
-
-// secondDecoder has an ONNX file decoded once more by software that shares no code with
-// the project, and says what came of it.
-func secondDecoder(f *load.File) (note string, err error) {
-	if f.Kind != load.ONNX {
-		return "", nil
-	}
-	r, err := foreign.Check(f.Data, f.Graph)
-	switch {
-	case errors.Is(err, foreign.ErrUnsupported), errors.Is(err, foreign.ErrDecode) && f.ONNX.Producer != onnx.Producer:
-		return "not compared with a second decoder: " + printable.Line(err.Error()), nil
-	case err != nil:
-		return "", fmt.Errorf("%s: %w", f.Path, err)
-	}
-	return fmt.Sprintf("a second decoder (onnx-go) reads the same %d nodes and %d initializers", r.Nodes, r.Initializers), nil
 }
 
 func printComparison(w io.Writer, cfg *config, path, with, note string, r verify.Comparison) {

@@ -29,15 +29,32 @@ type limits struct {
 	concurrency int           // images that are classified at a time
 	queue       int           // requests that may wait besides
 	maxBytes    int64         // of a body
+	maxBodies   int64         // bytes of all bodies that are here, whole or in part
 	maxPixels   int           // of an image
 	timeout     time.Duration // of a request, waiting included
+}
+
+const (
+	// pixelBytes is what decoding needs for each pixel at most: 15 bytes for a progressive JPEG
+	// (three samples and their coefficients), 16 for an interlaced PNG of 16 bits. Package
+	// preprocess refuses images that need more than 32 MiB and 64 times their file.
+	pixelBytes = 16
+	// spareBytes is for connections, garbage and the program.
+	spareBytes = 64 << 20
+)
+
+// memory is what requests can need together, in bytes. The garbage collector is told, or it
+// would let the heap become twice as large.
+func (l *limits) memory(s infer.Stats) int64 {
+	return int64(l.concurrency)*int64(pixelBytes*l.maxPixels+s.ArenaBytes) + l.maxBodies + int64(s.WeightBytes) + spareBytes
 }
 
 // service answers requests.
 type service struct {
 	model    classifier
 	limits   limits
-	places   chan struct{} // held from acceptance to answer
+	bodies   atomic.Int64  // bytes that bodies take
+	places   chan struct{} // held from the end of the body to the answer
 	slots    chan struct{} // held while an image is decoded and classified
 	draining atomic.Bool   // /readyz says so
 	closing  atomic.Bool   // clients are asked to close their connections
@@ -112,18 +129,19 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) ([]infer.Predic
 	if r.ContentLength > s.limits.maxBytes {
 		return nil, s.tooLarge()
 	}
-	// A place is taken before the body is read, because bodies are what memory is used for.
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.timeout)
+	defer cancel()
+	var b body
+	defer func() { s.bodies.Add(-int64(cap(b.data))) }()
+	if err := s.read(w, r, &b); err != nil {
+		return nil, err
+	}
+	// A place is taken when the body is here: clients that send slowly take none from others.
 	select {
 	case s.places <- struct{}{}:
 		defer func() { <-s.places }()
 	default:
 		return nil, &problem{http.StatusServiceUnavailable, "too many requests are waiting"}
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.limits.timeout)
-	defer cancel()
-	body, err := s.read(w, r)
-	if err != nil {
-		return nil, err
 	}
 	select {
 	case s.slots <- struct{}{}:
@@ -131,7 +149,7 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) ([]infer.Predic
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	img, err := s.decode(body)
+	img, err := s.decode(ctx, b.data)
 	if err != nil {
 		return nil, err
 	}
@@ -152,25 +170,48 @@ func topK(r *http.Request) (int, error) {
 	return k, nil
 }
 
-// read returns the body, which must arrive within the timeout.
-func (s *service) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// body is what a client sends. Its capacity counts against maxBodies.
+type body struct{ data []byte }
+
+// firstBytes is what a body gets memory for before anything of it has arrived.
+const firstBytes = 16 << 10
+
+// read reads the body, which must arrive within the timeout. It takes memory as the bytes
+// arrive, whatever length was announced.
+func (s *service) read(w http.ResponseWriter, r *http.Request, b *body) error {
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(s.limits.timeout)); err != nil {
-		return nil, err
+		return err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.limits.maxBytes))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return nil, s.tooLarge()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &problem{http.StatusRequestTimeout, "the body did not arrive in time"}
-	case err != nil:
-		return nil, &problem{http.StatusBadRequest, "the body is incomplete"}
+	from := http.MaxBytesReader(w, r.Body, s.limits.maxBytes)
+	for {
+		if len(b.data) == cap(b.data) {
+			more := min(max(2*cap(b.data), firstBytes), int(s.limits.maxBytes)+1) // one more to see the end
+			if s.bodies.Add(int64(more)) > s.limits.maxBodies {
+				s.bodies.Add(-int64(more))
+				return &problem{http.StatusServiceUnavailable, "too many bodies are on their way"}
+			}
+			old := b.data
+			b.data = append(make([]byte, 0, more), old...)
+			s.bodies.Add(-int64(cap(old)))
+		}
+		n, err := from.Read(b.data[len(b.data):cap(b.data)])
+		b.data = b.data[:len(b.data)+n]
+		var large *http.MaxBytesError
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			// Left as it is, the deadline would cancel the request's context. After an error it
+			// stays, because net/http reads what is left of the body before it sends the answer.
+			return control.SetReadDeadline(time.Time{})
+		case errors.As(err, &large):
+			return s.tooLarge()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return &problem{http.StatusRequestTimeout, "the body did not arrive in time"}
+		default:
+			return &problem{http.StatusBadRequest, "the body is incomplete"}
+		}
 	}
-	// Left as it is, the deadline would cancel the request's context. After an error it stays,
-	// because net/http reads what is left of the body before it sends the answer.
-	return body, control.SetReadDeadline(time.Time{})
 }
 
 func (s *service) tooLarge() error {
@@ -178,13 +219,16 @@ func (s *service) tooLarge() error {
 }
 
 // decode returns the image that a body holds, after looking at its size.
-func (s *service) decode(body []byte) (image.Image, error) {
+func (s *service) decode(ctx context.Context, body []byte) (image.Image, error) {
 	config, _, err := image.DecodeConfig(bytes.NewReader(body))
 	if err == nil && config.Width*config.Height > s.limits.maxPixels {
 		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the image has %d×%d pixels, expected at most %d", config.Width, config.Height, s.limits.maxPixels)}
 	}
-	img, err := preprocess.Decode(bytes.NewReader(body))
-	if err != nil {
+	img, err := preprocess.DecodeContext(ctx, body)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, &problem{http.StatusBadRequest, "the body is no PNG or JPEG that can be decoded: " + err.Error()}
 	}
 	return img, nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -34,13 +35,14 @@ func main() {
 	flag.IntVar(&c.threads, "threads", 1, "cores that one image may use")
 	flag.IntVar(&c.limits.queue, "queue", 64, "requests that may wait besides")
 	flag.Int64Var(&c.limits.maxBytes, "max-bytes", 8<<20, "largest request body")
+	flag.Int64Var(&c.limits.maxBodies, "max-bodies", 128<<20, "bytes of all request bodies together")
 	flag.IntVar(&c.limits.maxPixels, "max-pixels", 32<<20, "largest image")
 	flag.DurationVar(&c.limits.timeout, "timeout", 5*time.Second, "longest time for a request, waiting included")
 	flag.DurationVar(&c.idleTime, "idle-timeout", time.Minute, "how long an unused connection stays open")
 	flag.DurationVar(&c.drainDelay, "drain-delay", 2*time.Second, "how long requests are still accepted when shutting down")
 	flag.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "how long accepted requests may take when shutting down")
 	flag.Parse()
-	if c.model == "" || flag.NArg() > 0 || c.limits.concurrency < 1 || c.limits.queue < 0 || c.limits.maxBytes < 1 || c.limits.timeout <= 0 {
+	if c.model == "" || flag.NArg() > 0 || c.limits.concurrency < 1 || c.limits.queue < 0 || c.limits.maxBytes < 1 || c.limits.maxBodies < 2*c.limits.maxBytes || c.limits.timeout <= 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -64,6 +66,9 @@ func run(ctx context.Context, c config, log *slog.Logger, listening func(net.Add
 	// The first run plans and allocates; no client should wait for that.
 	if _, err := session.Classify(ctx, image.NewRGBA(image.Rect(0, 0, 64, 64)), 1); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(c.limits.memory(session.Stats()))
 	}
 	tcp, err := net.Listen("tcp", c.addr)
 	if err != nil {

@@ -35,6 +35,8 @@ func newMetrics(s *service) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "repvit_requests_in_flight", Help: "Requests that hold a place, waiting or running."}, func() float64 { return float64(len(s.places)) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "repvit_body_bytes", Help: "Memory of bodies, whole or still arriving."}, func() float64 { return float64(s.bodies.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "repvit_inferences_in_flight", Help: "Images that are being decoded and classified."}, func() float64 { return float64(len(s.slots)) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

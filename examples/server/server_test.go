@@ -32,7 +32,7 @@ import (
 var quiet = slog.New(slog.DiscardHandler)
 
 func defaults() limits {
-	return limits{concurrency: 2, queue: 2, maxBytes: 1 << 20, maxPixels: 1 << 20, timeout: 10 * time.Second}
+	return limits{concurrency: 2, queue: 2, maxBytes: 1 << 20, maxBodies: 8 << 20, maxPixels: 1 << 20, timeout: 10 * time.Second}
 }
 
 // fake is a classifier that runs as long as the test wants.
@@ -257,7 +257,7 @@ func TestQueue(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	l := defaults()
-	l.timeout = 50 * time.Millisecond
+	l.timeout = time.Second
 	l.concurrency = 1
 	f := newFake()
 	s, url := start(t, f, l)
@@ -292,6 +292,59 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
+// TestSlowClients: clients that announce bodies and do not send them take nothing from others.
+func TestSlowClients(t *testing.T) {
+	f := newFake()
+	close(f.finish)
+	s, url := start(t, f, defaults())
+	for range 100 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc")
+	}
+	for s.bodies.Load() < 100*firstBytes {
+		time.Sleep(time.Millisecond)
+	}
+	for range 20 {
+		if r, body := post(t, url+"/classify", bytes.NewReader(picture(t, 20, 20))); r.StatusCode != 200 {
+			t.Fatalf("%s %s", r.Status, body)
+		}
+	}
+}
+
+// TestBodies: all bodies together take no more memory than allowed, and give it back.
+func TestBodies(t *testing.T) {
+	f := newFake()
+	l := defaults()
+	l.maxBodies = 2 << 20
+	s, url := start(t, f, l)
+	held, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(held, "POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+	if _, err := held.Write(make([]byte, 600_000)); err != nil {
+		t.Fatal(err)
+	}
+	for s.bodies.Load() < 1<<20 {
+		time.Sleep(time.Millisecond)
+	}
+	r, body := post(t, url+"/classify", bytes.NewReader(make([]byte, 1<<20)))
+	if r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("%s %s", r.Status, body)
+	}
+	held.Close()
+	for s.bodies.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if r, body := post(t, url+"/classify", bytes.NewReader(make([]byte, 1<<20))); r.StatusCode != 400 {
+		t.Errorf("%s %s", r.Status, body)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	f := newFake()
 	close(f.finish)
@@ -301,7 +354,7 @@ func TestMetrics(t *testing.T) {
 	code, text := get(t, url+"/metrics")
 	for _, want := range []string{
 		`repvit_requests_total{code="200"} 1`, `repvit_requests_total{code="400"} 1`, `repvit_request_seconds_count{code="200"} 1`,
-		"repvit_inference_seconds_count 1", "repvit_requests_in_flight 0", "repvit_inferences_in_flight 0", "go_goroutines ",
+		"repvit_inference_seconds_count 1", "repvit_requests_in_flight 0", "repvit_body_bytes 0", "repvit_inferences_in_flight 0", "go_goroutines ",
 	} {
 		if code != 200 || !strings.Contains(text, want) {
 			t.Errorf("%d, %q is missing", code, want)

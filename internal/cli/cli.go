@@ -18,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/internal/notices"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
 )
@@ -79,7 +80,7 @@ func interrupted() string {
 func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	app.Writer, app.ErrWriter = text(app.Writer, os.Stdout), text(app.ErrWriter, os.Stderr)
 	app.HideHelpCommand = true
-	app.Commands = append(app.Commands, completionCommand(app))
+	app.Commands = append(app.Commands, completionCommand(app), licensesCommand(app))
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	onUsage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
 	app.OnUsageError = onUsage
@@ -189,6 +190,19 @@ func order(app *cli.App, args []string) ([]string, error) {
 	}
 	out = append(out, flags...)
 	return append(append(out, "--"), rest...), nil
+}
+
+// licensesCommand prints the licences of what the program contains.
+func licensesCommand(app *cli.App) *cli.Command {
+	return &cli.Command{
+		Name:      "licenses",
+		Usage:     "print the licences of all that this program contains",
+		UsageText: app.Name + " licenses",
+		Action: func(c *cli.Context) error {
+			_, err := io.WriteString(c.App.Writer, notices.Text)
+			return err
+		},
+	}
 }
 
 // PrintJSON writes one JSON object and a newline.

@@ -18,7 +18,7 @@ func completing() *cli.App {
 
 func TestComplete(t *testing.T) {
 	tests := []struct{ words, want string }{
-		{"", "completion run *"}, // words between bars; the last is being completed
+		{"", "completion licenses run *"}, // words between bars; the last is being completed
 		{"ru", "run *"},
 		{"--o", "--output"},
 		{"-", "--form --help -n --output --quiet --version -o -q"},
@@ -35,7 +35,7 @@ func TestComplete(t *testing.T) {
 		{"--form|=|s", "square"},
 		{"--form|=", "round square"},
 		{"--form|=|round|--ou", "--output"},
-		{"--nope|", "completion run *"},
+		{"--nope|", "completion licenses run *"},
 		{"--nope=", ""},
 		{"--|--o", "*"},
 		{"in|--|--o", "*"},

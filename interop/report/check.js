@@ -2,7 +2,8 @@
 //
 //   node check.js FILE.html [SCREENSHOT-FOLDER]
 //
-// At 1280 and 390 pixels, in the light and the dark scheme, with details closed and open: no
+// At 1280 and 390 pixels, in the light and the dark scheme, with a font of usual and one of
+// great width in the place of the system's, with details closed and open: no
 // console message, no request leaves the file, nothing sticks out of the page or overlaps in
 // a plot, text has the contrast that WCAG 2.2 AA asks for, and headings and pictures are
 // labelled. Prints one line for each fault; exit status 1 where there are any. CHROMIUM names
@@ -66,6 +67,19 @@ function faults() {
   return found;
 }
 
+// fonts stand for what machines have.
+const fonts = ['Noto Sans', 'DejaVu Sans'];
+
+// setFont runs in the page, replaces the system's fonts and says whether that one is there.
+function setFont(family) {
+  const style = document.createElement('style');
+  style.textContent = `body { font-family: "${family}" } code, pre { font-family: "${family} Mono", "DejaVu Sans Mono" }`;
+  document.head.append(style);
+  const measure = document.createElement('canvas').getContext('2d');
+  const width = (f) => { measure.font = `40px ${f}`; return measure.measureText('mmmWWWiiilll0123').width; };
+  return width(`"${family}", monospace`) !== width('monospace') || width(`"${family}", serif`) !== width('serif');
+}
+
 async function main() {
   const [file, shots] = process.argv.slice(2);
   if (!file) { console.error('usage: node check.js FILE.html [SCREENSHOT-FOLDER]'); process.exit(2); }
@@ -73,29 +87,28 @@ async function main() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
   const all = [];
   const grounds = {};
-  for (const width of [1280, 390]) {
-    for (const colorScheme of ['light', 'dark']) {
-      const say = (what) => all.push(`${width} ${colorScheme}: ${what}`);
-      const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
-      const page = await context.newPage();
-      page.on('console', (m) => say(`console: ${m.text()}`));
-      page.on('pageerror', (e) => say(`error: ${e.message}`));
-      page.on('request', (r) => { if (r.url() !== url && !r.url().startsWith('data:image/')) say(`request: ${r.url().slice(0, 100)}`); });
-      await page.goto(url);
-      for (const open of [false, true]) {
-        await page.evaluate((o) => document.querySelectorAll('details').forEach((d) => { d.open = o; }), open);
-        for (const f of new Set(await page.evaluate(faults))) say(f);
-        if (shots && !open) await page.screenshot({ path: path.join(shots, `${path.basename(file, '.html')}-${width}-${colorScheme}.png`), fullPage: true });
-      }
-      grounds[colorScheme] = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-      await context.close();
+  for (const [width, colorScheme, font] of [1280, 390].flatMap((w) => ['light', 'dark'].flatMap((c) => fonts.map((f) => [w, c, f])))) {
+    const say = (what) => all.push(`${width} ${colorScheme}, ${font}: ${what}`);
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    const page = await context.newPage();
+    page.on('console', (m) => say(`console: ${m.text()}`));
+    page.on('pageerror', (e) => say(`error: ${e.message}`));
+    page.on('request', (r) => { if (r.url() !== url && !r.url().startsWith('data:image/')) say(`request: ${r.url().slice(0, 100)}`); });
+    await page.goto(url);
+    if (!await page.evaluate(setFont, font)) say('the font is not installed');
+    for (const open of [false, true]) {
+      await page.evaluate((o) => document.querySelectorAll('details').forEach((d) => { d.open = o; }), open);
+      for (const f of new Set(await page.evaluate(faults))) say(f);
+      if (shots && !open) await page.screenshot({ path: path.join(shots, `${path.basename(file, '.html')}-${width}-${colorScheme}-${font.split(' ')[0]}.png`), fullPage: true });
     }
+    grounds[colorScheme] = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await context.close();
   }
   await browser.close();
   if (grounds.light === grounds.dark) all.push('both schemes have the same background');
   for (const line of new Set(all)) console.log(line);
   if (all.length) process.exit(1);
-  console.log(`${path.basename(file)}: no faults at 1280 and 390 pixels, light and dark`);
+  console.log(`${path.basename(file)}: no faults at 1280 and 390 pixels, light and dark, in ${fonts.join(' and ')}`);
 }
 
 main().catch((e) => { console.error(e.message); process.exit(1); });

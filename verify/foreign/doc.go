@@ -1,7 +1,9 @@
 // Package foreign reads ONNX files with a second decoder, onnx-go
 // (github.com/owulveryck/onnx-go), which shares no code with package onnx, and compares
 // what both make of a file: nodes, operators, attributes, edges, and every element of
-// every initializer. It is linked by repvit-verify only.
+// every initializer. Tests use it, and
+// repvit-verify where it is built with the tag foreign: gorgonia.org/tensor, below onnx-go, has
+// a licence that restricts commercial profit.
 //
 // # What is compared
 //

@@ -173,8 +173,8 @@ func Named(name string) *Float32 {
 }
 
 // Floats returns n zeroed elements that start on a 64-byte boundary, so that no vector of
-// an activation or a panel of weights straddles two cache lines, on huge pages if there are
-// many. Kernels take any alignment; this one is the fastest.
+// an activation or a panel of weights straddles two cache lines. Kernels take any alignment;
+// this one is the fastest.
 func Floats(n int) []float32 {
 	b := make([]float32, n+Lanes-1)
 	off := 0
