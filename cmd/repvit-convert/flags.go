@@ -35,6 +35,7 @@ type config struct {
 	cropPct                   float64
 	fuse, check               bool
 	threads                   int
+	maxMemory                 int64 // bytes, 0 for the default
 	json, quiet               bool
 	report                    string
 }
@@ -100,6 +101,7 @@ func newApp() *urfave.App {
 			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
 			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
+			cli.MaxMemoryFlag(),
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
 			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
 		},
@@ -132,6 +134,9 @@ func parse(c *urfave.Context) (*config, error) {
 		report: c.String("report"),
 	}
 	var err error
+	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+		return nil, err
+	}
 	if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
 		return nil, err
 	}

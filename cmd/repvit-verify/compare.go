@@ -102,7 +102,7 @@ func (n *network) input(cfg *config, other *network) (*graph.Tensor, error) {
 	if cfg.input != "" {
 		return readInput(cfg.input)
 	}
-	shape, err := n.shape(cfg, 2)
+	shape, err := n.shape(cfg, randomBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func printComparison(w io.Writer, cfg *config, path, with, note string, r verify
 	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v + %v·|reference|)\n",
 		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance.Abs, cfg.tolerance.Rel)
 	if d := r.FirstDivergence; d != nil {
-		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", d.Value, d.MaxAbs)
+		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", cli.OneLine(d.Value), d.MaxAbs)
 	}
 	if note != "" {
 		fmt.Fprintln(w, note)

@@ -15,7 +15,8 @@ type config struct {
 	tolerance                                              verify.Tolerance
 	engine                                                 string
 	threads, runs, batch                                   int
-	height, width                                          int // 0 where --size was not given
+	maxMemory                                              int64 // bytes, 0 for the default
+	height, width                                          int   // 0 where --size was not given
 	cropPct                                                float64
 	weights                                                pytorch.Options
 	json, quiet                                            bool
@@ -45,6 +46,7 @@ func engineFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "engine", Value: engineFast, DefaultText: engineFast, Usage: "`ENGINE`: fast (float32) or reference (float64, plain loops)"},
 		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
+		cli.MaxMemoryFlag(),
 		&urfave.BoolFlag{Name: "ema", Usage: "of a checkpoint, the averaged weights (model_ema)"},
 		&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in a checkpoint that holds several"},
 	}
@@ -79,7 +81,7 @@ func newApp() *urfave.App {
 			if err != nil {
 				return err
 			}
-			return f(c, cfg)
+			return cli.AllowMore(f(c, cfg))
 		}
 	}
 	input := &urfave.StringFlag{Name: "input", Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
@@ -125,8 +127,11 @@ func parse(c *urfave.Context) (*config, error) {
 		engine: c.String("engine"), threads: c.Int("threads"), runs: c.Int("runs"), batch: c.Int("batch"), cropPct: c.Float64("crop-pct"),
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, json: c.Bool("json"), quiet: c.Bool("quiet"),
 	}
+	var err error
+	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+		return nil, err
+	}
 	if s := c.String("size"); s != "" {
-		var err error
 		if cfg.height, cfg.width, err = cli.ParseSize(s); err != nil {
 			return nil, err
 		}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/internal/panics"
 )
 
 // Exit statuses.
@@ -84,7 +86,7 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	}
 	ordered, err := order(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, ordered)
+		err = execute(ctx, app, ordered)
 	}
 	if err == nil {
 		return StatusOK
@@ -106,6 +108,15 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", app.Name, OneLine(err.Error()))
 	return status
+}
+
+// errDefect marks a panic.
+var errDefect = errors.New("a defect of this program; please report it with the file that shows it, see https://github.com/repvit-go/repvit/issues")
+
+// execute runs the command. A panic becomes an error.
+func execute(ctx context.Context, app *cli.App, args []string) (err error) {
+	defer panics.Catch(&err, errDefect)
+	return app.RunContext(ctx, args)
 }
 
 func writer(app *cli.App) io.Writer {
