@@ -4,11 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
-// ErrTooLarge marks what a graph asks for and its size does not explain: more nodes, axes,
-// elements, memory or work than the limits of this package allow.
-var ErrTooLarge = errors.New("too large")
+// Errors of what a graph asks for and its size does not explain.
+var (
+	// ErrTooLarge marks more nodes, outputs, axes, elements, memory or work than allowed.
+	ErrTooLarge = errors.New("too large")
+	// ErrBudget is ErrTooLarge where a [Budget] is exceeded: allowing more memory helps.
+	ErrBudget = fmt.Errorf("%w", ErrTooLarge)
+)
 
 // Limits of every graph. Published networks have less than a tenth of it.
 const (
@@ -20,7 +25,7 @@ const (
 
 // The default budget.
 const (
-	baseMemory  = 32 << 20 // bytes
+	baseMemory  = 16 << 20 // bytes
 	memoryRatio = 32
 	mostMemory  = 8 << 30
 	baseWork    = 1 << 26
@@ -30,14 +35,14 @@ const (
 // any amount of memory and work: outer products, paddings and broadcasting make large
 // values of small ones. Weights and inputs are what a network's cost is measured by.
 //
-// A run may hold 32 MiB and 32 times the bytes of weights and input, at most 8 GiB. The
-// networks of this project need up to 8 times their input. Where the caller has said how
-// much memory may be used, that counts instead.
+// A run may hold 16 MiB and 32 times the bytes of weights and input, at most 8 GiB. The
+// networks of this project need up to 8 times their input, twice that in float64. Where the
+// caller has said how much memory may be used, that counts instead.
 //
-// A run may take 2²⁶ operations (multiply-accumulates and computed elements) and one for
-// every pair of an input's element and a weight, 16 more for each node. A network without
-// upsampling takes less than a hundredth of it. Where the caller has said how much memory
-// may be used, the elements that it holds count as the input's.
+// A run may take 2²⁶ operations (multiply-accumulates and operands of computed elements)
+// and, for each element of the input, a sixteenth of what there are weights and 4 for each
+// node. The networks of this project take a twentieth of it. Where the caller allows more
+// memory than a run gets by default, the elements that it holds count as the input's.
 type Budget struct {
 	maxMemory              int64
 	bytes, elements, nodes int64 // of the weights, and of the graph
@@ -62,20 +67,20 @@ func (b Budget) Memory(input int) int64 {
 	return min(baseMemory+memoryRatio*(b.bytes+int64(Float32.Size())*int64(input)), mostMemory)
 }
 
-// CheckMemory returns an error that wraps [ErrTooLarge] where a run on an input of so many
+// CheckMemory returns an error that wraps [ErrBudget] where a run on an input of so many
 // elements needs more bytes than the budget has.
 func (b Budget) CheckMemory(input int, need int64) error {
 	if most := b.Memory(input); need > most {
-		return fmt.Errorf("%w: it needs more than %d MiB of memory for an input of %d elements, expected at most %d", ErrTooLarge, need>>20, input, most>>20)
+		return fmt.Errorf("%w: it needs more than %d MiB of memory for an input of %d elements, expected at most %d", ErrBudget, need>>20, input, most>>20)
 	}
 	return nil
 }
 
-// CheckWork returns an error that wraps [ErrTooLarge] where computing the nodes takes more
+// CheckWork returns an error that wraps [ErrBudget] where computing the nodes takes more
 // operations than a run on an input of so many elements may. All shapes must be known.
 func (b Budget) CheckWork(nodes []*Node, types map[*Value]Type, input int) error {
-	size := max(int64(input), b.maxMemory/int64(Float32.Size()))
-	each := b.elements + 16*b.nodes
+	size := max(int64(input), b.extra(input))
+	each := b.elements/16 + 4*b.nodes
 	most := int64(math.MaxInt64)
 	if size <= (math.MaxInt64-baseWork)/max(each, 1) {
 		most = baseWork + size*each
@@ -84,10 +89,19 @@ func (b Budget) CheckWork(nodes []*Node, types map[*Value]Type, input int) error
 	for _, n := range nodes {
 		sum = AddCounts(sum, n.work(types))
 		if sum > most {
-			return fmt.Errorf("%w: %s (%s): up to here it takes %d operations for an input of %d elements, expected at most %d", ErrTooLarge, n.Name(), n.Op.Kind(), sum, input, most)
+			return fmt.Errorf("%w: %s (%s): up to here it takes %d operations for an input of %d elements, expected at most %d", ErrBudget, n.Name(), n.Op.Kind(), sum, input, most)
 		}
 	}
 	return nil
+}
+
+// extra returns the elements that the memory allowed holds, 0 where that is no more than a
+// run gets by default.
+func (b Budget) extra(input int) int64 {
+	if b.maxMemory <= (Budget{bytes: b.bytes}).Memory(input) {
+		return 0
+	}
+	return b.maxMemory / int64(Float32.Size())
 }
 
 // Folding sums up what computing the nodes that depend on constants alone costs.
@@ -97,20 +111,21 @@ type Folding struct {
 }
 
 // Folding returns an account of what computing constants in advance costs, which starts at
-// nothing. It may take 2²⁰ operations and 64 for each weight's element, and the results may
+// nothing. It may take 2²⁰ operations and 64 for each weight's element, or as many as there
+// are elements in the memory that the caller allows beyond the default, and the results may
 // have as many bytes as [Budget.Memory] allows weights.
 func (b Budget) Folding() *Folding { return &Folding{budget: b} }
 
-// Add adds a node before it is computed. The error wraps [ErrTooLarge].
+// Add adds a node before it is computed. The error wraps [ErrBudget].
 func (f *Folding) Add(n *Node, types map[*Value]Type) error {
 	f.work = AddCounts(f.work, n.work(types))
 	t := types[n.Output]
 	f.bytes = AddCounts(f.bytes, t.elements()*int64(t.DType.Size()))
-	if most := 1<<20 + 64*f.budget.elements; f.work > most {
-		return fmt.Errorf("%w: constants take %d operations to compute, expected at most %d", ErrTooLarge, f.work, most)
+	if most := max(1<<20+64*f.budget.elements, f.budget.extra(0)); f.work > most {
+		return fmt.Errorf("%w: constants take %d operations to compute, expected at most %d", ErrBudget, f.work, most)
 	}
 	if most := f.budget.Memory(0); f.bytes > most {
-		return fmt.Errorf("%w: computed constants need more than %d MiB, expected at most %d", ErrTooLarge, f.bytes>>20, most>>20)
+		return fmt.Errorf("%w: computed constants need more than %d MiB, expected at most %d", ErrBudget, f.bytes>>20, most>>20)
 	}
 	return nil
 }
@@ -146,7 +161,7 @@ func (t Type) checkSizes() error {
 		case !d.Known():
 		case d.Size < 0:
 			return fmt.Errorf("%w: an axis of size %d in %v", ErrShape, d.Size, t.Shape)
-		case d.Size == 0:
+		case slices.Contains(t.Shape, Fixed(0)):
 			return fmt.Errorf("%w: no elements in %v", ErrUnsupported, t.Shape)
 		case d.Size > MaxElements/n:
 			return fmt.Errorf("%w: %v has more than %d elements", ErrTooLarge, t.Shape, MaxElements)

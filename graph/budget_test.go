@@ -24,29 +24,32 @@ func outer(n int) (*Graph, map[*Value]Type) {
 func TestBudget(t *testing.T) {
 	g, types := outer(1000) // 4000 bytes of weights, a million elements
 	b := NewBudget(g, 0)
-	if got, want := b.Memory(0), int64(32<<20+32*4000); got != want {
+	if got, want := b.Memory(0), int64(16<<20+32*4000); got != want {
 		t.Errorf("%d bytes for the weights, want %d", got, want)
 	}
-	if got, want := b.Memory(1000), int64(32<<20+32*8000); got != want {
+	if got, want := b.Memory(1000), int64(16<<20+32*8000); got != want {
 		t.Errorf("%d bytes for a run, want %d", got, want)
 	}
 	if got := b.Memory(math.MaxInt32); got != 8<<30 {
 		t.Errorf("%d bytes for a huge input, want 8 GiB", got)
 	}
-	if err := b.CheckMemory(1000, 33<<20); !errors.Is(err, ErrTooLarge) || b.CheckMemory(1000, 32<<20) != nil {
+	if err := b.CheckMemory(1000, 17<<20); !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrBudget) || b.CheckMemory(1000, 16<<20) != nil {
 		t.Errorf("memory: %v", err)
 	}
 	if err := b.CheckWork(g.Nodes, types, 1000); err != nil {
 		t.Error(err)
 	}
-	// 2²⁶ + 1000·(1000+16) operations are allowed, 2·10⁸ are not.
+	// 2²⁶ + 100·(10000/16+4) operations are allowed, 2·10⁸ are not.
 	g, types = outer(10000)
 	if err := NewBudget(g, 0).CheckWork(g.Nodes, types, 100); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "y (Add): up to here it takes 200000000 operations") {
 		t.Errorf("work: %v", err)
 	}
 	// More memory allows more work.
-	if err := NewBudget(g, 1<<20).CheckWork(g.Nodes, types, 100); err != nil {
+	if err := NewBudget(g, 64<<20).CheckWork(g.Nodes, types, 100); err != nil {
 		t.Error(err)
+	}
+	if err := NewBudget(g, 1<<20).CheckWork(g.Nodes, types, 100); !errors.Is(err, ErrBudget) {
+		t.Errorf("work with less memory: %v", err)
 	}
 	if got := NewBudget(g, 1<<20).Memory(1 << 30); got != 1<<20 {
 		t.Errorf("%d bytes, want what was said", got)

@@ -337,10 +337,10 @@ func (p *product8) fits(unit float32) bool {
 func (l *lowering) pack8(p *product8) *packed8 {
 	q, set := &packed8{}, l.w.set8
 	if p.shape == depthwise8 {
-		l.w.bytes += kernel.Pad(p.n, kernel.Lanes8) * (p.k*set.WeightSize + 4)
+		l.w.bytes.Add(int64(kernel.Pad(p.n, kernel.Lanes8) * (p.k*set.WeightSize + 4)))
 		l.w.job(func() { q.taps = set.PackTaps(p.w, p.n, p.bias) })
 	} else {
-		l.w.bytes += kernel.Pad(p.n, kernel.Lanes) * (p.k*set.WeightSize + 4)
+		l.w.bytes.Add(int64(kernel.Pad(p.n, kernel.Lanes) * (p.k*set.WeightSize + 4)))
 		l.w.job(func() { q.matrix = set.Pack(p.w, p.n, p.k, p.bias) })
 	}
 	return q

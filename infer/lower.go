@@ -66,7 +66,7 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 	p := &program{graph: g, weights: w, uses: map[*graph.Value]int{}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.bytes
+	before := w.bytes.Load()
 	for _, n := range g.Nodes {
 		if l.fused[n] {
 			continue
@@ -76,9 +76,10 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
 		}
 		// Many nodes can read one weight and have it packed for each.
-		if need, most := w.bytes-before+l.integers.copied, w.budget.Memory(0); int64(need) > most {
-			w.jobs, w.bytes = nil, before
-			return nil, fmt.Errorf("%s (%s): %w: the packed weights need more than %d MiB of memory, expected at most %d", n.Name(), n.Op.Kind(), graph.ErrTooLarge, need>>20, most>>20)
+		if need, most := w.bytes.Load()-before+int64(l.integers.copied), w.budget.Memory(0); need > most {
+			w.jobs = nil
+			w.bytes.Store(before)
+			return nil, fmt.Errorf("%s (%s): %w: the packed weights need more than %d MiB of memory, expected at most %d", n.Name(), n.Op.Kind(), graph.ErrBudget, need>>20, most>>20)
 		}
 		for _, o := range append(l.integers.hoist(), o) {
 			p.ops = append(p.ops, o)

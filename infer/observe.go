@@ -70,7 +70,7 @@ func (m *model) lowerPlain(threads int) (p *program, err error) {
 // plainExec plans such a run.
 func (m *model) plainExec(shape []int, s *Session) (e *exec, err error) {
 	defer panics.Catch(&err, ErrPanic)
-	p, err := newPlan(m.plain, shape, s.threads, m.budget)
+	p, err := newPlan(m.plain, shape, s.threads)
 	if err != nil {
 		return nil, err
 	}

@@ -152,7 +152,7 @@ type viewKey struct {
 const maxElements = math.MaxInt32
 
 // newPlan plans program for an input of the shape given.
-func newPlan(pr *program, shape []int, threads int, budget graph.Budget) (*plan, error) {
+func newPlan(pr *program, shape []int, threads int) (*plan, error) {
 	types, err := pr.graph.Infer(graph.FixedShape(shape...))
 	if err != nil {
 		return nil, err
@@ -166,13 +166,13 @@ func newPlan(pr *program, shape []int, threads int, budget graph.Budget) (*plan,
 			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v, expected at most %d elements", graph.ErrTooLarge, v.Name, t.Shape, shape, maxElements/2)
 		}
 	}
-	size := elements(shape)
+	size, budget := elements(shape), pr.weights.budget
 	if err := budget.CheckWork(pr.graph.Nodes, types, size); err != nil {
 		return nil, err
 	}
 	p := &planner{
 		plan:   &plan{program: pr, input: slices.Clone(shape), threads: threads},
-		most:   budget.Memory(size) / 4,
+		most:   (budget.Memory(size) - pr.weights.bytes.Load()) / 4,
 		set:    pr.weights.set,
 		types:  types,
 		values: map[*graph.Value]*buffer{},
@@ -216,7 +216,7 @@ func (p *planner) make() error {
 
 // tooLarge is the error of a plan that needs more memory than it may.
 func (p *planner) tooLarge() error {
-	return fmt.Errorf("%w: an input of %v needs more than %d MiB of memory for the network's values", graph.ErrTooLarge, p.input, 4*p.most>>20)
+	return fmt.Errorf("%w: an input of %v needs more than %d MiB of memory beside the weights", graph.ErrBudget, p.input, 4*p.most>>20)
 }
 
 // spend counts elements and reports whether there may be so many.

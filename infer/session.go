@@ -29,11 +29,12 @@ type Options struct {
 	// those of int8 networks, "avx512vnni" or "avxvnni" as well, which say more precisely
 	// what the integer kernels use. Empty means the best of this machine.
 	ISA string
-	// MaxMemory is the bytes that the packed weights may take, and each run for its
-	// intermediate values and outputs, so that a model or an input from a stranger costs an
-	// error and not the process. 0 means 32 MiB and 32 times the bytes of the network's
-	// weights and of the run's input, at most 8 GiB; see [graph.Budget], which bounds the
-	// time of a run as well.
+	// MaxMemory is the bytes that the packed weights, and a run's intermediate values and
+	// outputs, may take together, so that a model or an input from a stranger costs an
+	// error and not the process. Runs at the same time have values of their own, and those
+	// of the last eight input shapes are kept. 0 means 16 MiB and 32 times the bytes of the
+	// network's weights and of the run's input, at most 8 GiB; see [graph.Budget], which
+	// bounds the time of a run as well.
 	MaxMemory int64
 }
 
@@ -54,7 +55,6 @@ type Session struct {
 type model struct {
 	graph   *graph.Graph
 	types   map[*graph.Value]graph.Type
-	budget  graph.Budget
 	weights *weights
 	program *program
 	// What Observe runs, made when first needed.
@@ -127,7 +127,7 @@ func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (s *Session, 
 	}
 	_, set8 := kernelSets(opts.ISA)
 	budget := graph.NewBudget(g, opts.MaxMemory)
-	m := &model{graph: g, types: types, budget: budget, weights: newWeights(set, set8, budget)}
+	m := &model{graph: g, types: types, weights: newWeights(set, set8, budget)}
 	if m.program, err = lower(g, m.weights, true, threads); err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ const maxThreads = 1 << 10
 
 func (m *model) session(threads int) *Session {
 	s := &Session{model: m, threads: threads, pool: newPool(threads - 1)}
-	s.stats = Stats{ISA: m.program.isa(), Threads: threads, WeightBytes: m.weights.size()}
+	s.stats = Stats{ISA: m.program.isa(), Threads: threads, WeightBytes: int(m.weights.bytes.Load())}
 	// Helpers know the pool only, so a forgotten session is collected and they end.
 	runtime.AddCleanup(s, func(p *pool) { p.close() }, s.pool)
 	return s
@@ -314,7 +314,7 @@ func (s *Session) cached(shape []int) (*cached, error) {
 			return c, nil
 		}
 	}
-	p, err := newPlan(s.model.program, shape, s.threads, s.model.budget)
+	p, err := newPlan(s.model.program, shape, s.threads)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,14 +23,7 @@ type weights struct {
 	mu    sync.Mutex // held while a graph is lowered
 	packs map[packKey]*packed
 	jobs  []func()
-	bytes int
-}
-
-// size returns the bytes of all packed weights.
-func (w *weights) size() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.bytes
+	bytes atomic.Int64 // of all packed weights; sessions look at it meanwhile
 }
 
 // packKey tells packed weights apart: the same tensor can be packed for several kernels.
@@ -98,13 +92,13 @@ func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
 				}
 				p.blocks[i] = w.set.Pack(weight.Float32s()[from*k:to*k], to-from, k, part)
 			})
-			w.bytes += 4 * (kernel.Pad(to-from, kernel.Lanes) * (k + 1))
+			w.bytes.Add(int64(4 * (kernel.Pad(to-from, kernel.Lanes) * (k + 1))))
 		}
 	case formMatMul:
 		k, n := s[0], s[1]
 		p.blocks = []*kernel.Packed{nil}
 		w.job(func() { p.blocks[0] = w.set.Pack(transposed(weight.Float32s(), k, n), n, k, b) })
-		w.bytes += 4 * (kernel.Pad(n, kernel.Lanes) * (k + 1))
+		w.bytes.Add(int64(4 * (kernel.Pad(n, kernel.Lanes) * (k + 1))))
 	case formDense3x3:
 		p.blocks = []*kernel.Packed{nil}
 		w.job(func() {
@@ -119,12 +113,12 @@ func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
 			}
 			p.blocks[0] = w.set.Pack(r, s[0], 9*s[1], b)
 		})
-		w.bytes += 4 * (kernel.Pad(s[0], kernel.Lanes) * (9*s[1] + 1))
+		w.bytes.Add(int64(4 * (kernel.Pad(s[0], kernel.Lanes) * (9*s[1] + 1))))
 	case formTaps3x3, formTaps:
 		// taps[tap][input channel of the group][output channel]
 		ld := kernel.Pad(s[0], kernel.Lanes)
 		taps := s[2] * s[3]
-		w.bytes += 4 * (taps*s[1] + 1) * ld
+		w.bytes.Add(int64(4 * (taps*s[1] + 1) * ld))
 		w.job(func() {
 			p.taps, p.bias = kernel.Floats(taps*s[1]*ld), kernel.Floats(ld)
 			copy(p.bias, b)

@@ -41,21 +41,23 @@ func Parts(g *graph.Graph, height, width int) ([]Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	stages, last := stagesOf(g)
+	strided, blocks := stridedBlocks(g)
 	var parts []Part
 	nodes := map[string]*graph.Graph{}
+	index := map[string]int{} // of a part
 	for _, n := range g.Nodes {
 		name := "network"
-		if last >= 0 {
-			name = partName(n.Name(), stages)
+		if blocks {
+			name = partName(n.Name(), strided)
 		}
 		if nodes[name] == nil {
 			nodes[name] = &graph.Graph{}
+			index[name] = len(parts)
 			parts = append(parts, Part{Name: name})
 		}
 		nodes[name].Nodes = append(nodes[name].Nodes, n)
-		p := &parts[slices.IndexFunc(parts, func(p Part) bool { return p.Name == name })]
-		p.MACs += n.MACs(types) / int64(in[0].Size)
+		p := &parts[index[name]]
+		p.MACs = graph.AddCounts(p.MACs, n.MACs(types)/int64(in[0].Size))
 		if s := types[n.Output].Shape; len(s) > 1 && (len(s) == 2 || s[2].Size > 1) && s[1].Known() {
 			p.Width = s[1].Size
 		}
@@ -86,33 +88,21 @@ func blockIndex(name string) (int, bool) {
 	return i, err == nil
 }
 
-// stagesOf maps every block to its stage, counted from 1, and returns the last block, −1
-// where there is none.
-func stagesOf(g *graph.Graph) (map[int]int, int) {
-	strided := map[int]bool{}
-	last := -1
+// stridedBlocks returns the blocks that begin a stage, in ascending order, and whether there
+// are blocks at all.
+func stridedBlocks(g *graph.Graph) (strided []int, blocks bool) {
 	for _, n := range g.Nodes {
 		i, ok := blockIndex(n.Name())
-		if !ok {
-			continue
-		}
-		last = max(last, i)
-		if c, ok := n.Op.(graph.Conv); ok && c.Strides[0] == 2 && i > 0 {
-			strided[i] = true
+		blocks = blocks || ok
+		if c, conv := n.Op.(graph.Conv); ok && conv && c.Strides[0] == 2 && i > 0 {
+			strided = append(strided, i)
 		}
 	}
-	stages := map[int]int{}
-	stage := 1
-	for i := 1; i <= last; i++ {
-		if strided[i] {
-			stage++
-		}
-		stages[i] = stage
-	}
-	return stages, last
+	slices.Sort(strided)
+	return slices.Compact(strided), blocks
 }
 
-func partName(value string, stages map[int]int) string {
+func partName(value string, strided []int) string {
 	i, ok := blockIndex(value)
 	switch {
 	case strings.HasPrefix(value, "stage"): // an output of a backbone: the end of its stage
@@ -126,29 +116,27 @@ func partName(value string, stages map[int]int) string {
 	case i == 0:
 		return "stem"
 	}
-	return fmt.Sprintf("stage %d", stages[i])
+	begun, _ := slices.BinarySearch(strided, i+1)
+	return fmt.Sprintf("stage %d", 1+begun)
 }
 
 // seDigits returns a digit for each block of a stage: 1 where it has a Sigmoid, which
 // nothing but squeeze-and-excitation has.
 func seDigits(part *graph.Graph) string {
-	var blocks []int
-	se := map[int]bool{}
+	var digits []byte
+	at := map[int]int{} // a block's digit
 	for _, n := range part.Nodes {
 		i, ok := blockIndex(n.Name())
 		if !ok {
 			continue
 		}
-		if !slices.Contains(blocks, i) {
-			blocks = append(blocks, i)
+		if _, ok := at[i]; !ok {
+			at[i] = len(digits)
+			digits = append(digits, '0')
 		}
 		if _, ok := n.Op.(graph.Sigmoid); ok {
-			se[i] = true
+			digits[at[i]] = '1'
 		}
 	}
-	s := ""
-	for _, i := range blocks {
-		s += map[bool]string{true: "1", false: "0"}[se[i]]
-	}
-	return s
+	return string(digits)
 }

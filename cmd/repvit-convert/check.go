@@ -63,7 +63,7 @@ func prove(ctx context.Context, cfg *config, training, deploy *graph.Graph, out 
 	}
 	engines := make([]verify.Engine, len(graphs))
 	for i, g := range graphs {
-		s, err := infer.New(g, infer.Options{Threads: cfg.threads})
+		s, err := infer.New(g, infer.Options{Threads: cfg.threads, MaxMemory: cfg.maxMemory})
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func prove(ctx context.Context, cfg *config, training, deploy *graph.Graph, out 
 
 // runs makes sure that a quantized file can be run.
 func runs(ctx context.Context, cfg *config, g *graph.Graph, x *graph.Tensor) error {
-	s, err := infer.New(g, infer.Options{Threads: cfg.threads})
+	s, err := infer.New(g, infer.Options{Threads: cfg.threads, MaxMemory: cfg.maxMemory})
 	if err != nil {
 		return err
 	}

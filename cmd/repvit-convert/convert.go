@@ -89,7 +89,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 	var failures []error
 	for _, path := range checkpoints {
 		r, err := convert(ctx, cfg, path, stderr)
-		if err != nil {
+		if err = cli.AllowMore(err); err != nil {
 			if len(checkpoints) == 1 || ctx.Err() != nil {
 				return err
 			}

@@ -44,6 +44,7 @@ type config struct {
 	images                    preprocess.Config // how they become inputs, as far as flags say
 	fuse, check               bool
 	threads                   int
+	maxMemory                 int64 // bytes, 0 for the default
 	json, quiet               bool
 	report                    string
 	inputs                    []string // files that are read
@@ -117,6 +118,7 @@ func newApp() *urfave.App {
 			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
 			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
+			cli.MaxMemoryFlag(),
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
 			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
 		}...)...),
@@ -150,6 +152,9 @@ func parse(c *urfave.Context) (*config, error) {
 		embedding: c.Bool("embedding"), ignoreHead: c.Bool("ignore-head"), bnEpsilon: c.Float64("bn-eps"), sized: c.IsSet("size"),
 	}
 	var err error
+	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+		return nil, err
+	}
 	if cfg.sized {
 		if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 		if sessions[n] != nil {
 			continue
 		}
-		s, err := infer.New(n, infer.Options{Threads: cfg.threads})
+		s, err := infer.New(n, infer.Options{Threads: cfg.threads, MaxMemory: cfg.maxMemory})
 		if err != nil {
 			return err
 		}

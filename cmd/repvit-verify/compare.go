@@ -9,6 +9,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/verify"
 )
 
@@ -98,7 +99,7 @@ func (n *network) input(cfg *config, other *network) (*graph.Tensor, error) {
 	if cfg.input != "" {
 		return readInput(cfg.input)
 	}
-	shape, err := n.shape(cfg, 2)
+	shape, err := n.shape(cfg, randomBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func printComparison(w io.Writer, cfg *config, path, with, note string, r verify
 	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v + %v·|reference|)\n",
 		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance.Abs, cfg.tolerance.Rel)
 	if d := r.FirstDivergence; d != nil {
-		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", d.Value, d.MaxAbs)
+		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", printable.Line(d.Value), d.MaxAbs)
 	}
 	if note != "" {
 		fmt.Fprintln(w, note)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/model"
@@ -26,18 +27,72 @@ func openNetwork(cfg *config, path string) (*network, error) {
 		return nil, err
 	}
 	n := &network{File: f}
-	if cfg.engine == engineReference {
-		n.engine, err = reference.New(f.Graph, cfg.threads)
-	} else {
-		n.session, err = infer.New(f.Graph, infer.Options{Threads: cfg.threads})
-		n.engine = n.session
-	}
-	if err != nil {
+	if err := n.start(cfg); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return n, nil
 }
+
+// start makes the engine.
+func (n *network) start(cfg *config) error {
+	memory, err := n.memory(cfg)
+	if err != nil {
+		return err
+	}
+	if cfg.engine == engineReference {
+		r, err := reference.New(n.Graph, cfg.threads)
+		if err != nil {
+			return err
+		}
+		r.MaxMemory = memory
+		n.engine = r
+		return nil
+	}
+	n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, MaxMemory: memory})
+	n.engine = n.session
+	return err
+}
+
+// memory is what a run may hold, 0 for the engines' default. Where the command makes the
+// input itself, the file can ask for any size: it gets what an image of the size that the
+// flags say would get, and no more than its own input would.
+func (n *network) memory(cfg *config) (int64, error) {
+	if cfg.maxMemory > 0 || cfg.input != "" {
+		return cfg.maxMemory, nil
+	}
+	batch := cfg.batch
+	switch {
+	case cfg.images != "":
+		batch = imagesBatch
+	case batch == 0:
+		batch = randomBatch
+	}
+	height, width := cfg.height, cfg.width
+	if height == 0 {
+		height, width = 224, 224
+	}
+	shape, err := n.shape(cfg, batch)
+	if err != nil {
+		return 0, err
+	}
+	size, err := graph.Numel(shape)
+	if err != nil {
+		return 0, err
+	}
+	budget := graph.NewBudget(n.Graph, 0)
+	most := budget.Memory(3 * batch * height * width)
+	if need := 4 * int64(size); need > most {
+		return 0, fmt.Errorf("%w: its input of %v takes %d MiB, expected at most %d", graph.ErrBudget, graph.FixedShape(shape...), need>>20, most>>20)
+	}
+	return min(most, budget.Memory(size)), nil
+}
+
+// How many images a run has that the commands make: random ones, and those of a folder.
+const (
+	randomBatch = 2
+	imagesBatch = 8
+)
 
 func (n *network) Close() {
 	if n.session != nil {
@@ -77,7 +132,11 @@ func (n *network) shape(cfg *config, batch int) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return load.InputShape(n.Graph, batch, p.Height, p.Width), nil
+	shape := load.InputShape(n.Graph, batch, p.Height, p.Width)
+	if len(shape) == 0 {
+		return nil, fmt.Errorf("%w: its input is a single number, expected a batch of images", graph.ErrUnsupported)
+	}
+	return shape, nil
 }
 
 // labels are the class names that the model carries, nil for none.

@@ -18,6 +18,7 @@ type config struct {
 	tolerance                                              verify.Tolerance
 	engine                                                 string
 	threads, runs, batch                                   int
+	maxMemory                                              int64             // bytes, 0 for the default
 	height, width                                          int               // 0 where --size was not given
 	preprocess                                             preprocess.Config // what flags say of it
 	weights                                                pytorch.Options
@@ -48,6 +49,7 @@ func engineFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "engine", Value: engineFast, DefaultText: engineFast, Usage: "`ENGINE`: fast (float32) or reference (plain float64)"},
 		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
+		cli.MaxMemoryFlag(),
 		&urfave.BoolFlag{Name: "ema", Usage: "of a checkpoint, the averaged weights (model_ema)"},
 		&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in a checkpoint that holds several"},
 	}
@@ -86,7 +88,7 @@ func newApp() *urfave.App {
 			if err := outfile.Check(append(cli.Inputs(c), c.Args().Slice()...), outputs); err != nil {
 				return err
 			}
-			return f(c, cfg)
+			return cli.AllowMore(f(c, cfg))
 		}
 	}
 	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
@@ -137,6 +139,9 @@ func parse(c *urfave.Context) (*config, error) {
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, json: c.Bool("json"), quiet: c.Bool("quiet"),
 	}
 	var err error
+	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+		return nil, err
+	}
 	if cfg.preprocess, err = cli.Preprocess(c); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/verify"
@@ -136,8 +137,11 @@ type operatorTime struct {
 	MACs         int64   `json:"macs"`
 }
 
-// warmUp is how many runs go untimed: caches and the processor's clock settle.
-const warmUp = 5
+// How many runs go untimed, and for how long: caches and the processor's clock settle.
+const (
+	warmUp     = 5
+	warmUpTime = time.Second
+)
 
 // bench is the command bench.
 func bench(c *urfave.Context, cfg *config) error {
@@ -185,7 +189,7 @@ func bench(c *urfave.Context, cfg *config) error {
 	fmt.Fprintf(c.App.Writer, "%s: median %.2f ms, 90th percentile %.2f ms, opening and first run %.1f ms (%s engine, %s, %d threads, batch %d)\n",
 		path, r.Median, r.P90, r.First, r.Engine, r.ISA, r.Threads, r.Batch)
 	for _, op := range r.Profile {
-		fmt.Fprintf(c.App.Writer, "%8.3f ms %8.1f MMACs  %-28s %s\n", op.Milliseconds, float64(op.MACs)/1e6, op.Kind, op.Name)
+		fmt.Fprintf(c.App.Writer, "%8.3f ms %8.1f MMACs  %-28s %s\n", op.Milliseconds, float64(op.MACs)/1e6, op.Kind, printable.Line(op.Name))
 	}
 	return nil
 }
@@ -201,16 +205,17 @@ func (n *network) timed(c *urfave.Context, x *graph.Tensor) (time.Duration, erro
 	return time.Since(start), nil
 }
 
-// times runs the network the number of times given, after some to warm up, and returns
+// times runs the network the number of times given, after at least one to warm up, and returns
 // what each took, in ascending order.
 func (n *network) times(c *urfave.Context, x *graph.Tensor, runs int) ([]time.Duration, error) {
 	times := make([]time.Duration, 0, runs)
-	for i := range warmUp + runs {
+	start := time.Now()
+	for warm := 0; len(times) < runs; {
 		d, err := n.timed(c, x)
 		if err != nil {
 			return nil, err
 		}
-		if i >= warmUp {
+		if warm++; warm > warmUp || warm > 1 && time.Since(start)-d > warmUpTime {
 			times = append(times, d)
 		}
 	}

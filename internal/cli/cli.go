@@ -20,6 +20,7 @@ import (
 
 	"github.com/repvit-go/repvit/internal/notices"
 	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/internal/panics"
 	"github.com/repvit-go/repvit/internal/printable"
 )
 
@@ -104,7 +105,7 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	}
 	ordered, err := order(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, ordered)
+		err = execute(ctx, app, ordered)
 	}
 	if err == nil {
 		return StatusOK
@@ -122,6 +123,15 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	}
 	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, printable.Line(err.Error()))
 	return status
+}
+
+// errDefect marks a panic.
+var errDefect = errors.New("a defect of this program; please report it with the file that shows it, see https://github.com/repvit-go/repvit/issues")
+
+// execute runs the command. A panic becomes an error.
+func execute(ctx context.Context, app *cli.App, args []string) (err error) {
+	defer panics.Catch(&err, errDefect)
+	return app.RunContext(ctx, args)
 }
 
 // text is where a command prints: names that come out of files never speak to a terminal.

@@ -84,6 +84,38 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// A panic is one line that asks for a report, and the others' exit status.
+func TestPanic(t *testing.T) {
+	var stderr bytes.Buffer
+	a := app(func(*cli.Context) error {
+		var m map[string]int
+		m["a\nb"] = 1
+		return nil
+	})
+	a.ErrWriter = &stderr
+	status := run(t.Context(), a, []string{"tool", "in"})
+	text := stderr.String()
+	if status != StatusFailed || strings.Count(text, "\n") != 1 || !strings.Contains(text, "please report it") || !strings.Contains(text, "assignment to entry in nil map (cli_test.go:") {
+		t.Errorf("status %d, %q", status, text)
+	}
+}
+
+func TestMaxMemory(t *testing.T) {
+	for args, want := range map[string]string{"": "0", "--max-memory 3": "3145728", "--max-memory 0": "usage", "--max-memory -5": "usage", "--max-memory 99999999": "usage"} {
+		got := ""
+		a := &cli.App{Name: "tool", Flags: []cli.Flag{MaxMemoryFlag()}, Action: func(c *cli.Context) error {
+			n, err := MaxMemory(c)
+			if got = fmt.Sprint(n); errors.As(err, new(usageError)) {
+				got = "usage"
+			}
+			return nil
+		}}
+		if status := run(t.Context(), a, append([]string{"tool"}, strings.Fields(args)...)); status != StatusOK || got != want {
+			t.Errorf("%q: %s, want %s", args, got, want)
+		}
+	}
+}
+
 func TestProgressIsSilentWithoutTerminal(t *testing.T) {
 	var out bytes.Buffer
 	p := NewProgress(&out, false)
