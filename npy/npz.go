@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -60,6 +61,41 @@ func ReadZip(data []byte) ([]Array, error) {
 		arrays = append(arrays, Array{name, t})
 	}
 	return arrays, nil
+}
+
+// ReadArrays decodes an .npz file, or an .npy file as one array without a name, told apart by
+// how they begin. The error is that of [ReadZip] or [Read].
+func ReadArrays(data []byte) ([]Array, error) {
+	if bytes.HasPrefix(data, []byte("PK")) {
+		return ReadZip(data)
+	}
+	t, err := Read(data)
+	if err != nil {
+		return nil, err
+	}
+	return []Array{{Tensor: t}}, nil
+}
+
+// WriteZip writes arrays as an .npz file, stored and without times, so that the same arrays
+// give the same bytes. The error is that of w, or wraps [ErrFormat] for a name that an .npz
+// can't hold and [graph.ErrShape] for a tensor whose data does not fit its shape.
+func WriteZip(w io.Writer, arrays []Array) error {
+	z := zip.NewWriter(w)
+	seen := map[string]bool{}
+	for _, a := range arrays {
+		if a.Name == "" || len(a.Name)+len(".npy") > maxName || seen[a.Name] || !utf8.ValidString(a.Name) {
+			return fmt.Errorf("%w: array %q, expected a name of at most %d bytes of UTF-8 that no other has", ErrFormat, clip(a.Name), maxName)
+		}
+		seen[a.Name] = true
+		m, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		if err := Write(m, a.Tensor); err != nil {
+			return fmt.Errorf("array %q: %w", clip(a.Name), err)
+		}
+	}
+	return z.Close()
 }
 
 // member returns the content of a member, a view where it is stored.

@@ -10,6 +10,7 @@ import (
 // calibration is what the data told about a network, and the integers that follow from it.
 type calibration struct {
 	n          *network
+	set        map[*graph.Node]bool // the scope
 	histograms map[*graph.Value]*histogram
 	quantizers map[*graph.Value]quantizer
 	weights    map[*graph.Node]integers
@@ -41,10 +42,10 @@ func (m *moments) add(t *graph.Tensor) {
 // calibrate observes the network and chooses all quantizers, weights and biases for the
 // nodes of the set.
 func calibrate(ctx context.Context, n *network, data []*graph.Tensor, set map[*graph.Node]bool, o Options) (*calibration, error) {
-	c := &calibration{n: n,
+	c := &calibration{n: n, set: set,
 		histograms: map[*graph.Value]*histogram{}, quantizers: map[*graph.Value]quantizer{},
 		weights: map[*graph.Node]integers{}, biases: map[*graph.Node][]float64{}}
-	values := c.candidates(set)
+	values := c.candidates()
 	for _, v := range values {
 		c.histograms[v] = &histogram{}
 	}
@@ -146,9 +147,9 @@ func errorPower(s Scope) float64 {
 	return 2
 }
 
-// candidates returns the values that are quantized when all nodes of the set are in int8,
+// candidates returns the values that are quantized when all nodes of the scope are in int8,
 // or any part of them.
-func (c *calibration) candidates(set map[*graph.Node]bool) []*graph.Value {
+func (c *calibration) candidates() []*graph.Value {
 	var vs []*graph.Value
 	seen := map[*graph.Value]bool{}
 	add := func(v *graph.Value) {
@@ -158,7 +159,7 @@ func (c *calibration) candidates(set map[*graph.Node]bool) []*graph.Value {
 		}
 	}
 	for _, node := range c.n.g.Nodes {
-		if !set[node] {
+		if !c.set[node] {
 			continue
 		}
 		for _, v := range node.Inputs {

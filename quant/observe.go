@@ -3,6 +3,7 @@ package quant
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 
@@ -41,21 +42,21 @@ func observe(ctx context.Context, n *network, data []*graph.Tensor, o Options, s
 	return ctx.Err()
 }
 
-// outputs runs g over the data and returns the elements of its outputs, one after another.
-func outputs(ctx context.Context, g *graph.Graph, data []*graph.Tensor, threads int) ([]float32, error) {
+// outputs runs g over the data and returns what each of its outputs was, batch after batch.
+func outputs(ctx context.Context, g *graph.Graph, data []*graph.Tensor, threads int) ([][]*graph.Tensor, error) {
 	s, err := infer.New(g, infer.Options{Threads: threads})
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	var all []float32
+	all := make([][]*graph.Tensor, len(g.Outputs))
 	for _, x := range data {
 		ts, err := s.RunAll(ctx, x)
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range ts {
-			all = append(all, t.Float32s()...)
+		for i, t := range ts {
+			all[i] = append(all[i], t)
 		}
 	}
 	return all, ctx.Err()
@@ -64,44 +65,66 @@ func outputs(ctx context.Context, g *graph.Graph, data []*graph.Tensor, threads 
 // batchPixels bounds a batch so that its activations take some tens of megabytes.
 const batchPixels = 16 * 64 * 64
 
-// batches checks the calibration inputs and cuts them into batches.
-func batches(data []*graph.Tensor, channels int) ([]*graph.Tensor, int, error) {
+// singles checks the inputs given and returns their images one by one.
+func singles(inputs []*graph.Tensor, channels int) ([]*graph.Tensor, error) {
 	var out []*graph.Tensor
-	samples := 0
-	for i, t := range data {
+	for i, t := range inputs {
 		if t == nil || t.DType != graph.Float32 || len(t.Shape) != 4 || t.Shape[1] != channels || t.Len() == 0 {
 			found := "nothing"
 			if t != nil {
 				found = fmt.Sprintf("%v of %v", t.DType, t.Shape)
 			}
-			return nil, 0, fmt.Errorf("%w: input %d is %s, expected float32 N×%d×H×W", ErrCalibration, i, found, channels)
+			return nil, fmt.Errorf("%w: input %d is %s, expected float32 N×%d×H×W", ErrCalibration, i, found, channels)
 		}
-		v := t.Float32s()
-		for j, x := range v {
+		for j, x := range t.Float32s() {
 			if x-x != 0 {
-				return nil, 0, fmt.Errorf("%w: element %d of input %d is %v, expected finite numbers", ErrCalibration, j, i, x)
+				return nil, fmt.Errorf("%w: element %d of input %d is %v, expected finite numbers", ErrCalibration, j, i, x)
 			}
 		}
-		samples += t.Shape[0]
-		each := len(v) / t.Shape[0]
-		step := max(1, batchPixels/(t.Shape[2]*t.Shape[3]))
-		for from := 0; from < t.Shape[0]; {
-			n := min(step, t.Shape[0]-from)
-			part := v[from*each : (from+n)*each]
-			from += n
-			if k := len(out) - 1; k >= 0 && same(out[k].Shape[1:], t.Shape[1:]) && out[k].Shape[0]+n <= step {
-				old := out[k]
-				joined := append(append(make([]float32, 0, len(part)+old.Len()), old.Float32s()...), part...)
-				out[k] = graph.Float32Tensor([]int{old.Shape[0] + n, channels, t.Shape[2], t.Shape[3]}, joined)
-				continue
-			}
-			out = append(out, graph.Float32Tensor([]int{n, channels, t.Shape[2], t.Shape[3]}, part))
+		for k := range t.Shape[0] {
+			out = append(out, t.Slice(k, k+1))
 		}
 	}
-	if samples == 0 {
-		return nil, 0, fmt.Errorf("%w: no inputs, expected at least one", ErrCalibration)
+	return out, nil
+}
+
+// heldOutShare is how many images there are for each that is held out.
+const heldOutShare = 4
+
+// holdOut divides images into most of them and those to measure on: of every four in a row
+// one, at a place drawn with a fixed seed, so that an order that repeats every few images
+// does no harm.
+func holdOut(all []*graph.Tensor) (most, held []*graph.Tensor, err error) {
+	if len(all) < 2 {
+		return nil, nil, fmt.Errorf("%w: found %d image, expected at least 2, because one in %d is held out to measure on", ErrCalibration, len(all), heldOutShare)
 	}
-	return out, samples, nil
+	r := rand.New(rand.NewPCG(uint64(len(all)), 0x5851f42d4c957f2d))
+	n := max(1, len(all)/heldOutShare)
+	for i := range n {
+		from, to := i*len(all)/n, (i+1)*len(all)/n
+		k := from + r.IntN(to-from)
+		most = append(append(most, all[from:k]...), all[k+1:to]...)
+		held = append(held, all[k])
+	}
+	return most, held, nil
+}
+
+// batches joins images of one size that follow each other.
+func batches(images []*graph.Tensor) []*graph.Tensor {
+	var out []*graph.Tensor
+	for len(images) > 0 {
+		shape := images[0].Shape
+		n := 1
+		for most := max(1, batchPixels/(shape[2]*shape[3])); n < min(most, len(images)) && same(images[n].Shape, shape); n++ {
+		}
+		joined := make([]float32, 0, n*images[0].Len())
+		for _, t := range images[:n] {
+			joined = append(joined, t.Float32s()...)
+		}
+		out = append(out, graph.Float32Tensor([]int{n, shape[1], shape[2], shape[3]}, joined))
+		images = images[n:]
+	}
+	return out
 }
 
 // some returns about n samples of the data, spread evenly.

@@ -3,7 +3,6 @@ package quant
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
@@ -14,14 +13,19 @@ import (
 // folded, as a graph with QuantizeLinear and DequantizeLinear, and a report. Neither graph
 // given is changed.
 //
-// The calibration inputs, N×3×H×W float32 each, must be normalised as the network expects
-// and not be those that it is judged by afterwards. Without any, inputs of the given height
-// and width are synthesised: training, the form with BatchNorm nodes, which may be nil
-// otherwise, tells what statistics they should have.
+// The inputs, N×3×H×W float32 each and two images at least, must be normalised as the
+// network expects. Ranges and rounding follow from all of them. What int8 costs is measured on
+// a quarter, evenly spread, that is held out: of a network that was quantized in the same way
+// by the other three quarters alone, or of the one returned if that should be worse. It
+// steers which layers stay in float, too. Without any inputs, some of the given height and
+// width are made up: training, the form with BatchNorm nodes, which may be nil otherwise,
+// tells what statistics they should have.
+//
+// A network that int8 ruins is returned like any other: [Report].Verdict says so.
 //
 // The error wraps [ErrNothing], [ErrCalibration], [graph.ErrShape] or [graph.ErrGraph], or
 // is that of ctx.
-func Quantize(ctx context.Context, training, deploy *graph.Graph, calibration []*graph.Tensor, size [2]int, opts Options) (*graph.Graph, *Report, error) {
+func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*graph.Tensor, size [2]int, opts Options) (*graph.Graph, *Report, error) {
 	o, err := opts.check()
 	if err != nil {
 		return nil, nil, err
@@ -32,42 +36,17 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, calibration []
 	if err := suitable(deploy); err != nil {
 		return nil, nil, err
 	}
-	r := &Report{Calibration: FromImages}
-	channels := deploy.Inputs[0].Type.Shape[1].Size
-	own := anyBatch(deploy)
-	watched := own
-	if calibration == nil {
-		var matched *graph.Graph
-		if calibration, matched, err = synthesise(ctx, training, channels, size, o); err != nil {
-			return nil, nil, err
-		}
-		r.Calibration = FromNoise
-		if matched != nil {
-			watched, r.Calibration = reparam.Fuse(matched), FromBatchNorm
-		}
+	q := &quantization{o: o}
+	var held []*graph.Tensor
+	if inputs != nil {
+		held, err = q.fromImages(ctx, deploy, inputs)
+	} else {
+		held, err = q.fromNothing(ctx, training, deploy, size)
 	}
-	data, samples, err := batches(calibration, channels)
 	if err != nil {
 		return nil, nil, err
 	}
-	r.Samples = samples
-	n, err := newNetwork(own, watched, graph.FixedShape(data[0].Shape...))
-	if err != nil {
-		return nil, nil, err
-	}
-	set := n.scope(o.Scope)
-	if len(set) == 0 {
-		return nil, nil, fmt.Errorf("%w: scope %q holds none of the graph's %d operators", ErrNothing, o.Scope, len(n.g.Nodes))
-	}
-	if err := equalize(ctx, n, data, n.quantized(set), o); err != nil {
-		return nil, nil, err
-	}
-	c, err := calibrate(ctx, n, data, set, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	q := &quantization{calibration: c, o: o, set: set, report: r, float: deploy}
-	g, err := q.finish(ctx, data)
+	g, err := q.finish(ctx, batches(held))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,7 +56,71 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, calibration []
 	if err := g.Validate(); err != nil {
 		return nil, nil, err
 	}
-	return g, r, nil
+	return g, &q.report, nil
+}
+
+// fromImages calibrates with the inputs given and returns those to measure on.
+func (q *quantization) fromImages(ctx context.Context, deploy *graph.Graph, inputs []*graph.Tensor) (held []*graph.Tensor, err error) {
+	all, err := singles(inputs, deploy.Inputs[0].Type.Shape[1].Size)
+	if err != nil {
+		return nil, err
+	}
+	most, held, err := holdOut(all)
+	if err != nil {
+		return nil, err
+	}
+	q.report = Report{Calibration: FromImages, Samples: len(all), HeldOut: len(held)}
+	own := anyBatch(deploy)
+	if q.calibration, err = fit(ctx, own, own, all, q.o); err != nil {
+		return nil, err
+	}
+	own = anyBatch(deploy)
+	q.judged, err = fit(ctx, own, own, most, q.o)
+	return held, err
+}
+
+// fromNothing calibrates with made-up inputs and returns others to measure on. Only in the
+// network that is matched to them do they cause the activations of training, so that is the
+// one that is judged.
+func (q *quantization) fromNothing(ctx context.Context, training, deploy *graph.Graph, size [2]int) (held []*graph.Tensor, err error) {
+	made, held, matched, err := synthesise(ctx, training, deploy.Inputs[0].Type.Shape[1].Size, size, q.o)
+	if err != nil {
+		return nil, err
+	}
+	q.report = Report{Calibration: FromNoise, Samples: len(made), HeldOut: len(held)}
+	own := anyBatch(deploy)
+	watched := own
+	if matched != nil {
+		q.report.Calibration = FromBatchNorm
+		watched = reparam.Fuse(matched)
+	}
+	judged := watched.Clone()
+	if q.calibration, err = fit(ctx, own, watched, made, q.o); err != nil {
+		return nil, err
+	}
+	q.judged = q.calibration
+	if matched != nil {
+		q.judged, err = fit(ctx, judged, judged, made, q.o)
+	}
+	return held, err
+}
+
+// fit chooses scales and integers for own by what the inputs cause in watched. Both graphs
+// are changed.
+func fit(ctx context.Context, own, watched *graph.Graph, inputs []*graph.Tensor, o Options) (*calibration, error) {
+	data := batches(inputs)
+	n, err := newNetwork(own, watched, graph.FixedShape(data[0].Shape...))
+	if err != nil {
+		return nil, err
+	}
+	set := n.scope(o.Scope)
+	if len(set) == 0 {
+		return nil, fmt.Errorf("%w: scope %q holds none of the graph's %d operators", ErrNothing, o.Scope, len(n.g.Nodes))
+	}
+	if err := equalize(ctx, n, data, n.quantized(set), o); err != nil {
+		return nil, err
+	}
+	return calibrate(ctx, n, data, set, o)
 }
 
 // suitable checks that the graph is one that the package can quantize.
@@ -114,18 +157,4 @@ func anyBatch(g *graph.Graph) *graph.Graph {
 	t.Shape[0] = graph.Symbol("batch")
 	c.Inputs[0].Type = &t
 	return c
-}
-
-// sqnr is 10·log10(Σy²/Σ(y−ŷ)²), +Inf turned into 200 for equal values.
-func sqnr(want, got []float32) float64 {
-	signal, noise := 0.0, 0.0
-	for i, y := range want {
-		d := float64(y) - float64(got[i])
-		signal += float64(y) * float64(y)
-		noise += d * d
-	}
-	if noise == 0 {
-		return 200
-	}
-	return min(10*math.Log10(signal/noise), 200)
 }

@@ -57,7 +57,7 @@ func against(t testing.TB, a, b *graph.Graph, data []*graph.Tensor) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sqnr(x, y)
+	return lossOf(y, x).SQNR
 }
 
 func TestQuantize(t *testing.T) {
@@ -241,7 +241,7 @@ func TestErrors(t *testing.T) {
 	none.Outputs = []*graph.Value{none.Add("softly", graph.Sigmoid{}, none.Inputs[0])}
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	good := images(1, 1)
+	good := images(1, 2)
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		g    *graph.Graph
@@ -251,6 +251,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"NaN":          {g: deploy, data: bad, want: ErrCalibration},
 		"no samples":   {g: deploy, data: []*graph.Tensor{}, want: ErrCalibration},
+		"one sample":   {g: deploy, data: good[:1], want: ErrCalibration},
 		"nil sample":   {g: deploy, data: []*graph.Tensor{nil}, want: ErrCalibration},
 		"channels":     {g: deploy, data: []*graph.Tensor{graph.Float32Tensor([]int{1, 1, 2, 2}, make([]float32, 4))}, want: ErrCalibration},
 		"no size":      {g: deploy, want: ErrCalibration},
@@ -374,7 +375,7 @@ func TestBiasFits(t *testing.T) {
 		graph.Weight("w", graph.Float32Tensor([]int{2, 1, 1, 1}, []float32{1e-12, 0})),
 		graph.Weight("b", graph.Float32Tensor([]int{2}, []float32{1000, -1e6})))}
 	x := graph.Float32Tensor([]int{1, 1, 2, 2}, []float32{1e-3, 2e-3, 0, -1e-3})
-	q, _, err := Quantize(context.Background(), nil, g, []*graph.Tensor{x}, [2]int{}, Options{})
+	q, _, err := Quantize(context.Background(), nil, g, []*graph.Tensor{x, x}, [2]int{}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

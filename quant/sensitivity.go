@@ -1,6 +1,7 @@
 package quant
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,38 +9,36 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-// quantization is the last part of the work: measuring, and leaving layers in float.
+// quantization is a network with its integers, and what comes after choosing them: measuring,
+// and leaving layers in float.
 type quantization struct {
 	*calibration
+	// judged is what losses are measured with: a network of the same nodes and names, but
+	// calibrated without the images that it is measured on.
+	judged *calibration
 	o      Options
-	set    map[*graph.Node]bool
-	float  *graph.Graph
-	report *Report
+	report Report
 }
 
-const (
-	sensitivitySamples = 16
-	measureSamples     = 64
-)
+// sensitivitySamples is how many of the images held out each layer alone is measured on.
+const sensitivitySamples = 16
 
 // finish fills the report and returns the quantized graph.
-func (q *quantization) finish(ctx context.Context, data []*graph.Tensor) (*graph.Graph, error) {
-	order, err := q.layers(ctx, data)
+func (q *quantization) finish(ctx context.Context, held []*graph.Tensor) (*graph.Graph, error) {
+	order, err := q.layers(ctx, held)
 	if err != nil {
 		return nil, err
 	}
-	part := some(data, measureSamples)
-	want, err := outputs(ctx, q.n.g, part, q.o.Threads)
+	want, err := outputs(ctx, q.judged.n.g, held, q.o.Threads)
 	if err != nil {
 		return nil, err
 	}
-	measure := func(k int) (*graph.Graph, float64, error) {
-		g := q.emit(q.without(order[:k]))
-		got, err := outputs(ctx, g, part, q.o.Threads)
+	measure := func(k int) (Loss, error) {
+		got, err := outputs(ctx, q.judged.emit(q.judged.less(order[:k])), held, q.o.Threads)
 		if err != nil {
-			return nil, 0, err
+			return Loss{}, err
 		}
-		return g, sqnr(want, got), nil
+		return lossOf(got, want), nil
 	}
 	k := min(max(q.o.KeepFloat, 0), len(order))
 	if q.o.KeepFloat == KeepAuto {
@@ -47,11 +46,11 @@ func (q *quantization) finish(ctx context.Context, data []*graph.Tensor) (*graph
 		for low < high {
 			mid := (low + high) / 2
 			q.o.Progress("keep float", mid, len(order))
-			_, s, err := measure(mid)
+			l, err := measure(mid)
 			if err != nil {
 				return nil, err
 			}
-			if s >= AutoSQNR {
+			if l.SQNR >= AutoSQNR {
 				high = mid
 			} else {
 				low = mid + 1
@@ -60,58 +59,95 @@ func (q *quantization) finish(ctx context.Context, data []*graph.Tensor) (*graph
 		k = low
 	}
 	q.o.Progress("measure", 0, 1)
-	g, s, err := measure(k)
+	l, err := measure(k)
 	if err != nil {
 		return nil, err
 	}
 	q.o.Progress("measure", 1, 1)
-	q.report.SQNR = s
-	q.report.Ranges = q.ranges(q.without(order[:k]))
-	for _, node := range order[:k] {
-		q.report.KeptFloat = append(q.report.KeptFloat, node.Name())
+	kept := q.less(order[:k])
+	g := q.emit(kept)
+	own, err := q.own(ctx, g, held)
+	if err != nil {
+		return nil, err
 	}
-	for i := range q.report.Layers {
-		l := &q.report.Layers[i]
-		l.Float = slices.Contains(q.report.KeptFloat, l.Name)
+	q.fill(l, own, order[:k], kept)
+	return g, nil
+}
+
+// own measures the graph that is returned.
+func (q *quantization) own(ctx context.Context, g *graph.Graph, held []*graph.Tensor) (Loss, error) {
+	want, err := outputs(ctx, q.n.g, held, q.o.Threads)
+	if err != nil {
+		return Loss{}, err
+	}
+	got, err := outputs(ctx, g, held, q.o.Threads)
+	if err != nil {
+		return Loss{}, err
+	}
+	return lossOf(got, want), nil
+}
+
+// fill completes the report with the loss of the network that is judged and that of the one
+// returned.
+func (q *quantization) fill(judged, own Loss, kept []string, set map[*graph.Node]bool) {
+	r := &q.report
+	better, worse := judged, own
+	if own.SQNR > judged.SQNR {
+		better, worse = own, judged
+	}
+	if r.Calibration == FromImages {
+		// The images that it was calibrated with flatter it, but never make it worse.
+		r.Loss, r.Verdict = worse, worse.Verdict()
+	} else {
+		r.Loss, r.Doubt, r.Verdict = better, worse, better.Verdict()
+		if r.Verdict == Good {
+			r.Verdict = Noticeable // made-up images can show that it is ruined, not that it isn't
+		}
+	}
+	r.Ranges = q.ranges(set)
+	r.KeptFloat = kept
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		l.Float = slices.Contains(r.KeptFloat, l.Name)
 	}
 	scope := "1×1 convolutions, GELU between them and fully connected layers"
 	if q.o.Scope == All {
 		scope = "all operators"
 	}
-	q.report.Scheme = fmt.Sprintf("int8 QDQ, %s: weights symmetric int8 per channel, activations uint8 per tensor (%s), channels equalized, biases int32 corrected", scope, q.o.Method)
-	return g, nil
+	r.Scheme = fmt.Sprintf("int8 QDQ, %s: weights symmetric int8 per channel, activations uint8 per tensor (%s), channels equalized, biases int32 corrected", scope, q.o.Method)
 }
 
-// without returns the set less some nodes. Those that only pass integers on, and lose all
+// less returns the scope less the nodes named. Those that only pass integers on, and lose all
 // integer neighbours, need no rule: they quantize their operands.
-func (q *quantization) without(nodes []*graph.Node) map[*graph.Node]bool {
-	set := map[*graph.Node]bool{}
-	for n := range q.set {
-		set[n] = !slices.Contains(nodes, n)
-	}
-	for n, ok := range set {
-		if !ok {
-			delete(set, n)
+func (c *calibration) less(names []string) map[*graph.Node]bool {
+	out := map[*graph.Node]bool{}
+	for n := range c.set {
+		if !slices.Contains(names, n.Name()) {
+			out[n] = true
 		}
 	}
-	return set
+	return out
 }
 
-// layers measures each layer alone, fills the table and returns the layers by what they
-// cost, the worst first.
-func (q *quantization) layers(ctx context.Context, data []*graph.Tensor) ([]*graph.Node, error) {
-	var nodes []*graph.Node
+// layers measures each layer alone, fills the table and returns the layers' names by what
+// they cost, the worst first.
+func (q *quantization) layers(ctx context.Context, held []*graph.Tensor) ([]string, error) {
 	for _, n := range q.n.g.Nodes {
 		if q.set[n] {
-			nodes = append(nodes, n)
 			q.report.Layers = append(q.report.Layers, q.layer(n))
 		}
 	}
 	if q.o.KeepFloat == 0 && !q.o.Sensitivity {
 		return nil, nil
 	}
-	data = some(data, sensitivitySamples)
-	want, err := outputs(ctx, q.n.g, data, q.o.Threads)
+	var nodes []*graph.Node // of the network that is judged, in the same order
+	for _, n := range q.judged.n.g.Nodes {
+		if q.judged.set[n] {
+			nodes = append(nodes, n)
+		}
+	}
+	data := some(held, sensitivitySamples)
+	want, err := outputs(ctx, q.judged.n.g, data, q.o.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +156,11 @@ func (q *quantization) layers(ctx context.Context, data []*graph.Tensor) ([]*gra
 	for from := 0; from < len(nodes); from += step {
 		q.o.Progress("sensitivity", from, len(nodes))
 		err := parallel(min(step, len(nodes)-from), q.o.Threads, func(i int) error {
-			node := nodes[from+i]
-			got, err := outputs(ctx, q.emit(map[*graph.Node]bool{node: true}), data, 1)
+			got, err := outputs(ctx, q.judged.emit(map[*graph.Node]bool{nodes[from+i]: true}), data, 1)
 			if err != nil {
 				return err
 			}
-			rows[from+i].SQNR = sqnr(want, got)
+			rows[from+i].SQNR = lossOf(got, want).SQNR
 			return nil
 		})
 		if err != nil {
@@ -137,18 +172,10 @@ func (q *quantization) layers(ctx context.Context, data []*graph.Tensor) ([]*gra
 	for i := range index {
 		index[i] = i
 	}
-	slices.SortStableFunc(index, func(a, b int) int {
-		switch d := rows[a].SQNR - rows[b].SQNR; {
-		case d < 0:
-			return -1
-		case d > 0:
-			return 1
-		}
-		return a - b
-	})
-	order := make([]*graph.Node, len(nodes))
+	slices.SortStableFunc(index, func(a, b int) int { return cmp.Compare(rows[a].SQNR, rows[b].SQNR) })
+	order := make([]string, len(nodes))
 	for i, k := range index {
-		order[i] = nodes[k]
+		order[i] = rows[k].Name
 	}
 	return order, nil
 }

@@ -9,31 +9,61 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-// syntheticSamples is how many inputs are made where none are given.
+// syntheticSamples is how many inputs are made to calibrate with where none are given;
+// a third as many more are held out.
 const syntheticSamples = 96
 
-// synthesise makes calibration inputs, and with the training form the graph to run them
-// through: see match. The graph is nil where there are no statistics to match.
-func synthesise(ctx context.Context, training *graph.Graph, channels int, size [2]int, o Options) ([]*graph.Tensor, *graph.Graph, error) {
+// syntheticFor is how many of a size: matching keeps a whole batch's activations, some
+// hundred megabytes.
+func syntheticFor(h, w int) int { return min(max(syntheticSamples*64*64/(h*w), 24), syntheticSamples) }
+
+// synthesise makes inputs to calibrate with and others to measure on, and with the training
+// form the graph to run them through: see match. The graph is nil where there are no
+// statistics to match.
+func synthesise(ctx context.Context, training *graph.Graph, channels int, size [2]int, o Options) (calibration, held []*graph.Tensor, matched *graph.Graph, err error) {
 	h, w := size[0], size[1]
-	if h < 1 || w < 1 || h > 1<<14 || w > 1<<14 {
-		return nil, nil, fmt.Errorf("%w: no inputs to calibrate with, and a size of %d×%d to make some of", ErrCalibration, h, w)
+	if held, err = Made(ctx, channels, h, w); err != nil {
+		return nil, nil, nil, err
 	}
-	// Matching keeps a whole batch's activations: some hundred megabytes.
-	n := min(max(syntheticSamples*64*64/(h*w), 24), syntheticSamples)
-	var data []float32
+	n := syntheticFor(h, w)
+	all := make([]float32, 0, n*channels*h*w)
 	for i := range n {
-		data = append(data, noiseImage(uint64(i), channels, h, w)...)
+		all = append(all, noiseImage(uint64(i), channels, h, w)...)
 		if err := ctx.Err(); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
-	all := graph.Float32Tensor([]int{n, channels, h, w}, data)
-	if training == nil {
-		return []*graph.Tensor{all}, nil, nil
+	batch := graph.Float32Tensor([]int{n, channels, h, w}, all)
+	for i := range n {
+		calibration = append(calibration, batch.Slice(i, i+1))
 	}
-	matched, err := match(ctx, anyBatch(training), all, o)
-	return []*graph.Tensor{all}, matched, err
+	if training == nil {
+		return calibration, held, nil, nil
+	}
+	matched, err = match(ctx, anyBatch(training), batch, o)
+	return calibration, held, matched, err
+}
+
+// heldOutSeed is that of the first input that is held out.
+const heldOutSeed = 1 << 32
+
+// Made returns the made-up images, 1×C×H×W each, that [Quantize] measures on where it is
+// given none: random shapes and textures with the spectrum of natural images and the range
+// of those that are normalised. It does not calibrate with them. The error wraps
+// [ErrCalibration] for a size that is not one, or is that of ctx.
+func Made(ctx context.Context, channels, height, width int) ([]*graph.Tensor, error) {
+	const side, most = 1 << 14, 1 << 28
+	if channels < 1 || height < 1 || width < 1 || height > side || width > side || channels > most/(height*width) {
+		return nil, fmt.Errorf("%w: no inputs, and a size of %d×%d×%d to make some of, expected at most %d numbers", ErrCalibration, channels, height, width, most)
+	}
+	out := make([]*graph.Tensor, syntheticFor(height, width)/3)
+	for i := range out {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out[i] = graph.Float32Tensor([]int{1, channels, height, width}, noiseImage(heldOutSeed+uint64(i), channels, height, width))
+	}
+	return out, nil
 }
 
 // noiseImage returns 1×C×H×W random shapes and textures: a sum of value noise at octaves

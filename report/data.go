@@ -18,8 +18,32 @@ type Data struct {
 
 // Verdict is the answer in one sentence.
 type Verdict struct {
-	OK   bool
-	Text string // "The converted model equals its checkpoint: max |Δ| 4.8e-6 over 100 images."
+	Outcome Outcome
+	Text    string // "The converted model equals its checkpoint: max |Δ| 4.8e-6 over 100 images."
+}
+
+// Outcome is what became of the criteria that a result was held against.
+type Outcome int
+
+// The outcomes. Nothing passes that no criterion was given for.
+const (
+	Measured   Outcome = iota // there was no criterion: figures without a verdict
+	Passed                    // every criterion is met
+	Noticeable                // they are met, with a loss that will be noticed
+	Failed                    // one of them is not
+)
+
+// Word is how a report heads the verdict.
+func (o Outcome) Word() string {
+	switch o {
+	case Passed:
+		return "Passed"
+	case Noticeable:
+		return "Noticeable loss"
+	case Failed:
+		return "Failed"
+	}
+	return "Measured"
 }
 
 // Row is a line of the summary.

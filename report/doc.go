@@ -1,7 +1,8 @@
 // Package report draws what a conversion, a comparison or an evaluation found as one HTML
 // file that can be shown to others.
 //
-// A command fills a [Data] and calls [Write]. The file begins with the verdict, and every
+// A command fills a [Data] and calls [Write]. The file begins with the verdict, which is
+// one only where there were criteria ([Outcome]), and every
 // section whose data is there follows: the summary, the network stage by stage, the error
 // of every layer, the ranges of weights and activations, the logits of two models against
 // each other, an evaluation over images, and several models side by side.

@@ -12,7 +12,7 @@ func Example() {
 	var html bytes.Buffer
 	err := report.Write(&html, &report.Data{
 		Title:   "m.onnx against m.pth",
-		Verdict: report.Verdict{OK: true, Text: "Equal: the largest difference between logits is 4.8e-6."},
+		Verdict: report.Verdict{Outcome: report.Passed, Text: "Equal: the largest difference between logits is 4.8e-6."},
 		Summary: []report.Row{{Name: "Variant", Value: "RepViT-M0.9"}},
 		Errors: []report.Errors{{Title: "converted against checkpoint", Layers: []report.Layer{
 			{Name: "features.0", MaxAbs: 1e-6, RelL2: 2e-7, SQNR: 134},

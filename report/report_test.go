@@ -66,13 +66,30 @@ func TestSections(t *testing.T) {
 }
 
 func TestAbsentSections(t *testing.T) {
-	html := write(t, &report.Data{Title: "t", Verdict: report.Verdict{OK: true, Text: "Equal."},
+	html := write(t, &report.Data{Title: "t", Verdict: report.Verdict{Outcome: report.Passed, Text: "Equal."},
 		Errors: []report.Errors{{Title: "no layers"}}, Ranges: []report.Ranges{{Title: "none"}}, Logits: &report.Logits{}, Network: &report.Network{}})
 	if !strings.Contains(html, "Passed") {
 		t.Error("the verdict is missing")
 	}
 	if strings.Contains(html, "<section") {
 		t.Errorf("sections without data: %s", html[strings.Index(html, "<section"):])
+	}
+}
+
+// TestOutcomes: a report is as sure as what it shows; without a criterion nothing passed.
+func TestOutcomes(t *testing.T) {
+	words := []string{"Measured", "Passed", "Noticeable loss", "Failed"}
+	classes := []string{"plain", "good", "warn", "bad"}
+	for i, o := range []report.Outcome{report.Measured, report.Passed, report.Noticeable, report.Failed} {
+		html := write(t, &report.Data{Verdict: report.Verdict{Outcome: o, Text: "So it is."}})
+		for j, word := range words {
+			if got := strings.Contains(html, `<p class="word">`+word+"</p>"); got != (i == j) {
+				t.Errorf("outcome %d: %q is there: %v", i, word, got)
+			}
+			if got := strings.Contains(html, `class="verdict `+classes[j]+`"`); got != (i == j) {
+				t.Errorf("outcome %d: class %q is there: %v", i, classes[j], got)
+			}
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func sample(t testing.TB) *report.Data {
 	return &report.Data{
 		Title:   "int8 against float",
 		Command: "repvit-verify m.int8.onnx --against m.onnx --images val --report out.html",
-		Verdict: report.Verdict{OK: false, Text: "The logits differ."},
+		Verdict: report.Verdict{Outcome: report.Failed, Text: "The logits differ."},
 		Summary: []report.Row{{Name: "Variant", Value: "RepViT-M0.9"}, {Name: "Size", Value: "20.4 MB"}},
 		Network: net,
 		Errors: []report.Errors{{Title: "int8 against float", Divergence: "features.1", Layers: []report.Layer{

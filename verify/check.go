@@ -2,9 +2,13 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/npy"
 )
 
 // Check compares what two networks compute for an input N×3×H×W: the outputs of got, a deploy
@@ -12,10 +16,7 @@ import (
 // whatever it was made from. It is what a conversion runs before its output gets its
 // name.
 //
-// All outputs must be equal under the tolerance, whose absolute part is multiplied by the
-// largest magnitude of the output wanted where that is more than 1: rounding errors of
-// logits near zero are those of the sums they come from. Of several outputs, Check reports the largest
-// distances and the smallest agreement. Where they are not equal, it runs both networks
+// All outputs must be equal under the tolerance. Where they are not, Check runs both networks
 // again for the first value that diverges; if they share no names, or if no value before
 // the outputs diverges by the package's rule, that is the first output that differs.
 func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance) (Comparison, error) {
@@ -30,30 +31,87 @@ func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance
 	if len(found) != len(right) {
 		return Comparison{}, fmt.Errorf("%w: %d outputs, expected %d", graph.ErrShape, len(found), len(right))
 	}
-	all := Comparison{Equal: true, Top1Agree: 1}
-	var different *Divergence
-	for i := range found {
-		scaled := tol
-		scaled.Abs *= max(1, magnitude(right[i]))
-		c, err := Compare(found[i], right[i], scaled)
+	var all Comparison
+	for i, v := range got.Graph().Outputs {
+		c, err := Compare(found[i], right[i], tol)
 		if err != nil {
+			return Comparison{}, fmt.Errorf("output %q: %w", v.Name, err)
+		}
+		all.add(v.Name, c)
+	}
+	if !all.Equal {
+		if all.FirstDivergence, err = FirstDivergence(ctx, got, want, x, tol); err != nil {
 			return Comparison{}, err
 		}
-		if !c.Equal && different == nil {
-			different = &Divergence{got.Graph().Outputs[i].Name, c.MaxAbs}
+		if all.FirstDivergence == nil {
+			all.FirstDivergence = all.firstOutput()
 		}
-		all.Equal = all.Equal && c.Equal
-		all.MaxAbs, all.RelL2 = max(all.MaxAbs, c.MaxAbs), max(all.RelL2, c.RelL2)
-		all.Top1Agree = min(all.Top1Agree, c.Top1Agree)
 	}
-	if all.Equal {
-		return all, nil
+	if len(all.Outputs) == 1 {
+		all.Outputs = nil
 	}
-	if all.FirstDivergence, err = FirstDivergence(ctx, got, want, x, tol); err != nil {
+	return all, nil
+}
+
+// firstOutput is the first output that differs.
+func (c *Comparison) firstOutput() *Divergence {
+	for _, o := range c.Outputs {
+		if !o.Equal {
+			return &Divergence{o.Name, o.MaxAbs}
+		}
+	}
+	return nil
+}
+
+// ErrOutput is wrapped by errors about arrays that belong to no output.
+var ErrOutput = errors.New("no such output")
+
+// Expect runs a network on an input N×3×H×W and compares its outputs with arrays that bear
+// their names. An array without a name belongs to the only output. Outputs without an array
+// are listed as not compared. The error wraps [ErrOutput] for arrays that belong to no output,
+// or none at all, and [graph.ErrShape] where a shape differs.
+func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, tol Tolerance) (Comparison, error) {
+	outputs := got.Graph().Outputs
+	var names []string
+	for _, v := range outputs {
+		names = append(names, v.Name)
+	}
+	list := strings.Join(names, ", ")
+	right := map[string]*graph.Tensor{}
+	for _, a := range want {
+		name := a.Name
+		if name == "" && len(want) == 1 {
+			if len(names) != 1 {
+				return Comparison{}, fmt.Errorf("%w: found an array without a name for %d outputs, expected an .npz with arrays named as they are: %s", ErrOutput, len(names), list)
+			}
+			name = names[0]
+		}
+		if !slices.Contains(names, name) {
+			return Comparison{}, fmt.Errorf("%w: found an array named %q, expected names of outputs: %s", ErrOutput, clip(name), list)
+		}
+		right[name] = a.Tensor
+	}
+	if len(right) == 0 {
+		return Comparison{}, fmt.Errorf("%w: found no arrays, expected some of %s", ErrOutput, list)
+	}
+	found, err := runAll(ctx, got, x)
+	if err != nil {
 		return Comparison{}, err
 	}
-	if all.FirstDivergence == nil {
-		all.FirstDivergence = different
+	var all Comparison
+	for i, name := range names {
+		if right[name] == nil {
+			all.NotCompared = append(all.NotCompared, name)
+			continue
+		}
+		c, err := Compare(found[i], right[name], tol)
+		if err != nil {
+			return Comparison{}, fmt.Errorf("output %q: %w", name, err)
+		}
+		all.add(name, c)
+	}
+	if !all.Equal {
+		all.FirstDivergence = all.firstOutput()
 	}
 	return all, nil
 }

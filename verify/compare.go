@@ -7,34 +7,108 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/quant"
 )
 
-// Tolerance says how far two numbers may be apart; see the package's rules.
+// Tolerance says when outputs are equal; see the package's rules.
 type Tolerance struct {
-	Abs float64 // absolute
+	Abs float64 // how far two numbers may be apart
 	Rel float64 // in proportion to the number wanted
+	// Scaled multiplies Abs by the largest magnitude of the tensor wanted where that is more
+	// than 1: rounding errors of numbers near zero are those of the sums that they come from.
+	Scaled bool
+	// Int8 asks for what 8 bits can keep instead: the outputs of several images are equal but
+	// for a loss that is not [quant.Unusable]. Abs and Rel are not looked at.
+	Int8 bool
 }
 
-// DefaultTolerance is for logits in float32 against the truth.
-var DefaultTolerance = Tolerance{Abs: 1e-4, Rel: 1e-3}
+// The tolerances that follow from what a network's numbers are rounded to.
+var (
+	DefaultTolerance = Tolerance{Abs: 1e-4, Rel: 1e-3, Scaled: true} // float32
+	HalfTolerance    = Tolerance{Abs: 1e-2, Rel: 1e-2, Scaled: true} // float16, eleven significant bits
+	Int8Tolerance    = Tolerance{Int8: true}
+)
+
+// ToleranceFor returns the tolerance for comparing the networks given, or one of them with
+// the truth: that of the coarsest.
+func ToleranceFor(graphs ...*graph.Graph) Tolerance {
+	t := DefaultTolerance
+	for _, g := range graphs {
+		for _, v := range g.Inputs {
+			if v.Type != nil && v.Type.DType == graph.Float16 {
+				t = HalfTolerance
+			}
+		}
+		for _, n := range g.Nodes {
+			switch op := n.Op.(type) {
+			case graph.QuantizeLinear:
+				return Int8Tolerance
+			case graph.Cast:
+				if op.To == graph.Float16 {
+					t = HalfTolerance
+				}
+			}
+		}
+	}
+	return t
+}
+
+// String says the rule.
+func (t Tolerance) String() string {
+	switch {
+	case t.Int8:
+		return fmt.Sprintf("SQNR of %v dB", quant.UsableSQNR)
+	case t.Scaled:
+		return fmt.Sprintf("%v·max(1, largest |reference|) + %v·|reference|", t.Abs, t.Rel)
+	}
+	return fmt.Sprintf("%v + %v·|reference|", t.Abs, t.Rel)
+}
 
 // Within reports whether got equals want: |got − want| ≤ Abs + Rel·|want|.
 func (t Tolerance) Within(got, want float64) bool {
 	return got == want || math.Abs(got-want) <= t.Abs+t.Rel*math.Abs(want) && !math.IsInf(want, 0)
 }
 
-// Comparison is what came of comparing logits N×classes, or any outputs, with those wanted.
+// Comparison is what came of comparing a network's outputs with those wanted.
 type Comparison struct {
 	Equal bool // every element is within the tolerance
 	// MaxAbs is the largest |got − want|; infinite where one of them is NaN.
 	MaxAbs float64
 	// RelL2 is ‖got − want‖₂ / ‖want‖₂.
 	RelL2 float64
-	// Top1Agree is the share of rows, images of a batch, that have the same top-1 class.
+	// Top1Agree is the share of rows, images of a batch, that have the same top-1 class. It is
+	// NaN for outputs that are not rows of logits.
 	Top1Agree float64
+	// SQNR is in decibels, infinite where nothing differs.
+	SQNR float64
+	// Verdict is set where the tolerance is that of int8.
+	Verdict quant.Verdict
 	// FirstDivergence is the first intermediate value that diverges, nil where the outputs
 	// are equal or intermediate values were not compared.
 	FirstDivergence *Divergence
+	// Outputs are the outputs one by one, where there are several or they were compared by
+	// name; the figures above are the worst of theirs.
+	Outputs []Output
+	// NotCompared names the outputs for which there was nothing to compare with.
+	NotCompared []string
+}
+
+// Output is an output's part in a comparison.
+type Output struct {
+	Name   string
+	Equal  bool
+	MaxAbs float64
+	RelL2  float64
+}
+
+// MarshalJSON encodes o with null for numbers that are not finite.
+func (o Output) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name   string   `json:"name"`
+		Equal  bool     `json:"equal"`
+		MaxAbs *float64 `json:"max_abs"`
+		RelL2  *float64 `json:"rel_l2"`
+	}{o.Name, o.Equal, finite(o.MaxAbs), finite(o.RelL2)})
 }
 
 // Divergence is a value that differs between two networks.
@@ -46,12 +120,16 @@ type Divergence struct {
 // MarshalJSON encodes c as the commands print it; numbers that are not finite are null.
 func (c Comparison) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Equal           bool        `json:"equal"`
-		MaxAbs          *float64    `json:"max_abs"`
-		RelL2           *float64    `json:"rel_l2"`
-		Top1Agree       *float64    `json:"top1_agree"`
-		FirstDivergence *Divergence `json:"first_divergence"`
-	}{c.Equal, finite(c.MaxAbs), finite(c.RelL2), finite(c.Top1Agree), c.FirstDivergence})
+		Equal           bool          `json:"equal"`
+		MaxAbs          *float64      `json:"max_abs"`
+		RelL2           *float64      `json:"rel_l2"`
+		Top1Agree       *float64      `json:"top1_agree"`
+		FirstDivergence *Divergence   `json:"first_divergence"`
+		SQNR            *float64      `json:"sqnr_db"`
+		Verdict         quant.Verdict `json:"verdict,omitempty"`
+		Outputs         []Output      `json:"outputs,omitempty"`
+		NotCompared     []string      `json:"not_compared,omitempty"`
+	}{c.Equal, finite(c.MaxAbs), finite(c.RelL2), finite(c.Top1Agree), c.FirstDivergence, finite(c.SQNR), c.Verdict, c.Outputs, c.NotCompared})
 }
 
 // MarshalJSON encodes d with null for an infinite distance.
@@ -78,27 +156,51 @@ func Compare(got, want *graph.Tensor, tol Tolerance) (Comparison, error) {
 		return Comparison{}, fmt.Errorf("%w: outputs of shape %v, expected %v", graph.ErrShape, got.Shape, want.Shape)
 	}
 	a, b := got.Float64s(), want.Float64s()
-	c := Comparison{Equal: true}
+	d := measure(a, b)
+	if tol.Scaled {
+		tol.Abs *= max(1, d.magnitude)
+	}
+	c := Comparison{Equal: true, MaxAbs: d.maxAbs, RelL2: d.relL2(), SQNR: d.sqnr(), Top1Agree: math.NaN()}
 	for i := range a {
 		c.Equal = c.Equal && tol.Within(a[i], b[i])
 	}
-	d := measure(a, b)
-	c.MaxAbs, c.RelL2 = d.maxAbs, d.relL2()
 	rows, length := rowsOf(got.Shape)
 	if wide, n := rowsOf(want.Shape); wide > rows {
 		rows, length = wide, n
 	}
-	agree := 0
-	for r := range rows {
-		if k := top1(a[r*length:][:length]); k >= 0 && k == top1(b[r*length:][:length]) {
-			agree++
+	if len(squeeze(got.Shape)) <= 2 {
+		agree := 0
+		for r := range rows {
+			if k := top1(a[r*length:][:length]); k >= 0 && k == top1(b[r*length:][:length]) {
+				agree++
+			}
+		}
+		c.Top1Agree = 1
+		if rows > 0 {
+			c.Top1Agree = float64(agree) / float64(rows)
 		}
 	}
-	c.Top1Agree = 1
-	if rows > 0 {
-		c.Top1Agree = float64(agree) / float64(rows)
+	if tol.Int8 {
+		c.Verdict = quant.Loss{Images: rows, SQNR: c.SQNR, Agree: c.Top1Agree, Classes: c.Top1Agree == c.Top1Agree}.Verdict()
+		c.Equal = c.Verdict != quant.Unusable
 	}
 	return c, nil
+}
+
+// add makes c the comparison of one output more.
+func (c *Comparison) add(name string, o Comparison) {
+	if len(c.Outputs) == 0 {
+		outputs, rest := c.Outputs, c.NotCompared
+		*c = o
+		c.Outputs, c.NotCompared = outputs, rest
+	}
+	c.Outputs = append(c.Outputs, Output{name, o.Equal, o.MaxAbs, o.RelL2})
+	c.Equal = c.Equal && o.Equal
+	c.MaxAbs, c.RelL2, c.SQNR = max(c.MaxAbs, o.MaxAbs), max(c.RelL2, o.RelL2), min(c.SQNR, o.SQNR)
+	c.Top1Agree = min(c.Top1Agree, o.Top1Agree) // NaN where one of them is
+	if o.SQNR <= c.SQNR {
+		c.Verdict = o.Verdict
+	}
 }
 
 func squeeze(shape []int) []int {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/quant"
+	"github.com/repvit-go/repvit/reparam"
 )
 
 var (
@@ -70,15 +73,100 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestBoundary: what is as far away as the tolerance allows is equal, and what is a little
+// further is not.
+func TestBoundary(t *testing.T) {
+	for _, c := range []struct {
+		tol   Tolerance
+		want  []float64
+		bound float64 // by which the first may be off
+	}{
+		{Tolerance{Abs: 0.5}, []float64{2, 64}, 0.5},
+		{Tolerance{Abs: 0.5, Rel: 0.25}, []float64{2, 64}, 1},
+		{Tolerance{Abs: 0.5, Rel: 0.25, Scaled: true}, []float64{2, 64}, 32.5},
+		{Tolerance{Abs: 0.5, Rel: 0.25, Scaled: true}, []float64{0, 0.125}, 0.5},
+		{Tolerance{Abs: 0.5, Rel: 0.25, Scaled: true}, []float64{-2, -64}, 32.5},
+		{Tolerance{}, []float64{2, 64}, 0},
+	} {
+		want := graph.Float64Tensor([]int{1, 2}, c.want)
+		for _, sign := range []float64{-1, 1} {
+			at := c.want[0] + sign*c.bound
+			for got, equal := range map[float64]bool{at: true, at + sign*1e-9: false} {
+				r, err := Compare(graph.Float64Tensor([]int{1, 2}, []float64{got, c.want[1]}), want, c.tol)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Equal != equal {
+					t.Errorf("%v: %v and %v equal: %v, want %v", c.tol, got, c.want[0], r.Equal, equal)
+				}
+			}
+		}
+	}
+	// A signal of 3² + 1² against a noise of 1 are 10 dB.
+	want := graph.Float64Tensor([]int{1, 2}, []float64{3, 1})
+	for got, verdict := range map[float64]quant.Verdict{2: quant.Noticeable, 2 + 1e-9: quant.Unusable, 1.1: quant.Good} {
+		r, err := Compare(graph.Float64Tensor([]int{1, 2}, []float64{3, got}), want, Int8Tolerance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict != verdict || r.Equal != (verdict != quant.Unusable) {
+			t.Errorf("%v for 1: %.9f dB, %s, equal: %v", got, r.SQNR, r.Verdict, r.Equal)
+		}
+	}
+}
+
+func TestToleranceFor(t *testing.T) {
+	deploy := reparam.Fuse(checkpoint(t, "v2_release.pth"))
+	int8, _, err := quant.Quantize(context.Background(), nil, deploy, []*graph.Tensor{random(t, 2, 3, 64, 64)}, [2]int{}, quant.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := quant.Half(deploy)
+	for _, c := range []struct {
+		graphs []*graph.Graph
+		want   Tolerance
+	}{
+		{nil, DefaultTolerance}, {[]*graph.Graph{deploy}, DefaultTolerance}, {[]*graph.Graph{checkpoint(t, "v2_fp16.pth")}, DefaultTolerance},
+		{[]*graph.Graph{half}, HalfTolerance}, {[]*graph.Graph{deploy, half}, HalfTolerance}, {[]*graph.Graph{half, int8}, Int8Tolerance},
+		{[]*graph.Graph{int8, deploy}, Int8Tolerance},
+	} {
+		if got := ToleranceFor(c.graphs...); got != c.want {
+			t.Errorf("found %v, want %v", got, c.want)
+		}
+	}
+}
+
+func TestMadeInput(t *testing.T) {
+	all, err := MadeInput(context.Background(), []int{0, 3, 32, 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := MadeInput(context.Background(), []int{2, 3, 32, 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.Shape[0] < 8 || !slices.Equal(two.Float32s(), all.Float32s()[:2*3*32*32]) {
+		t.Errorf("%v and %v", all.Shape, two.Shape)
+	}
+	for _, shape := range [][]int{{2, 3}, {-1, 3, 32, 32}, {1 << 40, 3, 32, 32}, {1, 1 << 40, 32, 32}, {1, 3, 0, 32}, {1, 3, 1 << 20, 1}} {
+		if x, err := MadeInput(context.Background(), shape); err == nil {
+			t.Errorf("%v: made %v", shape, x.Shape)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	for _, c := range []struct {
 		v    any
 		want string
 	}{
-		{Comparison{Equal: true, MaxAbs: 4.5e-6, RelL2: 1e-6, Top1Agree: 1},
-			`{"equal":true,"max_abs":0.0000045,"rel_l2":0.000001,"top1_agree":1,"first_divergence":null}`},
-		{Comparison{MaxAbs: inf, RelL2: nan, FirstDivergence: &Divergence{"features.3.token_mixer", 0.02}},
-			`{"equal":false,"max_abs":null,"rel_l2":null,"top1_agree":0,"first_divergence":{"value":"features.3.token_mixer","max_abs":0.02}}`},
+		{Comparison{Equal: true, MaxAbs: 4.5e-6, RelL2: 1e-6, Top1Agree: 1, SQNR: 90},
+			`{"equal":true,"max_abs":0.0000045,"rel_l2":0.000001,"top1_agree":1,"first_divergence":null,"sqnr_db":90}`},
+		{Comparison{MaxAbs: inf, RelL2: nan, Top1Agree: nan, SQNR: -inf, FirstDivergence: &Divergence{"features.3.token_mixer", 0.02}},
+			`{"equal":false,"max_abs":null,"rel_l2":null,"top1_agree":null,"first_divergence":{"value":"features.3.token_mixer","max_abs":0.02},"sqnr_db":null}`},
+		{Comparison{Equal: true, SQNR: 12, Verdict: quant.Noticeable, Outputs: []Output{{"stage1", true, 0.5, inf}}, NotCompared: []string{"stage2"}},
+			`{"equal":true,"max_abs":0,"rel_l2":0,"top1_agree":0,"first_divergence":null,"sqnr_db":12,"verdict":"noticeable",` +
+				`"outputs":[{"name":"stage1","equal":true,"max_abs":0.5,"rel_l2":null}],"not_compared":["stage2"]}`},
 		{Layer{Value: "v", Kind: "Conv", MaxAbs: 1, RelL2: 2, SQNR: -inf, Scale: 3},
 			`{"value":"v","kind":"Conv","max_abs":1,"rel_l2":2,"sqnr_db":null}`},
 		{Evaluation{Images: 2, Top1: 0.5, Top5: 1, Labelled: true, ImagesPerSecond: 8},

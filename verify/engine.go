@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/quant"
 )
 
 // Engine runs a network with one input. Sessions of package infer and networks of package
@@ -68,6 +70,24 @@ func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 	return nil, fmt.Errorf("%w: input %q takes %v, found %v", graph.ErrShape, in.Name, in.Type.DType, x.DType)
 }
 
+// InputFor returns the array that a network with one input takes: the only one, without a name
+// or with the input's. The error wraps [graph.ErrShape] where it is another.
+func InputFor(g *graph.Graph, arrays []npy.Array) (*graph.Tensor, error) {
+	if len(g.Inputs) != 1 {
+		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrShape, len(g.Inputs))
+	}
+	name := g.Inputs[0].Name
+	for _, a := range arrays {
+		if a.Name != "" && a.Name != name {
+			return nil, fmt.Errorf("%w: found an array named %q, expected the input %q", graph.ErrShape, clip(a.Name), name)
+		}
+	}
+	if len(arrays) != 1 {
+		return nil, fmt.Errorf("%w: found %d arrays, expected one for the input %q", graph.ErrShape, len(arrays), name)
+	}
+	return Fit(g, arrays[0].Tensor)
+}
+
 // maxElements bounds what RandomInput makes: 4 GiB.
 const maxElements = 1 << 30
 
@@ -96,4 +116,30 @@ func RandomInput(shape []int, seed uint64) (*graph.Tensor, error) {
 		v[i] = float32(float64(sum)/(1<<32) - 6)
 	}
 	return graph.Float32Tensor(slices.Clone(shape), v), nil
+}
+
+// MadeInput returns a batch N×C×H×W of made-up images, for networks whose numbers are only
+// good for what looks like an image: those in int8. An N of 0 stands for as many as
+// [quant.Made] makes of the size. The error wraps [graph.ErrShape] for shapes that images do
+// not have or of more than 2³⁰ elements, or is that of [quant.Made].
+func MadeInput(ctx context.Context, shape []int) (*graph.Tensor, error) {
+	if len(shape) != 4 {
+		return nil, fmt.Errorf("%w: an input of shape %v, expected N×C×H×W", graph.ErrShape, shape)
+	}
+	images, err := quant.Made(ctx, shape[1], shape[2], shape[3])
+	if err != nil {
+		return nil, err
+	}
+	n := shape[0]
+	if n == 0 {
+		n = len(images)
+	}
+	if n < 0 || n > maxElements/images[0].Len() {
+		return nil, fmt.Errorf("%w: made-up images of shape %v, expected at most %d elements", graph.ErrShape, shape, maxElements)
+	}
+	var all []float32
+	for i := range n {
+		all = append(all, images[i%len(images)].Float32s()...)
+	}
+	return graph.Float32Tensor([]int{n, shape[1], shape[2], shape[3]}, all), nil
 }

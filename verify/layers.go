@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/quant"
 )
 
 // Layer is one value that two networks both name, a's against b's.
@@ -26,7 +27,12 @@ type Layer struct {
 }
 
 // Diverges reports whether a's value differs from b's by the package's rule.
-func (l Layer) Diverges(tol Tolerance) bool { return !(l.MaxAbs <= (tol.Abs+tol.Rel)*l.Scale) }
+func (l Layer) Diverges(tol Tolerance) bool {
+	if tol.Int8 {
+		return !(l.SQNR >= quant.UsableSQNR)
+	}
+	return !(l.MaxAbs <= (tol.Abs+tol.Rel)*l.Scale)
+}
 
 // MarshalJSON encodes l with null for numbers that are not finite.
 func (l Layer) MarshalJSON() ([]byte, error) {

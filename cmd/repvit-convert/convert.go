@@ -60,13 +60,6 @@ type output struct {
 	SHA256 string `json:"sha256,omitempty"`
 }
 
-type quantResult struct {
-	Scheme      string  `json:"scheme"`
-	Calibration string  `json:"calibration"`
-	Samples     int     `json:"samples"`
-	SQNR        float64 `json:"sqnr_db"`
-}
-
 // convertAll converts every checkpoint; one that fails does not stop the others.
 func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr io.Writer) error {
 	checkpoints, err := expand(args, func(text string) {
@@ -101,7 +94,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 			fmt.Fprintf(stderr, "repvit-convert: %s: warning: %s\n", printable.Line(path), printable.Line(warning))
 		}
 		if !cfg.quiet && !cfg.json {
-			r.print(stderr)
+			r.print(stderr, cfg)
 		}
 	}
 	if cfg.json {
@@ -219,7 +212,7 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if cfg.check {
-		if r.Check, err = prove(ctx, cfg, training, deploy, out, format); err != nil {
+		if r.Check, err = prove(ctx, cfg, training, deploy, g, out, format); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -321,7 +314,7 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // print writes the human summary.
-func (r *result) print(w io.Writer) {
+func (r *result) print(w io.Writer, cfg *config) {
 	what := fmt.Sprintf("%d classes", r.Classes)
 	if r.Classes == 0 {
 		what = "no classes"
@@ -338,10 +331,13 @@ func (r *result) print(w io.Writer) {
 		fmt.Fprintf(w, "  ignored %d keys outside the network, the first is %q\n", len(r.Ignored), r.Ignored[0])
 	}
 	if q := r.Quant; q != nil {
-		fmt.Fprintf(w, "  int8 (%s), calibrated on %s (%d samples): SQNR %.1f dB over the logits\n", q.Scheme, q.Calibration, q.Samples, q.SQNR)
+		fmt.Fprintf(w, "  %s, calibrated on %s (%d samples)\n  %s\n", q.Scheme, q.Calibration, q.Samples, q.verdict())
+		if n := len(q.KeptFloat); n > 0 {
+			fmt.Fprintf(w, "  %d layers stay in float, the most sensitive is %s\n", n, q.KeptFloat[0])
+		}
 	}
-	if c := r.Check; c != nil {
-		fmt.Fprintf(w, "  checked: largest difference %.2g, same top-1 on %.0f %% of %d inputs\n", c.MaxAbs, 100*c.Top1Agree, c.inputs)
+	for _, line := range r.Check.lines(cfg) {
+		fmt.Fprintf(w, "  %s\n", printable.Line(line))
 	}
 	opset := ""
 	if r.Output.Opset != 0 {

@@ -41,13 +41,15 @@ type config struct {
 	keepFloat                 int
 	calib                     string
 	calibSamples              int
-	images                    preprocess.Config // how they become inputs, as far as flags say
-	fuse, check               bool
-	threads                   int
-	maxMemory                 int64 // bytes, 0 for the default
-	json, quiet               bool
-	report                    string
-	inputs                    []string // files that are read
+	acceptLoss                bool
+	reference
+	images      preprocess.Config // how they become inputs, as far as flags say
+	fuse, check bool
+	threads     int
+	maxMemory   int64 // bytes, 0 for the default
+	json, quiet bool
+	report      string
+	inputs      []string // files that are read
 }
 
 // Formats of --format.
@@ -112,9 +114,12 @@ func newApp() *urfave.App {
 			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
 			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
+			&urfave.BoolFlag{Name: "accept-loss", Usage: "write an int8 network even if it is unusable"},
 			&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
 		}, append(cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
 			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
+			&urfave.StringFlag{Name: "input", TakesFile: true, Usage: "an input in `FILE`.npy, N×3×H×W, for --expect"},
+			&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "what PyTorch computed for it: `FILE`.npy, or .npz by the outputs' names"},
 			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
 			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
@@ -146,8 +151,9 @@ func parse(c *urfave.Context) (*config, error) {
 		output: c.String("output"), outputDir: c.String("output-dir"), format: c.String("format"),
 		opset: c.Int("opset"), batch: c.Int("batch"), features: c.Bool("features"), half: c.Bool("half"), softmax: c.Bool("softmax"),
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
-		calib: c.String("calib"), calibSamples: c.Int("calib-samples"),
-		fuse: !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
+		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), acceptLoss: c.Bool("accept-loss"),
+		reference: reference{input: c.String("input"), expect: c.String("expect")},
+		fuse:      !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
 		report: c.String("report"), inputs: cli.Inputs(c),
 		embedding: c.Bool("embedding"), ignoreHead: c.Bool("ignore-head"), bnEpsilon: c.Float64("bn-eps"), sized: c.IsSet("size"),
 	}
@@ -190,6 +196,12 @@ func parse(c *urfave.Context) (*config, error) {
 	default:
 		return nil, cli.Usagef("--quant %q: expected int8", q)
 	}
+	if err := cfg.validate(c); err != nil {
+		return nil, err
+	}
+	if err := cfg.readReference(); err != nil {
+		return nil, err
+	}
 	said, err := cli.Preprocess(c)
 	if err != nil {
 		return nil, err
@@ -201,9 +213,6 @@ func parse(c *urfave.Context) (*config, error) {
 		}
 	}
 	cfg.images = said
-	if err := cfg.validate(c); err != nil {
-		return nil, err
-	}
 	if cfg.opset == 0 {
 		cfg.opset = onnx.DefaultOpset
 		if cfg.quant {
@@ -212,6 +221,9 @@ func parse(c *urfave.Context) (*config, error) {
 	}
 	return cfg, nil
 }
+
+// ofInt8 are the flags that mean nothing without --quant.
+var ofInt8 = []string{"int8-scope", "calib", "calib-method", "keep-float", "calib-samples", "accept-loss"}
 
 // validate refuses values and combinations that make no sense.
 func (cfg *config) validate(c *urfave.Context) error {
@@ -247,8 +259,14 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--output - and --json both write to standard output")
 	case cfg.report != "" && files > 1:
 		return cli.Usagef("--report with %d checkpoints: convert them one by one", files)
-	case !cfg.quant && set("int8-scope", "calib", "calib-method", "keep-float", "calib-samples") != "":
-		return cli.Usagef("--%s needs --quant int8", set("int8-scope", "calib", "calib-method", "keep-float", "calib-samples"))
+	case (cfg.input == "") != (cfg.expect == ""):
+		return cli.Usagef("--input and --expect need each other")
+	case cfg.input != "" && files > 1:
+		return cli.Usagef("--expect with %d checkpoints: convert them one by one", files)
+	case cfg.input != "" && !cfg.check:
+		return cli.Usagef("--no-check leaves out what --expect asks for")
+	case !cfg.quant && set(ofInt8...) != "":
+		return cli.Usagef("--%s needs --quant int8", set(ofInt8...))
 	case cfg.quant && (cfg.half || !cfg.fuse):
 		return cli.Usagef("--quant excludes --half and --no-fuse")
 	case cfg.features && set("softmax", "labels") != "":

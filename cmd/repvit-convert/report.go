@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/reporting"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -18,7 +20,11 @@ import (
 // from, and the training form.
 func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, g *graph.Graph) error {
 	h, w := cfg.resolution()
-	x, err := verify.RandomInput(load.InputShape(training, 1, h, w), checkSeed)
+	shape := load.InputShape(training, 1, h, w)
+	x, err := verify.RandomInput(shape, checkSeed)
+	if cfg.quant { // whose ranges are those of images
+		x, err = verify.MadeInput(ctx, shape)
+	}
 	if err != nil {
 		return err
 	}
@@ -37,11 +43,8 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 	d := &report.Data{
 		Title:   fmt.Sprintf("%s: %s from %s", r.Variant, filepath.Base(r.Output.Path), filepath.Base(r.Input)),
 		Command: "repvit-convert " + reporting.CommandLine(os.Args[1:]),
-		Verdict: report.Verdict{OK: true, Text: "Converted without the check: nothing was compared."},
-		Summary: r.rows(sessions[g]),
-	}
-	if r.Check != nil {
-		d.Verdict.Text = fmt.Sprintf("The fused network equals its checkpoint: largest difference %.2g.", r.Check.MaxAbs)
+		Verdict: r.verdict(cfg),
+		Summary: r.rows(sessions[g], cfg),
 	}
 	if d.Network, err = reporting.Network(ctx, sessions[g], x); err != nil {
 		return err
@@ -60,7 +63,6 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 		against, reference, name = deploy, "float32", "float16"
 		if r.Quant != nil {
 			name = "int8"
-			d.Verdict.Text += fmt.Sprintf(" In int8 the logits have an SQNR of %.1f dB.", r.Quant.SQNR)
 			d.Errors = append(d.Errors, sensitivity(r))
 		}
 		e, err := reporting.Errors(ctx, name+" against float32", sessions[g], sessions[deploy], x, nil)
@@ -75,8 +77,32 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 	return reporting.Write(cfg.report, d)
 }
 
+// verdict says what was compared with what, and no more.
+func (r *result) verdict(cfg *config) report.Verdict {
+	v := report.Verdict{Text: "Converted without a check: nothing was compared."}
+	if c := r.Check; c != nil {
+		v.Outcome = report.Passed
+		what := "The file, read back,"
+		if cfg.quant {
+			what = "The fused float network"
+		}
+		v.Text = fmt.Sprintf("%s equals the checkpoint's network as it was read: largest difference %.2g on %d random inputs.", what, c.MaxAbs, c.inputs)
+		if c.Reference != nil {
+			v.Text += " " + sentence(c.equalsReference(cfg))
+		}
+	}
+	if q := r.Quant; q != nil {
+		v.Text += " " + sentence(q.verdict())
+		v.Outcome = max(v.Outcome, map[quant.Verdict]report.Outcome{quant.Good: report.Passed, quant.Noticeable: report.Noticeable, quant.Unusable: report.Failed}[q.Verdict])
+	}
+	return v
+}
+
+// sentence makes a line of the summary one.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
 // rows are the report's summary.
-func (r *result) rows(s *infer.Session) []report.Row {
+func (r *result) rows(s *infer.Session, cfg *config) []report.Row {
 	stats := s.Stats()
 	rows := []report.Row{
 		{Name: "Checkpoint", Value: r.Input},
@@ -86,7 +112,20 @@ func (r *result) rows(s *infer.Session) []report.Row {
 		{Name: "Output", Value: fmt.Sprintf("%s, %s, %.1f MB", r.Output.Path, r.Output.Format, float64(r.Output.Bytes)/1e6)},
 	}
 	if q := r.Quant; q != nil {
-		rows = append(rows, report.Row{Name: "Quantization", Value: fmt.Sprintf("%s, calibrated on %s (%d samples)", q.Scheme, q.Calibration, q.Samples)})
+		rows = append(rows, report.Row{Name: "Quantization", Value: fmt.Sprintf("%s, calibrated on %s (%d samples)", q.Scheme, q.Calibration, q.Samples)},
+			report.Row{Name: "In float", Value: kept(q.KeptFloat)})
+	}
+	rows = append(rows, report.Row{Name: "Compared", Value: strings.Join(r.Check.lines(cfg), "; ")})
+	for _, w := range r.Warnings {
+		rows = append(rows, report.Row{Name: "Warning", Value: w})
 	}
 	return append(rows, report.Row{Name: "Engine", Value: fmt.Sprintf("%s, %d threads", stats.ISA, stats.Threads)})
+}
+
+// kept names layers that stay in float.
+func kept(layers []string) string {
+	if len(layers) == 0 {
+		return "no layer of the scope"
+	}
+	return strings.Join(layers, ", ")
 }

@@ -37,7 +37,7 @@ func TestWild(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "m.safetensors")
-			arrays := reference(t, c.Name)
+			arrays := wanted(t, c.Name)
 			size := "32"
 			if x := arrays["x"]; x != nil {
 				size = fmt.Sprintf("%dx%d", x.Shape[2], x.Shape[3])
@@ -62,8 +62,8 @@ func TestWild(t *testing.T) {
 	}
 }
 
-// reference reads the arrays that PyTorch computed; none for what is refused.
-func reference(t *testing.T, name string) map[string]*graph.Tensor {
+// wanted reads the arrays that PyTorch computed; none for what is refused.
+func wanted(t *testing.T, name string) map[string]*graph.Tensor {
 	data, err := os.ReadFile(wild + name + ".npz")
 	if err != nil {
 		return nil

@@ -137,8 +137,8 @@ func printComparison(w io.Writer, cfg *config, path, with, note string, r verify
 	if !r.Equal {
 		verdict = "differ"
 	}
-	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v + %v·|reference|)\n",
-		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance.Abs, cfg.tolerance.Rel)
+	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v)\n",
+		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance)
 	if d := r.FirstDivergence; d != nil {
 		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", printable.Line(d.Value), d.MaxAbs)
 	}

@@ -40,8 +40,9 @@ func reportComparison(ctx context.Context, cfg *config, n, other *network, x *gr
 		with = cfg.against
 	}
 	d := newReport(filepath.Base(n.Path) + " against " + filepath.Base(with))
-	d.Verdict = report.Verdict{OK: r.Equal, Text: fmt.Sprintf("The outputs are equal: largest difference %.2g.", r.MaxAbs)}
+	d.Verdict = report.Verdict{Outcome: report.Passed, Text: fmt.Sprintf("The outputs are equal: largest difference %.2g.", r.MaxAbs)}
 	if !r.Equal {
+		d.Verdict.Outcome = report.Failed
 		d.Verdict.Text = fmt.Sprintf("The outputs differ by up to %.2g.", r.MaxAbs)
 		if r.FirstDivergence != nil {
 			d.Verdict.Text += " The first value that differs is " + r.FirstDivergence.Value + "."
@@ -72,7 +73,7 @@ func reportComparison(ctx context.Context, cfg *config, n, other *network, x *gr
 func reportImages(ctx context.Context, cfg *config, all []evaluated, against *network) error {
 	first := all[0]
 	d := newReport(fmt.Sprintf("%s on %d images", filepath.Base(first.network.Path), first.Images))
-	d.Verdict = report.Verdict{OK: true, Text: fmt.Sprintf("Evaluated %d images.", first.Images)}
+	d.Verdict = report.Verdict{Text: fmt.Sprintf("Evaluated %d images.", first.Images)}
 	if first.Labelled {
 		d.Verdict.Text = fmt.Sprintf("Top-1 is %.2f %%, top-5 %.2f %% on %d images.", 100*first.Top1, 100*first.Top5, first.Images)
 	}
