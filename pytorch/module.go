@@ -148,6 +148,13 @@ func (f *File) Skipped() []string {
 			if c, ok := k.(*class); ok {
 				note(path, c.name)
 			}
+			switch v.(type) {
+			case *class, *inert:
+			default:
+				if !isContainer(v) {
+					continue
+				}
+			}
 			name, ok := keyText(k)
 			if !ok {
 				name = "…"

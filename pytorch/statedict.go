@@ -374,6 +374,9 @@ func (w *walker) walk(path string, obj any, depth int) {
 		return
 	}
 	for k, v := range children(obj) {
+		if !isContainer(v) {
+			continue // every container is entered once, so what it holds is bounded by the file
+		}
 		if name, ok := keyText(k); ok && w.step() {
 			w.walk(join(path, name), v, depth+1)
 		}
@@ -391,6 +394,9 @@ func size(obj any) int {
 	return 0
 }
 
+// maxList is how long a list may be in which state dicts are looked for; longer ones are logs.
+const maxList = 1000
+
 // children iterates over a container's elements: a mapping's by their keys, a sequence's by
 // their indexes.
 func children(obj any) func(yield func(k, v any) bool) {
@@ -405,17 +411,18 @@ func children(obj any) func(yield func(k, v any) bool) {
 	}
 	return func(yield func(k, v any) bool) {
 		for i, e := range list {
-			if !yield(i, e) {
+			if len(list) > maxList || !yield(i, e) {
 				return
 			}
 		}
 	}
 }
 
-// collect gathers the tensors that stand directly in a mapping.
+// collect gathers the tensors that stand directly in a mapping. Mappings inside of modules are
+// counted, since modules can share them.
 func (w *walker) collect(s *StateDict, prefix string, mapping any) {
 	for k, v := range entries(mapping) {
-		if !w.step() {
+		if s.modules != nil && !w.step() {
 			return
 		}
 		name, ok1 := k.(string)
