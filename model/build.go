@@ -227,7 +227,6 @@ type builder struct {
 	seen   map[string]bool // paths of modules that were built
 	v1     int             // token mixers of each form
 	v2     int
-	convs  int // strided ones so far
 }
 
 func (b *builder) warn(format string, args ...any) {

@@ -58,6 +58,15 @@ func (l Loss) Verdict() Verdict {
 	return Unusable // also where the ratio is no number
 }
 
+// Estimated returns the verdict on what was measured on made-up images, which can show that a
+// network is ruined but not that it is good.
+func (v Verdict) Estimated() Verdict {
+	if v == Good {
+		return Noticeable
+	}
+	return v
+}
+
 // lossOf compares what two networks gave for the same batches, output by output.
 func lossOf(got, want [][]*graph.Tensor) Loss {
 	l := Loss{SQNR: limit, Classes: len(want) == 1}

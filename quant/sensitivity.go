@@ -99,10 +99,7 @@ func (q *quantization) fill(judged, own Loss, kept []string, set map[*graph.Node
 		// The images that it was calibrated with flatter it, but never make it worse.
 		r.Loss, r.Verdict = worse, worse.Verdict()
 	} else {
-		r.Loss, r.Doubt, r.Verdict = better, worse, better.Verdict()
-		if r.Verdict == Good {
-			r.Verdict = Noticeable // made-up images can show that it is ruined, not that it isn't
-		}
+		r.Loss, r.Doubt, r.Verdict = better, worse, better.Verdict().Estimated()
 	}
 	r.Ranges = q.ranges(set)
 	r.KeptFloat = kept

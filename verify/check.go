@@ -20,11 +20,11 @@ import (
 // again for the first value that diverges; if they share no names, or if no value before
 // the outputs diverges by the package's rule, that is the first output that differs.
 func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance) (Comparison, error) {
-	right, err := runAll(ctx, want, x)
+	right, err := RunAll(ctx, want, x)
 	if err != nil {
 		return Comparison{}, err
 	}
-	found, err := runAll(ctx, got, x)
+	found, err := RunAll(ctx, got, x)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -94,7 +94,7 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 	if len(right) == 0 {
 		return Comparison{}, fmt.Errorf("%w: found no arrays, expected some of %s", ErrOutput, list)
 	}
-	found, err := runAll(ctx, got, x)
+	found, err := RunAll(ctx, got, x)
 	if err != nil {
 		return Comparison{}, err
 	}

@@ -24,8 +24,9 @@ type Engine interface {
 	Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error
 }
 
-// runAll returns all outputs, or the first where the engine knows no more.
-func runAll(ctx context.Context, e Engine, x *graph.Tensor) ([]*graph.Tensor, error) {
+// RunAll returns all outputs of a network, or the first where the engine knows no more, for
+// an input of any float type.
+func RunAll(ctx context.Context, e Engine, x *graph.Tensor) ([]*graph.Tensor, error) {
 	x, err := Fit(e.Graph(), x)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func backbone(t testing.TB, name string) *graph.Graph {
 func TestExpect(t *testing.T) {
 	x := random(t, 2, 3, 64, 64)
 	maps := fast(t, backbone(t, "v2_release.pth"))
-	all, err := runAll(context.Background(), maps, x)
+	all, err := RunAll(context.Background(), maps, x)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,9 @@ type Evaluation struct {
 	// ImagesPerSecond counts the whole evaluation: decoding, preprocessing and both
 	// networks.
 	ImagesPerSecond float64
+	// Findings are what became of the criteria that the caller judged by; see
+	// [Criteria.Judge]. Evaluate leaves them empty.
+	Findings []Finding
 	// Misses are the images that the network got wrong, or on which it and the reference
 	// disagree, in the order of the labels file.
 	Misses []Miss
@@ -75,14 +78,15 @@ func (e Evaluation) MarshalJSON() ([]byte, error) {
 		return finite(x)
 	}
 	return json.Marshal(struct {
-		Images          int      `json:"images"`
-		Top1            *float64 `json:"top1"`
-		Top5            *float64 `json:"top5"`
-		Agree           *float64 `json:"agree"`
-		SQNR            *float64 `json:"sqnr_db"`
-		ImagesPerSecond *float64 `json:"images_per_second"`
+		Images          int       `json:"images"`
+		Top1            *float64  `json:"top1"`
+		Top5            *float64  `json:"top5"`
+		Agree           *float64  `json:"agree"`
+		SQNR            *float64  `json:"sqnr_db"`
+		ImagesPerSecond *float64  `json:"images_per_second"`
+		Findings        []Finding `json:"criteria,omitempty"`
 	}{e.Images, when(e.Labelled, e.Top1), when(e.Labelled, e.Top5), when(e.Compared, e.Agree), when(e.Compared, e.SQNR),
-		finite(e.ImagesPerSecond)})
+		finite(e.ImagesPerSecond), e.Findings})
 }
 
 const (

@@ -4,32 +4,22 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/verify"
 )
 
 // verifyModels is the command without a subcommand: what it compares with follows from the
 // flags.
 func verifyModels(c *urfave.Context, cfg *config) error {
-	switch {
-	case cfg.images != "":
-		if cfg.input != "" || cfg.logits != "" {
-			return cli.Usagef("--images excludes --input and --logits")
-		}
+	if cfg.images != "" {
 		return evaluate(c, cfg)
-	case cfg.labels != "":
-		return cli.Usagef("--labels needs --images")
-	case cfg.logits != "" && cfg.against != "":
-		return cli.Usagef("--logits and --against exclude each other")
-	case cfg.logits != "" && cfg.input == "":
-		return cli.Usagef("--logits needs --input")
-	case cfg.logits == "" && cfg.against == "":
-		return cli.Usagef("nothing to compare with: give --logits, --against or --images")
 	}
 	path, err := one(c)
 	if err != nil {
@@ -38,111 +28,187 @@ func verifyModels(c *urfave.Context, cfg *config) error {
 	return compare(c, cfg, path)
 }
 
-// compare is a comparison with reference logits or another network on one input.
+// compared is a comparison with reference outputs or with another network on one input.
+type compared struct {
+	verify.Comparison
+	network, other *network // other is nil where the reference is a file of arrays
+	with           string   // the file of the reference
+	input          *graph.Tensor
+	madeUp         bool // input was made up
+	tolerance      verify.Tolerance
+	note           string
+}
+
 func compare(c *urfave.Context, cfg *config, path string) error {
-	n, err := openNetwork(cfg, path)
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	note, err := secondDecoder(n.File)
-	if err != nil {
-		return err
-	}
-	var other *network
+	files := []string{path}
 	if cfg.against != "" {
-		if other, err = openNetwork(cfg, cfg.against); err != nil {
-			return err
-		}
-		defer other.Close()
-		if _, err := secondDecoder(other.File); err != nil {
-			return err
-		}
+		files = append(files, cfg.against)
 	}
-	x, err := n.input(cfg, other)
+	networks, err := openNetworks(cfg, files)
+	defer closeAll(networks)
 	if err != nil {
 		return err
 	}
-	var result verify.Comparison
-	with := cfg.logits
-	if cfg.logits != "" {
-		result, err = compareLogits(c.Context, cfg, n, x)
-	} else {
-		with = cfg.against
-		if result, err = verify.Check(c.Context, other.engine, n.engine, x, cfg.tolerance); err != nil {
-			err = fmt.Errorf("%s against %s: %w", path, cfg.against, err)
+	r := &compared{network: networks[0], with: cfg.logits + cfg.expect + cfg.against}
+	for i, n := range networks {
+		note, err := secondDecoder(n.File)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			r.note = note
+		} else {
+			r.other = n
 		}
 	}
-	if err != nil {
+	if err := r.run(c.Context, cfg); err != nil {
 		return err
 	}
 	if cfg.report != "" {
-		if err := reportComparison(c.Context, cfg, n, other, x, result); err != nil {
+		if err := r.writeReport(c.Context, cfg); err != nil {
 			return err
 		}
 	}
 	switch {
 	case cfg.json:
-		err = cli.PrintJSON(c.App.Writer, result)
+		err = cli.PrintJSON(c.App.Writer, r.Comparison)
 	case !cfg.quiet:
-		printComparison(c.App.Writer, cfg, path, with, note, result)
+		r.print(c.App.Writer)
 	}
-	if err == nil && !result.Equal {
+	if err == nil && !r.Equal {
 		err = cli.ErrDiffers
 	}
 	return err
 }
 
-// input is what --input names, or random, of a shape that both networks take where one of
-// them leaves sizes open.
-func (n *network) input(cfg *config, other *network) (*graph.Tensor, error) {
-	if cfg.input != "" {
-		return readInput(cfg.input)
+// run compares. The tolerance is that of the coarser network, unless flags say another.
+func (r *compared) run(ctx context.Context, cfg *config) (err error) {
+	graphs := []*graph.Graph{r.network.Graph}
+	if r.other != nil {
+		graphs = append(graphs, r.other.Graph)
 	}
-	shape, err := n.shape(cfg, randomBatch)
+	if r.tolerance = verify.ToleranceFor(graphs...); cfg.tolerance != nil {
+		r.tolerance = *cfg.tolerance
+	}
+	if err := r.makeInput(ctx, cfg); err != nil {
+		return err
+	}
+	if r.other != nil {
+		r.Comparison, err = verify.Check(ctx, r.other.engine, r.network.engine, r.input, r.tolerance)
+	} else {
+		r.Comparison, err = r.expect(ctx, cfg)
+	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s against %s: %w", r.network.Path, r.with, err)
 	}
-	if other != nil {
-		for i, d := range other.Graph.Inputs[0].Type.Shape {
-			if d.Known() && i < len(shape) {
-				shape[i] = d.Size
-			}
-		}
+	if r.madeUp {
+		r.Verdict = r.Verdict.Estimated()
 	}
-	return verify.RandomInput(shape, 1)
+	return nil
 }
 
-func compareLogits(ctx context.Context, cfg *config, n *network, x *graph.Tensor) (verify.Comparison, error) {
+// expect compares with the outputs in a file.
+func (r *compared) expect(ctx context.Context, cfg *config) (verify.Comparison, error) {
+	if cfg.expect != "" {
+		want, err := readArrays(cfg.expect)
+		if err != nil {
+			return verify.Comparison{}, err
+		}
+		return verify.Expect(ctx, r.network.engine, r.input, want, r.tolerance)
+	}
+	if n := len(r.network.Graph.Outputs); n != 1 {
+		return verify.Comparison{}, fmt.Errorf("found %d outputs, expected one for --logits; give --expect FILE.npz with arrays named as they are: %s", n, outputNames(r.network.Graph))
+	}
 	want, err := verify.ReadTensor(cfg.logits)
 	if err != nil {
 		return verify.Comparison{}, err
 	}
-	if x, err = verify.Fit(n.Graph, x); err != nil {
-		return verify.Comparison{}, fmt.Errorf("%s: %w", cfg.input, err)
-	}
-	got, err := n.engine.Run(ctx, x)
-	if err != nil {
-		return verify.Comparison{}, fmt.Errorf("%s on %s: %w", n.Path, cfg.input, err)
-	}
-	result, err := verify.Compare(got, want, cfg.tolerance)
-	if err != nil {
-		return result, fmt.Errorf("%s against %s: %w", n.Path, cfg.logits, err)
-	}
-	return result, nil
+	result, err := verify.Expect(ctx, r.network.engine, r.input, []npy.Array{{Tensor: want}}, r.tolerance)
+	result.Outputs = nil
+	return result, err
 }
 
-func printComparison(w io.Writer, cfg *config, path, with, note string, r verify.Comparison) {
+// makeInput reads what --input names. Without it the input is random, or, where int8 is
+// judged, made-up images.
+func (r *compared) makeInput(ctx context.Context, cfg *config) error {
+	if cfg.input != "" {
+		arrays, err := readArrays(cfg.input)
+		if err != nil {
+			return err
+		}
+		if r.input, err = verify.InputFor(r.network.Graph, arrays); err != nil {
+			return fmt.Errorf("%s: %w", cfg.input, err)
+		}
+		return nil
+	}
+	batch := randomBatch
+	if r.madeUp = r.tolerance.Int8; r.madeUp {
+		batch = 0
+	}
+	shape, err := r.network.shape(cfg, batch)
+	if err != nil {
+		return err
+	}
+	if r.other != nil {
+		if shape, err = r.other.shared(cfg, shape); err != nil {
+			return err
+		}
+	}
+	if r.madeUp {
+		r.input, err = verify.MadeInput(ctx, shape)
+	} else {
+		r.input, err = verify.RandomInput(shape, 1)
+	}
+	return err
+}
+
+func outputNames(g *graph.Graph) string {
+	names := make([]string, len(g.Outputs))
+	for i, v := range g.Outputs {
+		names[i] = v.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r *compared) print(w io.Writer) {
 	verdict := "equal"
 	if !r.Equal {
 		verdict = "differ"
 	}
-	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v)\n",
-		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance)
-	if d := r.FirstDivergence; d != nil {
+	fmt.Fprintf(w, "%s and %s: %s (%s)\n", r.network.Path, r.with, verdict, r.figures())
+	for _, o := range r.Outputs {
+		verdict := "equal"
+		if !o.Equal {
+			verdict = "differs"
+		}
+		fmt.Fprintf(w, "%s: %s (largest difference %.3g, relative %.3g)\n", o.Name, verdict, o.MaxAbs, o.RelL2)
+	}
+	if len(r.NotCompared) > 0 {
+		fmt.Fprintf(w, "not compared: %s\n", strings.Join(r.NotCompared, ", "))
+	}
+	if d := r.FirstDivergence; d != nil && r.other != nil {
 		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", printable.Line(d.Value), d.MaxAbs)
 	}
-	if note != "" {
-		fmt.Fprintln(w, note)
+	if r.note != "" {
+		fmt.Fprintln(w, r.note)
 	}
+}
+
+// figures are what the verdict rests on.
+func (r *compared) figures() string {
+	text := fmt.Sprintf("largest difference %.3g, relative %.3g", r.MaxAbs, r.RelL2)
+	if r.Verdict != "" {
+		on := "given"
+		if r.madeUp {
+			on = "made-up"
+		}
+		text = fmt.Sprintf("int8 is %s: SQNR %s dB on %d %s inputs", r.Verdict, decibels(r.SQNR), r.input.Shape[0], on)
+	}
+	if r.Top1Agree == r.Top1Agree {
+		text += fmt.Sprintf(", same top-1 on %.1f %%", 100*r.Top1Agree)
+	}
+	if r.madeUp {
+		return text + "; --images DIR measures it on real images"
+	}
+	return text + fmt.Sprintf("; tolerance %v", r.tolerance)
 }

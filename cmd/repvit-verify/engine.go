@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
@@ -20,16 +21,43 @@ type network struct {
 	session *infer.Session // of the fast engine
 }
 
-// openNetwork opens a file of any kind for the engine that the flags choose.
-func openNetwork(cfg *config, path string) (*network, error) {
-	f, err := load.Open(path, load.Options{Weights: cfg.weights})
+// openNetworks opens files of any kind for the engine that the flags choose. A checkpoint is
+// read as the first converted file among them says that its own was. What was opened is to be
+// closed, also after an error.
+func openNetworks(cfg *config, paths []string) (all []*network, err error) {
+	first := slices.IndexFunc(paths, load.Converted)
+	if first >= 0 && !slices.ContainsFunc(paths, func(p string) bool { return !load.Converted(p) }) && (cfg.weights.EMA || cfg.weights.Key != "") {
+		return nil, fmt.Errorf("%s: found a converted model, whose weights are as they are; expected a checkpoint for --ema and --key", paths[first])
+	}
+	all = make([]*network, len(paths))
+	var like *load.File
+	if first >= 0 {
+		if all[first], err = open(cfg, paths[first], nil); err != nil {
+			return nil, err
+		}
+		like = all[first].File
+	}
+	for i, path := range paths {
+		if i == first {
+			continue
+		}
+		if all[i], err = open(cfg, path, like); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// open opens one file.
+func open(cfg *config, path string, like *load.File) (*network, error) {
+	f, err := load.Open(path, load.Options{Weights: cfg.weights, Like: like})
 	if err != nil {
 		return nil, err
 	}
 	n := &network{File: f}
 	if err := n.start(cfg); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return n, nil
 }
@@ -43,15 +71,17 @@ func (n *network) start(cfg *config) error {
 	if cfg.engine == engineReference {
 		r, err := reference.New(n.Graph, cfg.threads)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", n.Path, err)
 		}
 		r.MaxMemory = memory
 		n.engine = r
 		return nil
 	}
-	n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, MaxMemory: memory})
+	if n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, MaxMemory: memory}); err != nil {
+		return fmt.Errorf("%s: %w", n.Path, err)
+	}
 	n.engine = n.session
-	return err
+	return nil
 }
 
 // memory is what a run may hold, 0 for the engines' default. Where the command makes the
@@ -78,12 +108,12 @@ func (n *network) memory(cfg *config) (int64, error) {
 	}
 	size, err := graph.Numel(shape)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%s: %w", n.Path, err)
 	}
 	budget := graph.NewBudget(n.Graph, 0)
 	most := budget.Memory(3 * batch * height * width)
 	if need := 4 * int64(size); need > most {
-		return 0, fmt.Errorf("%w: its input of %v takes %d MiB, expected at most %d", graph.ErrBudget, graph.FixedShape(shape...), need>>20, most>>20)
+		return 0, fmt.Errorf("%s: %w: its input of %v takes %d MiB, expected at most %d", n.Path, graph.ErrBudget, graph.FixedShape(shape...), need>>20, most>>20)
 	}
 	return min(most, budget.Memory(size)), nil
 }
@@ -93,6 +123,23 @@ const (
 	randomBatch = 2
 	imagesBatch = 8
 )
+
+// openNetwork opens the only file of a call.
+func openNetwork(cfg *config, path string) (*network, error) {
+	all, err := openNetworks(cfg, []string{path})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+func closeAll(all []*network) {
+	for _, n := range all {
+		if n != nil {
+			n.Close()
+		}
+	}
+}
 
 func (n *network) Close() {
 	if n.session != nil {
@@ -126,7 +173,8 @@ func (n *network) images(cfg *config) (preprocess.Config, error) {
 	return p, nil
 }
 
-// shape is that of a random input.
+// shape is that of an input that is made up, of the size and number that flags ask for. The
+// error is of sizes that the network does not take.
 func (n *network) shape(cfg *config, batch int) ([]int, error) {
 	p, err := n.preprocessing(cfg)
 	if err != nil {
@@ -134,9 +182,36 @@ func (n *network) shape(cfg *config, batch int) ([]int, error) {
 	}
 	shape := load.InputShape(n.Graph, batch, p.Height, p.Width)
 	if len(shape) == 0 {
-		return nil, fmt.Errorf("%w: its input is a single number, expected a batch of images", graph.ErrUnsupported)
+		return nil, fmt.Errorf("%s: %w: its input is a single number, expected a batch of images", n.Path, graph.ErrUnsupported)
 	}
-	return shape, nil
+	if batch == 0 && !n.Graph.Inputs[0].Type.Shape[0].Known() {
+		shape[0] = 0
+	}
+	return shape, n.takes(cfg, shape)
+}
+
+// takes refuses sizes that flags ask for and the network does not take.
+func (n *network) takes(cfg *config, shape []int) error {
+	if len(shape) != 4 {
+		return nil
+	}
+	if cfg.height > 0 && (shape[2] != cfg.height || shape[3] != cfg.width) {
+		return fmt.Errorf("%s: takes images of %d×%d only, found --size %d×%d", n.Path, shape[2], shape[3], cfg.height, cfg.width)
+	}
+	if cfg.batch > 0 && shape[0] != cfg.batch {
+		return fmt.Errorf("%s: takes batches of %d only, found --batch %d", n.Path, shape[0], cfg.batch)
+	}
+	return nil
+}
+
+// shared is a shape with the sizes that this network fixes.
+func (n *network) shared(cfg *config, shape []int) ([]int, error) {
+	for i, d := range n.Graph.Inputs[0].Type.Shape {
+		if d.Known() && i < len(shape) {
+			shape[i] = d.Size
+		}
+	}
+	return shape, n.takes(cfg, shape)
 }
 
 // labels are the class names that the model carries, nil for none.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 
 	urfave "github.com/urfave/cli/v2"
@@ -14,15 +15,17 @@ import (
 
 // config is what the flags say.
 type config struct {
-	input, logits, against, images, labels, output, report string
-	tolerance                                              verify.Tolerance
-	engine                                                 string
-	threads, runs, batch                                   int
-	maxMemory                                              int64             // bytes, 0 for the default
-	height, width                                          int               // 0 where --size was not given
-	preprocess                                             preprocess.Config // what flags say of it
-	weights                                                pytorch.Options
-	json, quiet                                            bool
+	input, logits, expect, against, images, labels, output, report string
+	tolerance                                                      *verify.Tolerance // nil for the networks'
+	criteria                                                       verify.Criteria
+	engine                                                         string
+	threads, runs                                                  int
+	batch                                                          int               // 0 where --batch was not given
+	height, width                                                  int               // 0 where --size was not given
+	preprocess                                                     preprocess.Config // what flags say of it
+	maxMemory                                                      int64             // bytes, 0 for the default
+	weights                                                        pytorch.Options
+	json, quiet                                                    bool
 }
 
 // Engines of --engine.
@@ -35,14 +38,17 @@ const description = `MODEL is an ONNX file, a native .safetensors, or a checkpoi
 
 Examples:
   repvit-verify m1.onnx --input x.npy --logits y.npy       equal to reference logits?
+  repvit-verify backbone.onnx --input x.npy --expect y.npz  every output, by its name
   repvit-verify m1.onnx --against m1.pth                   where do two files differ first?
   repvit-verify m1.int8.onnx --images val/ --labels val.csv --against m1.pth
+  repvit-verify m1.int8.onnx --images val/ --against m1.pth --min-agreement 0.98
   repvit-verify A.onnx B.onnx C.safetensors --images val/ --labels val.csv
   repvit-verify run m1.onnx --input x.npy -o y.npy
   repvit-verify bench m1.safetensors --threads 1
   repvit-verify preprocess cat.jpg --size 224 -o x.npy
 
-Exit status: 0 equal or done, 1 outputs differ or the work failed, 2 wrong usage.`
+Exit status: 0 equal, criteria met or done; 1 outputs differ, a criterion is not met or the
+work failed; 2 wrong usage.`
 
 // Flags by topic.
 func engineFlags() []urfave.Flag {
@@ -91,8 +97,10 @@ func newApp() *urfave.App {
 			return cli.AllowMore(f(c, cfg))
 		}
 	}
-	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy: N×3×H×W float32, normalised"}
+	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy or .npz: N×3×H×W float32, normalised"}
 	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
+	outputs := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy, or all outputs to FILE.npz by their names"}
+	maxMS := &urfave.Float64Flag{Name: "max-ms", DefaultText: "none", Usage: "fail where one run takes more than `T` ms, in the median"}
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
@@ -108,19 +116,31 @@ func newApp() *urfave.App {
 		Flags: concat([]urfave.Flag{
 			input,
 			&urfave.StringFlag{Name: "logits", TakesFile: true, Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
+			&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "compare with the outputs in `FILE`.npz by their names, or .npy"},
 			&urfave.StringFlag{Name: "against", TakesFile: true, Usage: "compare with the network in `OTHER`"},
 			&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
 			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
-			&urfave.Float64Flag{Name: "atol", Value: 1e-4, Usage: "absolute tolerance `T`: |got − want| ≤ atol + rtol·|want|"},
-			&urfave.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance `T`"},
+			&urfave.Float64Flag{Name: "atol", DefaultText: "by precision", Usage: "`T` in |got − want| ≤ atol + rtol·|want|"},
+			&urfave.Float64Flag{Name: "rtol", DefaultText: "by precision", Usage: "`T` in the same"},
+			&urfave.Float64Flag{Name: "min-top1", DefaultText: "none", Usage: "fail where top-1 is less than `F`, 0 to 1"},
+			&urfave.Float64Flag{Name: "max-drop", DefaultText: "none", Usage: "fail where top-1 is more than `F` below the reference's"},
+			&urfave.Float64Flag{Name: "min-agreement", DefaultText: "none", Usage: "fail where agreement is less than `F`, 0 to 1"},
+			&urfave.Float64Flag{Name: "min-sqnr", DefaultText: "none", Usage: "fail where SQNR against the reference is less than `X` dB"},
+			maxMS,
 			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
 		}, engineFlags(), imageFlags(), commonFlags()),
-		Action: action(verifyModels),
+		Action: action(func(c *urfave.Context, cfg *config) error {
+			if err := cfg.checkModels(c); err != nil {
+				return err
+			}
+			return verifyModels(c, cfg)
+		}),
 		Commands: []*urfave.Command{
-			{Name: "run", Usage: "write the logits of an input", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{input, output}, engineFlags(), commonFlags()), Action: action(runModel)},
+			{Name: "run", Usage: "write the outputs for an input", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{input, outputs}, engineFlags(), commonFlags()), Action: action(runModel)},
 			{Name: "bench", Usage: "measure latency", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{
 				&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},
-				&urfave.IntFlag{Name: "batch", Value: 1, Usage: "images `N` in each"},
+				&urfave.IntFlag{Name: "batch", DefaultText: "the model's, else 1", Usage: "images `N` in each"},
+				maxMS,
 				&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 			}, engineFlags(), imageFlags()[:1], commonFlags()), Action: action(bench)},
 			{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: concat([]urfave.Flag{
@@ -134,7 +154,7 @@ func newApp() *urfave.App {
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
-		output: c.String("output"), report: c.String("report"), tolerance: verify.Tolerance{Abs: c.Float64("atol"), Rel: c.Float64("rtol")},
+		expect: c.String("expect"), output: c.String("output"), report: c.String("report"), criteria: criteria(c),
 		engine: c.String("engine"), threads: c.Int("threads"), runs: c.Int("runs"), batch: c.Int("batch"),
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, json: c.Bool("json"), quiet: c.Bool("quiet"),
 	}
@@ -149,6 +169,23 @@ func parse(c *urfave.Context) (*config, error) {
 		if cfg.height, cfg.width, err = cli.ParseSize(s); err != nil {
 			return nil, err
 		}
+		if cfg.height == 0 {
+			return nil, cli.Usagef("--size %s: expected N or HxW", s)
+		}
+	}
+	if c.IsSet("atol") || c.IsSet("rtol") {
+		t := verify.DefaultTolerance
+		t.Scaled = false // numbers that are given are meant
+		if c.IsSet("atol") {
+			t.Abs = c.Float64("atol")
+		}
+		if c.IsSet("rtol") {
+			t.Rel = c.Float64("rtol")
+		}
+		if !(t.Abs >= 0 && t.Rel >= 0) || math.IsInf(t.Abs, 0) || math.IsInf(t.Rel, 0) {
+			return nil, cli.Usagef("--atol %v, --rtol %v: expected finite numbers that are not negative", t.Abs, t.Rel)
+		}
+		cfg.tolerance = &t
 	}
 	cfg.preprocess.Height, cfg.preprocess.Width = cfg.height, cfg.width
 	switch {
@@ -158,14 +195,18 @@ func parse(c *urfave.Context) (*config, error) {
 		return nil, cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
 	case cfg.engine != "" && cfg.engine != engineFast && cfg.engine != engineReference:
 		return nil, cli.Usagef("--engine %q: expected fast or reference", cfg.engine)
-	case !(cfg.tolerance.Abs >= 0 && cfg.tolerance.Rel >= 0):
-		return nil, cli.Usagef("--atol %v, --rtol %v: expected numbers that are not negative", cfg.tolerance.Abs, cfg.tolerance.Rel)
 	case c.IsSet("runs") && (cfg.runs < 1 || cfg.runs > 1<<20):
 		return nil, cli.Usagef("--runs %d: expected 1 to %d", cfg.runs, 1<<20)
+	case cfg.criteria.MaxLatency != nil && !(*cfg.criteria.MaxLatency > 0):
+		return nil, cli.Usagef("--max-ms %v: expected a time of more than 0 ms", *cfg.criteria.MaxLatency)
 	case c.IsSet("channels") && !slices.Contains([]int{1, 3, 4}, c.Int("channels")):
 		return nil, cli.Usagef("--channels %d: expected 1, 3 or 4", c.Int("channels"))
 	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<12):
 		return nil, cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<12)
+	case cfg.weights.EMA && cfg.weights.Key != "":
+		return nil, cli.Usagef("--ema and --key exclude each other")
+	case c.Bool("profile") && cfg.engine == engineReference:
+		return nil, cli.Usagef("--profile needs --engine fast")
 	}
 	if c.IsSet("crop-pct") {
 		cfg.preprocess.CropPct = c.Float64("crop-pct")
@@ -174,6 +215,76 @@ func parse(c *urfave.Context) (*config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// criteria are what flags ask of figures.
+func criteria(c *urfave.Context) (all verify.Criteria) {
+	for name, to := range map[string]**float64{"min-top1": &all.MinTop1, "max-drop": &all.MaxDrop, "min-agreement": &all.MinAgreement, "min-sqnr": &all.MinSQNR, "max-ms": &all.MaxLatency} {
+		if c.IsSet(name) {
+			x := c.Float64(name)
+			*to = &x
+		}
+	}
+	return all
+}
+
+// Flags of the comparison, by what they mean something with.
+var (
+	ofArrays    = []string{"input", "logits", "expect", "atol", "rtol"}
+	ofImages    = []string{"labels", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
+	ofLabels    = []string{"min-top1", "max-drop"}
+	ofReference = []string{"max-drop", "min-agreement", "min-sqnr"}
+)
+
+// checkModels refuses combinations of the comparison's flags in which one of them would mean
+// nothing.
+func (cfg *config) checkModels(c *urfave.Context) error {
+	set := func(names []string) string {
+		for _, n := range names {
+			if c.IsSet(n) {
+				return n
+			}
+		}
+		return ""
+	}
+	for _, name := range []string{"min-top1", "max-drop", "min-agreement"} {
+		if x := c.Float64(name); c.IsSet(name) && !(x >= 0 && x <= 1) {
+			return cli.Usagef("--%s %v: expected a share from 0 to 1, such as 0.95", name, x)
+		}
+	}
+	if x := c.Float64("min-sqnr"); x-x != 0 {
+		return cli.Usagef("--min-sqnr %v: expected decibels", x)
+	}
+	if cfg.images != "" {
+		switch {
+		case set(ofArrays) != "":
+			return cli.Usagef("--images excludes --%s", set(ofArrays))
+		case cfg.labels == "" && set(ofLabels) != "":
+			return cli.Usagef("--%s needs --labels", set(ofLabels))
+		case cfg.against == "" && c.Args().Len() < 2 && set(ofReference) != "":
+			return cli.Usagef("--%s needs --against, or several models", set(ofReference))
+		}
+		return nil
+	}
+	given := 0
+	for _, with := range []string{cfg.logits, cfg.expect, cfg.against} {
+		if with != "" {
+			given++
+		}
+	}
+	switch {
+	case set(ofImages) != "":
+		return cli.Usagef("--%s needs --images", set(ofImages))
+	case given == 0:
+		return cli.Usagef("nothing to compare with: give --logits, --expect, --against or --images")
+	case given > 1:
+		return cli.Usagef("--logits, --expect and --against exclude each other")
+	case cfg.input == "" && cfg.against == "":
+		return cli.Usagef("--logits and --expect need --input")
+	case cfg.input != "" && cfg.height > 0:
+		return cli.Usagef("--size is that of the array with --input")
+	}
+	return nil
 }
 
 // one returns the only argument.

@@ -26,35 +26,37 @@ type evaluated struct {
 func evaluate(c *urfave.Context, cfg *config) error {
 	paths := c.Args().Slice()
 	table := len(paths) > 1
+	if cfg.against != "" {
+		paths = append(paths, cfg.against)
+	}
+	networks, err := openNetworks(cfg, paths)
+	defer closeAll(networks)
+	if err != nil {
+		return err
+	}
 	var against *network
 	if cfg.against != "" {
-		n, err := openNetwork(cfg, cfg.against)
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		against = n
+		against = networks[len(networks)-1]
+		networks = networks[:len(networks)-1]
 	}
 	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet)
 	defer progress.Done()
 	var all []evaluated
-	for _, path := range paths {
-		n, err := openNetwork(cfg, path)
+	for _, n := range networks {
+		r, err := evaluateOne(c, cfg, n, against, func(done, total int) { progress.Update(filepath.Base(n.Path), done, total) })
 		if err != nil {
 			return err
 		}
-		defer n.Close()
-		r, err := evaluateOne(c, cfg, n, against, func(done, total int) { progress.Update(filepath.Base(path), done, total) })
-		if err != nil {
-			return err
-		}
-		if table {
+		if table || cfg.criteria.MaxLatency != nil {
 			if r.latency, err = n.latency(c, cfg); err != nil {
 				return err
 			}
-			if against == nil {
-				against = n
-			}
+		}
+		if err := r.judge(cfg.criteria); err != nil {
+			return err
+		}
+		if table && against == nil {
+			against = n
 		}
 		all = append(all, r)
 	}
@@ -66,26 +68,64 @@ func evaluate(c *urfave.Context, cfg *config) error {
 	}
 	switch {
 	case cfg.json && table:
-		return printTableJSON(c.App.Writer, all)
+		err = printTableJSON(c.App.Writer, all)
 	case cfg.json:
-		return cli.PrintJSON(c.App.Writer, all[0].Evaluation)
+		err = cli.PrintJSON(c.App.Writer, all[0].Evaluation)
 	case cfg.quiet:
-		return nil
 	case table:
-		return printTable(c.App.Writer, all)
+		err = printTable(c.App.Writer, all)
+	default:
+		printEvaluation(c.App.Writer, cfg, all[0], against)
 	}
-	r := all[0]
-	fmt.Fprintf(c.App.Writer, "%s on %d images of %s: %.0f images/s\n", r.network.Path, r.Images, cfg.images, r.ImagesPerSecond)
-	if r.Labelled {
-		fmt.Fprintf(c.App.Writer, "top-1 %.2f %%, top-5 %.2f %%\n", 100*r.Top1, 100*r.Top5)
+	if judged, met := allMet(all); err == nil && judged && !met {
+		err = cli.ErrDiffers
 	}
-	if r.Compared {
-		fmt.Fprintf(c.App.Writer, "same top-1 as %s on %.2f %%, SQNR %s dB\n", against.Path, 100*r.Agree, decibels(r.SQNR))
+	return err
+}
+
+// judge holds an evaluation against the criteria. The first of several models is what the
+// others are compared with, so no comparison is asked of it.
+func (r *evaluated) judge(c verify.Criteria) (err error) {
+	if !r.Compared {
+		c.MaxDrop, c.MinAgreement, c.MinSQNR = nil, nil, nil
 	}
+	if r.Findings, err = c.Judge(r.Evaluation); err != nil {
+		return fmt.Errorf("%s: %w", r.network.Path, err)
+	}
+	r.Findings = append(r.Findings, c.JudgeLatency(r.latency)...)
 	return nil
 }
 
+// allMet reports whether there were criteria, and whether all are met.
+func allMet(all []evaluated) (judged, met bool) {
+	var findings []verify.Finding
+	for _, r := range all {
+		findings = append(findings, r.Findings...)
+	}
+	return len(findings) > 0, verify.Met(findings)
+}
+
+func printEvaluation(w io.Writer, cfg *config, r evaluated, against *network) {
+	fmt.Fprintf(w, "%s on %d images of %s: %.0f images/s\n", r.network.Path, r.Images, cfg.images, r.ImagesPerSecond)
+	if r.Labelled {
+		fmt.Fprintf(w, "top-1 %.2f %%, top-5 %.2f %%\n", 100*r.Top1, 100*r.Top5)
+	}
+	if r.Compared {
+		fmt.Fprintf(w, "same top-1 as %s on %.2f %%, SQNR %s dB\n", against.Path, 100*r.Agree, decibels(r.SQNR))
+	}
+	printFindings(w, r.Findings)
+}
+
+func printFindings(w io.Writer, findings []verify.Finding) {
+	for _, f := range findings {
+		fmt.Fprintln(w, f)
+	}
+}
+
 func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress func(done, total int)) (evaluated, error) {
+	if _, err := n.shape(cfg, 1); err != nil {
+		return evaluated{}, err
+	}
 	p, err := n.images(cfg)
 	if err != nil {
 		return evaluated{}, err
@@ -150,7 +190,15 @@ func printTable(w io.Writer, all []evaluated) error {
 		fmt.Fprintf(t, "%s\t%.1f\t%.2f\t%s\t%s\t%s\t%s\t\n", r.network.Path, float64(r.network.Size)/1e6, milliseconds(r.latency),
 			percent(r.Labelled, r.Top1), percent(r.Labelled, r.Top5), percent(r.Compared, r.Agree), sqnr)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, r := range all {
+		for _, f := range r.Findings {
+			fmt.Fprintf(w, "%s, %s\n", r.network.Path, f)
+		}
+	}
+	return nil
 }
 
 func decibels(x float64) string {

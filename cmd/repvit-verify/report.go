@@ -7,10 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
-	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/reporting"
 	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -33,53 +34,61 @@ func newReport(title string) *report.Data {
 	return &report.Data{Title: title, Command: "repvit-verify " + reporting.CommandLine(os.Args[1:])}
 }
 
-// reportComparison shows a comparison; other is nil where it was with logits from a file.
-func reportComparison(ctx context.Context, cfg *config, n, other *network, x *graph.Tensor, r verify.Comparison) (err error) {
-	with := cfg.logits
-	if other != nil {
-		with = cfg.against
+// writeReport shows a comparison.
+func (r *compared) writeReport(ctx context.Context, cfg *config) (err error) {
+	n := r.network
+	name, with := filepath.Base(n.Path), filepath.Base(r.with)
+	d := newReport(name + " against " + with)
+	d.Verdict = r.verdict()
+	d.Summary = append(n.rows(), report.Row{Name: "Compared with", Value: r.with},
+		report.Row{Name: "Relative error", Value: fmt.Sprintf("%.2g", r.RelL2)})
+	if r.Top1Agree == r.Top1Agree {
+		d.Summary = append(d.Summary, report.Row{Name: "Same top-1", Value: fmt.Sprintf("%.1f %%", 100*r.Top1Agree)})
 	}
-	d := newReport(filepath.Base(n.Path) + " against " + filepath.Base(with))
-	d.Verdict = report.Verdict{Outcome: report.Passed, Text: fmt.Sprintf("The outputs are equal: largest difference %.2g.", r.MaxAbs)}
-	if !r.Equal {
-		d.Verdict.Outcome = report.Failed
-		d.Verdict.Text = fmt.Sprintf("The outputs differ by up to %.2g.", r.MaxAbs)
-		if r.FirstDivergence != nil {
-			d.Verdict.Text += " The first value that differs is " + r.FirstDivergence.Value + "."
-		}
+	for _, o := range r.Outputs {
+		d.Summary = append(d.Summary, report.Row{Name: "Output " + o.Name, Value: fmt.Sprintf("largest difference %.2g, relative %.2g", o.MaxAbs, o.RelL2)})
 	}
-	d.Summary = append(n.rows(), report.Row{Name: "Compared with", Value: with},
-		report.Row{Name: "Relative error", Value: fmt.Sprintf("%.2g", r.RelL2)},
-		report.Row{Name: "Same top-1", Value: fmt.Sprintf("%.1f %%", 100*r.Top1Agree)})
+	if len(r.NotCompared) > 0 {
+		d.Summary = append(d.Summary, report.Row{Name: "Not compared", Value: strings.Join(r.NotCompared, ", ")})
+	}
 	if n.session != nil {
-		if d.Network, err = reporting.Network(ctx, n.session, x); err != nil {
+		if d.Network, err = reporting.Network(ctx, n.session, r.input); err != nil {
 			return err
 		}
 	}
-	if other != nil {
-		e, err := reporting.Errors(ctx, filepath.Base(n.Path)+" against "+filepath.Base(with), n.engine, other.engine, x, r.FirstDivergence)
+	if r.other != nil {
+		e, err := reporting.Errors(ctx, name+" against "+with, n.engine, r.other.engine, r.input, r.FirstDivergence)
 		if err != nil {
 			return err
 		}
 		d.Errors = []report.Errors{e}
-		if d.Logits, err = reporting.Logits(ctx, filepath.Base(n.Path), filepath.Base(with), n.engine, other.engine, x); err != nil {
+		if d.Logits, err = reporting.Logits(ctx, name, with, n.engine, r.other.engine, r.input); err != nil {
 			return err
 		}
 	}
 	return reporting.Write(cfg.report, d)
 }
 
+func (r *compared) verdict() report.Verdict {
+	if r.Verdict != "" {
+		outcome := map[quant.Verdict]report.Outcome{quant.Good: report.Passed, quant.Noticeable: report.Noticeable, quant.Unusable: report.Failed}[r.Verdict]
+		return report.Verdict{Outcome: outcome, Text: strings.ToUpper(r.figures()[:1]) + r.figures()[1:] + "."}
+	}
+	if r.Equal {
+		return report.Verdict{Outcome: report.Passed, Text: fmt.Sprintf("The outputs are equal: largest difference %.2g.", r.MaxAbs)}
+	}
+	text := fmt.Sprintf("The outputs differ by up to %.2g.", r.MaxAbs)
+	if r.FirstDivergence != nil {
+		text += " The first value that differs is " + r.FirstDivergence.Value + "."
+	}
+	return report.Verdict{Outcome: report.Failed, Text: text}
+}
+
 // reportImages shows an evaluation of one or several networks.
 func reportImages(ctx context.Context, cfg *config, all []evaluated, against *network) error {
 	first := all[0]
 	d := newReport(fmt.Sprintf("%s on %d images", filepath.Base(first.network.Path), first.Images))
-	d.Verdict = report.Verdict{Text: fmt.Sprintf("Evaluated %d images.", first.Images)}
-	if first.Labelled {
-		d.Verdict.Text = fmt.Sprintf("Top-1 is %.2f %%, top-5 %.2f %% on %d images.", 100*first.Top1, 100*first.Top5, first.Images)
-	}
-	if first.Compared {
-		d.Verdict.Text += fmt.Sprintf(" It agrees with %s on %.2f %%.", filepath.Base(against.Path), 100*first.Agree)
-	}
+	d.Verdict = imagesVerdict(all, against)
 	d.Summary = first.network.rows()
 	if len(all) == 1 {
 		images, err := imagesSection(ctx, cfg, first, against)
@@ -101,6 +110,34 @@ func reportImages(ctx context.Context, cfg *config, all []evaluated, against *ne
 		}
 	}
 	return reporting.Write(cfg.report, d)
+}
+
+// imagesVerdict is one only where there were criteria.
+func imagesVerdict(all []evaluated, against *network) report.Verdict {
+	first := all[0]
+	v := report.Verdict{Text: fmt.Sprintf("Evaluated %d images.", first.Images)}
+	if first.Labelled {
+		v.Text = fmt.Sprintf("Top-1 is %.2f %%, top-5 %.2f %% on %d images.", 100*first.Top1, 100*first.Top5, first.Images)
+	}
+	if first.Compared {
+		v.Text += fmt.Sprintf(" It agrees with %s on %.2f %%.", filepath.Base(against.Path), 100*first.Agree)
+	}
+	for _, r := range all {
+		for _, f := range r.Findings {
+			text := f.String()
+			if len(all) > 1 {
+				text = filepath.Base(r.network.Path) + ", " + text
+			}
+			v.Text += " " + text + "."
+		}
+	}
+	if judged, met := allMet(all); judged {
+		v.Outcome = report.Failed
+		if met {
+			v.Outcome = report.Passed
+		}
+	}
+	return v
 }
 
 // shownDisagreements bounds the images that a report shows.
@@ -153,7 +190,7 @@ func disagreement(ctx context.Context, cfg *config, n, against *network, m verif
 		class int
 		score *float64
 	}{{n, m.Top1, &d.Got.Score}, {against, m.Against, &d.Want.Score}} {
-		p, err := side.n.preprocessing(cfg)
+		p, err := side.n.images(cfg)
 		if err != nil {
 			return d, err
 		}

@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -18,30 +22,45 @@ import (
 	"github.com/repvit-go/repvit/verify"
 )
 
-// readInput reads an .npy file.
-func readInput(path string) (*graph.Tensor, error) {
+// readArrays reads an .npy or .npz file.
+func readArrays(path string) ([]npy.Array, error) {
 	data, err := infile.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := npy.Read(data)
+	arrays, err := npy.ReadArrays(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return t, nil
+	return arrays, nil
 }
 
-// writeTensor writes an .npy file that appears whole or not at all.
-func writeTensor(path string, t *graph.Tensor) error {
+// writeArrays writes an .npz file, or for one array and another extension an .npy file, that
+// appears whole or not at all.
+func writeArrays(path string, arrays []npy.Array) error {
 	f, err := outfile.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Discard()
-	if err := npy.Write(f, t); err != nil {
+	if isZip(path) {
+		err = npy.WriteZip(f, arrays)
+	} else {
+		err = npy.Write(f, arrays[0].Tensor)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return f.Commit()
+}
+
+func isZip(path string) bool { return strings.EqualFold(filepath.Ext(path), ".npz") }
+
+// written is an array as run --json tells it.
+type written struct {
+	Name  string      `json:"name"`
+	DType graph.DType `json:"-"`
+	Shape []int       `json:"shape"`
 }
 
 // runModel is the command run.
@@ -53,7 +72,7 @@ func runModel(c *urfave.Context, cfg *config) error {
 	if cfg.input == "" || cfg.output == "" {
 		return cli.Usagef("run needs --input and --output")
 	}
-	x, err := readInput(cfg.input)
+	in, err := readArrays(cfg.input)
 	if err != nil {
 		return err
 	}
@@ -62,18 +81,33 @@ func runModel(c *urfave.Context, cfg *config) error {
 		return err
 	}
 	defer n.Close()
-	y, err := n.engine.Run(c.Context, x)
+	if k := len(n.Graph.Outputs); k > 1 && !isZip(cfg.output) {
+		return fmt.Errorf("%s: found %d outputs, expected one for %s; write FILE.npz, which holds %s", path, k, cfg.output, outputNames(n.Graph))
+	}
+	x, err := verify.InputFor(n.Graph, in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cfg.input, err)
+	}
+	all, err := verify.RunAll(c.Context, n.engine, x)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if err := writeTensor(cfg.output, y); err != nil {
+	var arrays []npy.Array
+	var told []written
+	for i, v := range n.Graph.Outputs {
+		arrays = append(arrays, npy.Array{Name: v.Name, Tensor: all[i]})
+		told = append(told, written{v.Name, all[i].DType, all[i].Shape})
+	}
+	if err := writeArrays(cfg.output, arrays); err != nil {
 		return err
 	}
 	switch {
 	case cfg.json:
-		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": y.Shape})
+		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": told[0].Shape, "outputs": told})
 	case !cfg.quiet:
-		fmt.Fprintf(c.App.ErrWriter, "wrote %s: %v of shape %v\n", cfg.output, y.DType, y.Shape)
+		for _, t := range told {
+			fmt.Fprintf(c.App.ErrWriter, "wrote %s: %s, %v of shape %v\n", cfg.output, t.Name, t.DType, t.Shape)
+		}
 	}
 	return nil
 }
@@ -107,11 +141,14 @@ func preprocessImage(c *urfave.Context, cfg *config) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if err := writeTensor(cfg.output, x); err != nil {
+	if err := writeArrays(cfg.output, []npy.Array{{Name: "input", Tensor: x}}); err != nil {
 		return err
 	}
-	if cfg.json {
+	switch {
+	case cfg.json:
 		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": x.Shape, "preprocess": p})
+	case !cfg.quiet:
+		fmt.Fprintf(c.App.ErrWriter, "wrote %s: %v of shape %v\n", cfg.output, x.DType, x.Shape)
 	}
 	return nil
 }
@@ -128,6 +165,8 @@ type latency struct {
 	Arena   int            `json:"arena_bytes,omitempty"`
 	Weights int            `json:"weight_bytes,omitempty"`
 	Profile []operatorTime `json:"profile,omitempty"`
+
+	Findings []verify.Finding `json:"criteria,omitempty"`
 }
 
 type operatorTime struct {
@@ -155,7 +194,7 @@ func bench(c *urfave.Context, cfg *config) error {
 		return err
 	}
 	defer n.Close()
-	shape, err := n.shape(cfg, cfg.batch)
+	shape, err := n.shape(cfg, max(cfg.batch, 1))
 	if err != nil {
 		return err
 	}
@@ -168,7 +207,10 @@ func bench(c *urfave.Context, cfg *config) error {
 	if err != nil {
 		return err
 	}
-	r := latency{Engine: cfg.engine, Batch: shape[0], First: milliseconds(opened + once), Threads: cfg.threads, ISA: "float64"}
+	r := latency{Engine: cfg.engine, Batch: shape[0], First: milliseconds(opened + once), ISA: "float64"}
+	if r.Threads = cfg.threads; r.Threads == 0 {
+		r.Threads = runtime.GOMAXPROCS(0)
+	}
 	if n.session != nil {
 		s := n.session.Stats()
 		r.ISA, r.Threads, r.Arena, r.Weights = s.ISA, s.Threads, s.ArenaBytes, s.WeightBytes
@@ -183,15 +225,26 @@ func bench(c *urfave.Context, cfg *config) error {
 			return err
 		}
 	}
-	if cfg.json {
-		return cli.PrintJSON(c.App.Writer, r)
+	r.Findings = cfg.criteria.JudgeLatency(times[len(times)/2])
+	switch {
+	case cfg.json:
+		err = cli.PrintJSON(c.App.Writer, r)
+	case !cfg.quiet:
+		r.print(c.App.Writer, path)
 	}
-	fmt.Fprintf(c.App.Writer, "%s: median %.2f ms, 90th percentile %.2f ms, opening and first run %.1f ms (%s engine, %s, %d threads, batch %d)\n",
+	if err == nil && len(r.Findings) > 0 && !verify.Met(r.Findings) {
+		err = cli.ErrDiffers
+	}
+	return err
+}
+
+func (r latency) print(w io.Writer, path string) {
+	fmt.Fprintf(w, "%s: median %.2f ms, 90th percentile %.2f ms, opening and first run %.1f ms (%s engine, %s, %d threads, batch %d)\n",
 		path, r.Median, r.P90, r.First, r.Engine, r.ISA, r.Threads, r.Batch)
 	for _, op := range r.Profile {
-		fmt.Fprintf(c.App.Writer, "%8.3f ms %8.1f MMACs  %-28s %s\n", op.Milliseconds, float64(op.MACs)/1e6, op.Kind, printable.Line(op.Name))
+		fmt.Fprintf(w, "%8.3f ms %8.1f MMACs  %-28s %s\n", op.Milliseconds, float64(op.MACs)/1e6, op.Kind, printable.Line(op.Name))
 	}
-	return nil
+	printFindings(w, r.Findings)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
@@ -233,9 +286,6 @@ func (n *network) median(c *urfave.Context, x *graph.Tensor, runs int) (time.Dur
 }
 
 func (n *network) profile(c *urfave.Context, x *graph.Tensor, runs int) ([]operatorTime, error) {
-	if n.session == nil {
-		return nil, cli.Usagef("--profile needs --engine fast")
-	}
 	ops, err := n.session.Profile(c.Context, x, runs)
 	if err != nil {
 		return nil, err

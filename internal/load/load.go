@@ -97,6 +97,17 @@ func Open(path string, opts Options) (*File, error) {
 	return f, nil
 }
 
+// Converted reports whether a file looks like a converted model, ONNX or native; false where it
+// can't be read.
+func Converted(path string) bool {
+	m, err := mmap.Open(path)
+	if err != nil {
+		return false
+	}
+	defer m.Close()
+	return native.Is(m.Data) || bytes.HasPrefix(m.Data, onnxStart)
+}
+
 // onnxStart is how ONNX files begin: field 1, ir_version, as a varint.
 var onnxStart = []byte{0x08}
 

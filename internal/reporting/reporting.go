@@ -37,10 +37,10 @@ func Errors(ctx context.Context, title string, a, b verify.Engine, x *graph.Tens
 	return e, err
 }
 
-// Logits are two networks' first outputs for one input.
+// Logits are what two networks give for one input, nil where that is not logits.
 func Logits(ctx context.Context, name, reference string, a, b verify.Engine, x *graph.Tensor) (*report.Logits, error) {
 	got, err := a.Run(ctx, x)
-	if err != nil {
+	if err != nil || len(a.Graph().Outputs) > 1 || len(got.Shape) != 2 {
 		return nil, err
 	}
 	want, err := b.Run(ctx, x)
