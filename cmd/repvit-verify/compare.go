@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -126,6 +127,12 @@ func compareLogits(ctx context.Context, cfg *config, n *network, x *graph.Tensor
 		return verify.Comparison{}, fmt.Errorf("%s on %s: %w", n.Path, cfg.input, err)
 	}
 	result, err := verify.Compare(got, want, cfg.tolerance)
+	if err == nil && !result.Equal {
+		var name string
+		if name, err = verify.FirstNotFinite(ctx, n.engine, x); name != "" {
+			result.NotFinite = []verify.NotFinite{{Got: true, Value: name}}
+		}
+	}
 	if err != nil {
 		return result, fmt.Errorf("%s against %s: %w", n.Path, cfg.logits, err)
 	}
@@ -139,7 +146,14 @@ func printComparison(w io.Writer, cfg *config, path, with, note string, r verify
 	}
 	fmt.Fprintf(w, "%s and %s: %s (largest difference %.3g, relative %.3g, same top-1 on %.1f %%; tolerance %v)\n",
 		path, with, verdict, r.MaxAbs, r.RelL2, 100*r.Top1Agree, cfg.tolerance)
-	if d := r.FirstDivergence; d != nil {
+	for _, n := range r.NotFinite {
+		network := with
+		if n.Got {
+			network = path
+		}
+		fmt.Fprintf(w, "%s computes numbers that are not finite: %s is the first value with NaN or infinities (float32 ends at 3.4e38, float16 at 65504)\n", network, printable.Line(n.Value))
+	}
+	if d := r.FirstDivergence; d != nil && (len(r.NotFinite) == 0 || !math.IsInf(d.MaxAbs, 0)) {
 		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", printable.Line(d.Value), d.MaxAbs)
 	}
 	if note != "" {
