@@ -110,6 +110,11 @@ func (n *network) input(cfg *config, other *network) (*graph.Tensor, error) {
 				shape[i] = d.Size
 			}
 		}
+		if cfg.maxMemory == 0 {
+			if _, err := n.allowed(cfg, shape); err != nil {
+				return nil, fmt.Errorf("%s against %s: %w", n.Path, other.Path, err)
+			}
+		}
 	}
 	return verify.RandomInput(shape, 1)
 }
