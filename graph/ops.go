@@ -182,11 +182,22 @@ func sameDType(in []Type) error {
 	return nil
 }
 
+// sameFloats checks that all operands are of one type of floats.
+func sameFloats(in []Type) error {
+	if err := sameDType(in); err != nil {
+		return err
+	}
+	if !in[0].DType.IsFloat() {
+		return fmt.Errorf("%w: operand of %v, want a float", ErrUnsupported, in[0].DType)
+	}
+	return nil
+}
+
 func (o Conv) infer(in []Type) (Type, error) {
 	if err := arity(in, 2, 3, 4); err != nil {
 		return Type{}, err
 	}
-	if err := sameDType(in); err != nil {
+	if err := sameFloats(in); err != nil {
 		return Type{}, err
 	}
 	x, w := in[0].Shape, in[1].Shape
@@ -245,7 +256,7 @@ func (BatchNorm) infer(in []Type) (Type, error) {
 	if err := arity(in, 5, 5, 2, 4); err != nil {
 		return Type{}, err
 	}
-	if err := sameDType(in); err != nil {
+	if err := sameFloats(in); err != nil {
 		return Type{}, err
 	}
 	for i, what := range []string{"scale", "bias", "mean", "variance"} {
@@ -260,10 +271,7 @@ func unary(in []Type) (Type, error) {
 	if err := arity(in, 1, 1); err != nil {
 		return Type{}, err
 	}
-	if !in[0].DType.IsFloat() {
-		return Type{}, fmt.Errorf("%w: operand of %v, want a float", ErrUnsupported, in[0].DType)
-	}
-	return in[0], nil
+	return in[0], sameFloats(in)
 }
 
 func (Gelu) infer(in []Type) (Type, error)    { return unary(in) }
@@ -322,7 +330,7 @@ func (Mean) infer(in []Type) (Type, error) {
 			return Type{}, fmt.Errorf("%w: operands %v and %v, want equal shapes", ErrUnsupported, in[0], t)
 		}
 	}
-	return in[0], nil
+	return in[0], sameFloats(in)
 }
 
 func (GlobalAveragePool) infer(in []Type) (Type, error) {
@@ -330,7 +338,7 @@ func (GlobalAveragePool) infer(in []Type) (Type, error) {
 		return Type{}, err
 	}
 	s := in[0].Shape
-	return Type{in[0].DType, Shape{s[0], s[1], Fixed(1), Fixed(1)}}, nil
+	return Type{in[0].DType, Shape{s[0], s[1], Fixed(1), Fixed(1)}}, sameFloats(in)
 }
 
 func (Flatten) infer(in []Type) (Type, error) {
@@ -354,7 +362,7 @@ func (Gemm) infer(in []Type) (Type, error) {
 	if err := arity(in, 2, 3, 2); err != nil {
 		return Type{}, err
 	}
-	if err := sameDType(in); err != nil {
+	if err := sameFloats(in); err != nil {
 		return Type{}, err
 	}
 	x, w := in[0].Shape, in[1].Shape
@@ -449,7 +457,7 @@ func (MatMul) infer(in []Type) (Type, error) {
 	if err := arity(in, 2, 2, 2, 3, 4); err != nil {
 		return Type{}, err
 	}
-	if err := sameDType(in); err != nil {
+	if err := sameFloats(in); err != nil {
 		return Type{}, err
 	}
 	x, w := in[0].Shape, in[1].Shape

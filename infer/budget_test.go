@@ -3,6 +3,7 @@ package infer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -98,4 +99,41 @@ func TestCloneRace(t *testing.T) {
 		c.Close()
 	}
 	wg.Wait()
+}
+
+// A constant that the kept nodes of a folded graph read as data keeps its elements.
+func TestFoldedDataIsKept(t *testing.T) {
+	b := newBuilder(3)
+	c := b.add(graph.Cast{To: graph.Float32}, graph.Weight("half", graph.Float32Tensor([]int{1, 2}, []float32{1, 2}).Half()))
+	y := b.add(graph.Gemm{}, c, graph.Weight("w", graph.Float32Tensor([]int{1, 2}, []float32{10, 100})))
+	b.Outputs = []*graph.Value{y, b.add(graph.Relu{}, b.input())}
+	all, err := open(t, b.Graph, Options{}).RunAll(t.Context(), randomInput(1, 3, 2, 2))
+	if err != nil || all[0].Float32s()[0] != 210 {
+		t.Errorf("%v, %v, want 210", all, err)
+	}
+}
+
+// Quantized values that lie in rows, not in pixels of channels, are transposed as numbers.
+func TestTransposeOfQuantizedRows(t *testing.T) {
+	x := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 2, 3, 2)}}
+	g := &graph.Graph{Inputs: []*graph.Value{x}}
+	identity := graph.Weight("w", graph.Float32Tensor([]int{2, 2}, []float32{1, 0, 0, 1}))
+	rows := g.Add("rows", graph.MatMul{}, x, identity)
+	scale, zero := graph.Weight("s", graph.Float32Tensor([]int{}, []float32{1})), graph.Weight("z", graph.Uint8Tensor([]int{}, []uint8{0}))
+	q := g.Add("q", graph.QuantizeLinear{}, rows, scale, zero)
+	g.Outputs = []*graph.Value{g.Add("y", graph.Transpose{Perm: []int{0, 2, 3, 1}}, q)}
+	y, err := open(t, g, Options{}).Run(t.Context(), graph.Float32Tensor([]int{1, 2, 3, 2}, []float32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}))
+	if want := []uint8{0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11}; err != nil || !slices.Equal(y.Uint8s(), want) {
+		t.Errorf("%v, %v, want %v", y, err, want)
+	}
+}
+
+// Integers are not added as if they could not overflow.
+func TestIntegerArithmetic(t *testing.T) {
+	x := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Uint8, Shape: graph.FixedShape(1, 2)}}
+	g := &graph.Graph{Inputs: []*graph.Value{x}}
+	g.Outputs = []*graph.Value{g.Add("y", graph.Add{}, x, x)}
+	if _, err := New(g, Options{}); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("%v, want one that wraps ErrUnsupported", err)
+	}
 }

@@ -76,11 +76,12 @@ func strip(folded, original *graph.Graph) {
 		names[v.Name] = true
 	}
 	for _, n := range folded.Nodes {
+		read := n.Inputs
 		switch n.Op.(type) {
 		case graph.Conv, graph.Gemm, graph.MatMul, graph.BatchNorm:
-			continue
+			read = read[:1]
 		}
-		for _, v := range n.Inputs {
+		for _, v := range read {
 			names[v.Name] = true
 		}
 	}

@@ -149,6 +149,9 @@ func (l *lowering) node(n *graph.Node) (operator, error) {
 	case graph.Sigmoid:
 		return &activationOp{opBase: b, act: kernel.Sigmoid}, nil
 	case graph.Add, graph.Mul, graph.Mean:
+		if d := l.types[n.Output].DType; !d.IsFloat() {
+			return nil, fmt.Errorf("%w: arithmetic on %v, which can overflow, expected floats", ErrUnsupported, d)
+		}
 		b.in = n.Inputs
 		if _, ok := n.Op.(graph.Mean); ok {
 			return &meanOp{b}, nil

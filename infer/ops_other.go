@@ -147,15 +147,11 @@ type transposeOp struct {
 
 func (o *transposeOp) plan(p *planner) error {
 	x := p.values[o.in[0]]
-	if x == nil || !x.bytes || !isView(o.perm) {
+	if x == nil || !x.bytes || !o.turns(x.layout) {
 		x = p.natural(o.in[0])
 	}
-	switch {
-	case x.layout == chansLayout && slices.Equal(o.perm, []int{0, 2, 3, 1}):
-		p.alias(x, rowsLayout)
-		return nil
-	case x.layout == rowsLayout && slices.Equal(o.perm, []int{0, 3, 1, 2}):
-		p.alias(x, chansLayout)
+	if o.turns(x.layout) {
+		p.alias(x, chansLayout+rowsLayout-x.layout) // the other one
 		return nil
 	}
 	// A view of x with its axes permuted, copied.
@@ -181,6 +177,11 @@ func (o *transposeOp) plan(p *planner) error {
 		}
 	})
 	return nil
+}
+
+// turns reports whether the result is the operand in memory, in another layout.
+func (o *transposeOp) turns(l layout) bool {
+	return l == chansLayout && slices.Equal(o.perm, []int{0, 2, 3, 1}) || l == rowsLayout && slices.Equal(o.perm, []int{0, 3, 1, 2})
 }
 
 // quantOp is QuantizeLinear or DequantizeLinear in float32 arithmetic.

@@ -328,7 +328,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"product of integers", func() (*graph.Graph, int) {
 			b := newBuilder(graph.Int8, graph.Fixed(1), graph.Fixed(1))
 			return b.finish(b.Add("p", graph.MatMul{}, b.input(), graph.Weight("w", graph.Int8Tensor([]int{1, 1}, []int8{1})))), 21
-		}, ErrUnsupported, "expected a float"},
+		}, ErrUnsupported, "want a float"},
 	}
 	for _, test := range tests {
 		g, opset := test.graph()

@@ -19,6 +19,9 @@ import (
 // All outputs must be equal under the tolerance. Where they are not, Check runs both networks
 // again for the first value that diverges; if they share no names, or if no value before
 // the outputs diverges by the package's rule, that is the first output that differs.
+//
+// Outputs that are not finite prove nothing: with them the networks are not equal, and
+// Check says which value is the first that is not.
 func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance) (Comparison, error) {
 	right, err := RunAll(ctx, want, x)
 	if err != nil {
@@ -38,6 +41,20 @@ func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance
 			return Comparison{}, fmt.Errorf("output %q: %w", v.Name, err)
 		}
 		all.add(v.Name, c)
+	}
+	for _, n := range []struct {
+		engine  Engine
+		outputs []*graph.Tensor
+		got     bool
+	}{{want, right, false}, {got, found, true}} {
+		where, err := notFinite(ctx, n.engine, x, n.outputs, n.got)
+		if err != nil {
+			return Comparison{}, err
+		}
+		if where != nil {
+			all.Equal = false
+			all.NotFinite = append(all.NotFinite, *where)
+		}
 	}
 	if !all.Equal {
 		if all.FirstDivergence, err = FirstDivergence(ctx, got, want, x, tol); err != nil {
@@ -112,6 +129,13 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 	}
 	if !all.Equal {
 		all.FirstDivergence = all.firstOutput()
+		where, err := notFinite(ctx, got, x, found, true)
+		if err != nil {
+			return Comparison{}, err
+		}
+		if where != nil {
+			all.NotFinite = append(all.NotFinite, *where)
+		}
 	}
 	return all, nil
 }

@@ -91,6 +91,9 @@ type Comparison struct {
 	Outputs []Output
 	// NotCompared names the outputs for which there was nothing to compare with.
 	NotCompared []string
+	// NotFinite says, for each network whose outputs hold NaN or infinities, where they come
+	// from; that of the network wanted first. Only [Check] looks for it.
+	NotFinite []NotFinite
 }
 
 // Output is an output's part in a comparison.
@@ -129,7 +132,8 @@ func (c Comparison) MarshalJSON() ([]byte, error) {
 		Verdict         quant.Verdict `json:"verdict,omitempty"`
 		Outputs         []Output      `json:"outputs,omitempty"`
 		NotCompared     []string      `json:"not_compared,omitempty"`
-	}{c.Equal, finite(c.MaxAbs), finite(c.RelL2), finite(c.Top1Agree), c.FirstDivergence, finite(c.SQNR), c.Verdict, c.Outputs, c.NotCompared})
+		NotFinite       []NotFinite   `json:"not_finite,omitempty"`
+	}{c.Equal, finite(c.MaxAbs), finite(c.RelL2), finite(c.Top1Agree), c.FirstDivergence, finite(c.SQNR), c.Verdict, c.Outputs, c.NotCompared, c.NotFinite})
 }
 
 // MarshalJSON encodes d with null for an infinite distance.

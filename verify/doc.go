@@ -16,7 +16,8 @@
 //
 // which is NumPy's allclose. Infinities of one sign are equal. NaN is equal to nothing,
 // NaN included: logits that are not numbers prove nothing. The distance to NaN counts as
-// infinite.
+// infinite. Between two networks, outputs with infinities are not equal either: where values
+// leave the range of the numbers, what is computed behind them is no evidence.
 //
 // An intermediate value diverges under a Tolerance if
 //

@@ -2,8 +2,10 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,5 +211,45 @@ func TestCheckErrors(t *testing.T) {
 	c, err := Check(t.Context(), truth(t, two), truth(t, wrong), x, DefaultTolerance)
 	if err != nil || c.Equal || c.FirstDivergence.Value != "features.0.conv1.c" {
 		t.Errorf("two outputs: %+v, %v", c, err)
+	}
+}
+
+// Values that leave the range of float32 are named, with the network that they are in.
+func TestCheckNamesOverflow(t *testing.T) {
+	large := change(t, checkpoint(t, "v2_release.pth"), "features.0.0.c.weight", 1e38)
+	x := random(t, 1, 3, 64, 64)
+	for i, v := range x.Float32s() {
+		x.Float32s()[i] = 100 * v
+	}
+	const value = "features.0.conv1.c"
+	for what, c := range map[string]struct {
+		want, got Engine
+		found     []NotFinite
+	}{
+		"only the one compared": {truth(t, large), fast(t, large), []NotFinite{{true, value}}},
+		"only the one wanted":   {fast(t, large), truth(t, large), []NotFinite{{false, value}}},
+		"both":                  {fast(t, large), fast(t, large), []NotFinite{{false, value}, {true, value}}},
+		"none":                  {truth(t, large), truth(t, large), nil},
+	} {
+		got, err := Check(t.Context(), c.want, c.got, x, DefaultTolerance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.NotFinite, c.found) || got.Equal != (c.found == nil) {
+			t.Errorf("%s: %+v, want %v", what, got, c.found)
+		}
+	}
+	// Infinities of one sign are equal numbers, but no evidence.
+	in := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 1)}}
+	g := &graph.Graph{Inputs: []*graph.Value{in}}
+	square := g.Add("square", graph.Mul{}, in, in)
+	g.Outputs = []*graph.Value{g.Add("y", graph.Relu{}, square)}
+	got, err := Check(t.Context(), fast(t, g), fast(t, g), graph.Float32Tensor([]int{1, 1}, []float32{1e30}), DefaultTolerance)
+	if err != nil || got.Equal || got.FirstDivergence != nil || !slices.Equal(got.NotFinite, []NotFinite{{false, "square"}, {true, "square"}}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	text, err := json.Marshal(got)
+	if err != nil || !strings.Contains(string(text), `"not_finite":[{"network":"want","value":"square"},{"network":"got","value":"square"}]`) {
+		t.Errorf("%s, %v", text, err)
 	}
 }

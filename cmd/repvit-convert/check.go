@@ -76,6 +76,13 @@ func (p *prover) equal(want, got *graph.Graph, x *graph.Tensor, tolerance verify
 	if err != nil || c.Equal {
 		return c, err
 	}
+	if len(c.NotFinite) > 0 {
+		n, network := c.NotFinite[0], "the checkpoint's own network"
+		if n.Got {
+			network = "the result"
+		}
+		return c, fmt.Errorf("%s computes numbers that are not finite on the check's input: %s is the first value with NaN or infinities: %w", network, n.Value, errNotFinite)
+	}
 	where := ""
 	if d := c.FirstDivergence; d != nil {
 		where = fmt.Sprintf("; the first value that differs is %s, by %.2g", d.Value, d.MaxAbs)

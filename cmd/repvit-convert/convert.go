@@ -346,4 +346,6 @@ func (r *result) print(w io.Writer, cfg *config) {
 	fmt.Fprintf(w, "  wrote %s: %s%s, %.1f MB, in %.2f s\n", r.Output.Path, r.Output.Format, opset, float64(r.Output.Bytes)/1e6, r.Seconds)
 }
 
+var errNotFinite = errors.New("float32 (up to 3.4e38, float16 to 65504) does not hold the values, so nothing can be proven and nothing was written; --no-check writes it unproven")
+
 var errCheck = errors.New("the result does not compute what the checkpoint computes; nothing was written")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -153,6 +154,11 @@ func (r *compared) makeInput(ctx context.Context, cfg *config) error {
 		if shape, err = r.other.shared(cfg, shape); err != nil {
 			return err
 		}
+		if cfg.maxMemory == 0 {
+			if _, err := r.network.allowed(cfg, shape); err != nil {
+				return err
+			}
+		}
 	}
 	if r.madeUp {
 		r.input, err = verify.MadeInput(ctx, shape)
@@ -186,7 +192,14 @@ func (r *compared) print(w io.Writer) {
 	if len(r.NotCompared) > 0 {
 		fmt.Fprintf(w, "not compared: %s\n", strings.Join(r.NotCompared, ", "))
 	}
-	if d := r.FirstDivergence; d != nil && r.other != nil {
+	for _, n := range r.NotFinite {
+		network := r.with
+		if n.Got {
+			network = r.network.Path
+		}
+		fmt.Fprintf(w, "%s computes numbers that are not finite: %s is the first value with NaN or infinities (float32 ends at 3.4e38, float16 at 65504)\n", network, printable.Line(n.Value))
+	}
+	if d := r.FirstDivergence; d != nil && r.other != nil && (len(r.NotFinite) == 0 || !math.IsInf(d.MaxAbs, 0)) {
 		fmt.Fprintf(w, "the first value that differs is %s, by %.3g\n", printable.Line(d.Value), d.MaxAbs)
 	}
 	if r.note != "" {

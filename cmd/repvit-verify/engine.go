@@ -84,34 +84,32 @@ func (n *network) start(cfg *config) error {
 	return nil
 }
 
-// memory is what a run may hold, 0 for the engines' default. Where the command makes the
-// input itself, the file can ask for any size: it gets what an image of the size that the
-// flags say would get, and no more than its own input would.
+// memory is what a run may hold, 0 for the engines' default.
 func (n *network) memory(cfg *config) (int64, error) {
 	if cfg.maxMemory > 0 || cfg.input != "" {
 		return cfg.maxMemory, nil
 	}
-	batch := cfg.batch
-	switch {
-	case cfg.images != "":
-		batch = imagesBatch
-	case batch == 0:
-		batch = randomBatch
+	shape, err := n.shape(cfg, cfg.perRun())
+	if err != nil {
+		return 0, err
+	}
+	return n.allowed(cfg, shape)
+}
+
+// allowed is what a run may hold on an input that the command makes itself, whose size a file
+// can ask for: what images of the size that the flags say would get, 64 MiB at least, and no
+// more than the input would.
+func (n *network) allowed(cfg *config, shape []int) (int64, error) {
+	size, err := graph.Numel(shape)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", n.Path, err)
 	}
 	height, width := cfg.height, cfg.width
 	if height == 0 {
 		height, width = 224, 224
 	}
-	shape, err := n.shape(cfg, batch)
-	if err != nil {
-		return 0, err
-	}
-	size, err := graph.Numel(shape)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", n.Path, err)
-	}
 	budget := graph.NewBudget(n.Graph, 0)
-	most := budget.Memory(3 * batch * height * width)
+	most := max(64<<20, budget.Memory(3*cfg.perRun()*height*width))
 	if need := 4 * int64(size); need > most {
 		return 0, fmt.Errorf("%s: %w: its input of %v takes %d MiB, expected at most %d", n.Path, graph.ErrBudget, graph.FixedShape(shape...), need>>20, most>>20)
 	}
@@ -123,6 +121,17 @@ const (
 	randomBatch = 2
 	imagesBatch = 8
 )
+
+// perRun is how many images a run has, where the network leaves that open.
+func (cfg *config) perRun() int {
+	switch {
+	case cfg.images != "":
+		return imagesBatch
+	case cfg.batch > 0:
+		return cfg.batch
+	}
+	return randomBatch
+}
 
 // openNetwork opens the only file of a call.
 func openNetwork(cfg *config, path string) (*network, error) {

@@ -38,8 +38,17 @@ type Network struct {
 // [ErrUnsupported].
 func New(g *graph.Graph, threads int) (n *Network, err error) {
 	defer panics.Catch(&err, ErrPanic)
-	if err := g.Validate(); err != nil {
+	types, err := g.Types()
+	if err != nil {
 		return nil, err
+	}
+	for _, node := range g.Nodes {
+		switch node.Op.(type) {
+		case graph.Add, graph.Mul:
+			if d := types[node.Output].DType; !d.IsFloat() {
+				return nil, fmt.Errorf("%s (%s): %w: arithmetic on %v, which can overflow, expected floats", node.Name(), node.Op.Kind(), ErrUnsupported, d)
+			}
+		}
 	}
 	if len(g.Inputs) != 1 {
 		return nil, fmt.Errorf("%w: graph with %d inputs, expected one", ErrUnsupported, len(g.Inputs))

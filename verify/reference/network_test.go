@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -173,5 +174,42 @@ func TestPanicsBecomeErrors(t *testing.T) {
 	e.parallel(4, func(i int) { _ = []int{}[i] })
 	if err := e.failure(); !errors.Is(err, ErrPanic) {
 		t.Errorf("%v, want one that wraps ErrPanic", err)
+	}
+}
+
+// A run holds and takes what the budget allows, and ends in the middle of a node when its
+// context does.
+func TestBudget(t *testing.T) {
+	image := func(kernel int) *graph.Graph {
+		in := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{graph.Fixed(1), graph.Fixed(1), graph.Symbol("h"), graph.Symbol("w")}}}
+		g := &graph.Graph{Inputs: []*graph.Value{in}}
+		p := kernel / 2
+		g.Outputs = []*graph.Value{g.Add("y", graph.Conv{Strides: [2]int{1, 1}, Pads: [4]int{p, p, p, p}, Group: 1}, in,
+			graph.Weight("w", graph.Float32Tensor([]int{1, 1, kernel, kernel}, make([]float32, kernel*kernel))))}
+		return g
+	}
+	n, err := New(image(1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.MaxMemory = 1 << 16
+	if _, err := n.Run(t.Context(), f32([]int{1, 1, 64, 64}, make([]float32, 4096)...)); err != nil {
+		t.Error(err)
+	}
+	if _, err := n.Run(t.Context(), f32([]int{1, 1, 128, 128}, make([]float32, 1<<14)...)); !errors.Is(err, graph.ErrBudget) {
+		t.Errorf("a value of 128 KiB: %v", err)
+	}
+	if n, err = New(image(301), 1); err != nil {
+		t.Fatal(err)
+	}
+	x := f32([]int{1, 1, 256, 256}, make([]float32, 1<<16)...)
+	if _, err := n.Run(t.Context(), x); !errors.Is(err, graph.ErrBudget) {
+		t.Errorf("six billion operations: %v", err)
+	}
+	n.MaxMemory = 1 << 40
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := n.Run(ctx, x); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
