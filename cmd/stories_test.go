@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -110,8 +111,8 @@ func TestStories(t *testing.T) {
 	})
 }
 
-// TestDocumentedCommands runs every block marked "console" of the documentation, by the
-// rules that docs/README.md gives.
+// TestDocumentedCommands runs every block marked "console" or "sh" of the documentation, by
+// the rules that docs/README.md gives.
 func TestDocumentedCommands(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the documentation shows a POSIX shell")
@@ -120,7 +121,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no documentation: %v", err)
 	}
-	data, err := filepath.Abs("../testdata")
+	repository, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,17 +132,20 @@ func TestDocumentedCommands(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir := t.TempDir()
+			dir, home := t.TempDir(), t.TempDir()
 			if err := os.CopyFS(dir, os.DirFS("../docs/sample")); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Symlink(data, filepath.Join(dir, "testdata")); err != nil {
+			if err := os.Symlink(filepath.Join(repository, "testdata"), filepath.Join(dir, "testdata")); err != nil {
 				t.Fatal(err)
 			}
-			for _, c := range consoleCommands(string(text)) {
-				cmd := exec.Command("sh", "-ec", c.text)
-				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+			env := append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "REPO="+repository)
+			for _, c := range documentedCommands(string(text)) {
+				cmd := exec.Command(c.shell, "-ec", c.text)
+				cmd.Dir, cmd.Env = dir, env
+				if c.shell == "bash" { // go build keeps its caches where it knows them from the real one
+					cmd.Env = append(append([]string{"GOCACHE=" + goEnv("GOCACHE"), "GOMODCACHE=" + goEnv("GOMODCACHE")}, env...), "HOME="+home, "XDG_DATA_HOME=")
+				}
 				out, err := cmd.CombinedOutput()
 				var exit *exec.ExitError
 				if err != nil && !errors.As(err, &exit) {
@@ -155,25 +159,44 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// documented is a command that a page shows.
+func goEnv(name string) string {
+	out, _ := exec.Command("go", "env", name).Output()
+	return strings.TrimSpace(string(out))
+}
+
+// documented is a command, or a block of them, that a page shows.
 type documented struct {
+	shell  string
 	text   string
 	status int
 }
 
-// consoleCommands returns the commands of a page; a trailing backslash continues one, and
-// a line "exit status N" says how it ends.
-func consoleCommands(page string) (commands []documented) {
-	on := false
+// documentedCommands returns the commands of a page. In blocks marked "console" they begin
+// with "$ ", a trailing backslash continues one, and a line "exit status N" says how it ends.
+// Blocks marked "sh" are scripts, behind what a comment "<!-- before: … -->" above them says.
+func documentedCommands(page string) (commands []documented) {
+	const console, script = "```console", "```sh"
+	block, before := "", ""
 	for line := range strings.SplitSeq(page, "\n") {
 		line = strings.TrimSpace(line)
 		last := len(commands) - 1
 		switch {
-		case strings.HasPrefix(line, "```"):
-			on = line == "```console"
-		case !on:
+		case block == "" && strings.HasPrefix(line, "<!-- before: "):
+			before = strings.TrimSuffix(strings.TrimPrefix(line, "<!-- before: "), " -->") + "\n"
+		case block == "" && (line == console || line == script):
+			if block = line; block == script {
+				commands = append(commands, documented{shell: "bash", text: before})
+			}
+			before = ""
+		case block == "" && strings.HasPrefix(line, "```"):
+			block = line
+		case line == "```":
+			block = ""
+		case block == script:
+			commands[last].text += line + "\n"
+		case block != console:
 		case strings.HasPrefix(line, "$ "):
-			commands = append(commands, documented{text: line[2:]})
+			commands = append(commands, documented{shell: "sh", text: line[2:]})
 		case last >= 0 && strings.HasSuffix(commands[last].text, "\\"):
 			commands[last].text += "\n" + line
 		case last >= 0 && strings.HasPrefix(line, "exit status "):
@@ -181,4 +204,14 @@ func consoleCommands(page string) (commands []documented) {
 		}
 	}
 	return commands
+}
+
+func TestDocumentedCommandsAreFound(t *testing.T) {
+	page := "# T\n<!-- before: pip() { :; } -->\n```sh\npip install x\nls\n```\n```go\n$ no\n```\n  ```console\n  $ a \\\n    b\n  c\n  $ d\n  exit status 3\n  ```\n```sh\ne\n```\n"
+	want := []documented{
+		{"bash", "pip() { :; }\npip install x\nls\n", 0}, {"sh", "a \\\nb", 0}, {"sh", "d", 3}, {"bash", "e\n", 0},
+	}
+	if got := documentedCommands(page); !slices.Equal(got, want) {
+		t.Errorf("found %+v, want %+v", got, want)
+	}
 }

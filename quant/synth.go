@@ -47,6 +47,14 @@ func synthesise(ctx context.Context, training *graph.Graph, channels int, size [
 // heldOutSeed is that of the first input that is held out.
 const heldOutSeed = 1 << 32
 
+// MadeImages returns how many images [Made] makes for an input N×C×H×W.
+func MadeImages(shape []int) int {
+	if len(shape) != 4 || shape[2] < 1 || shape[3] < 1 {
+		return 1
+	}
+	return syntheticFor(shape[2], shape[3]) / 3
+}
+
 // Made returns the made-up images, 1×C×H×W each, that [Quantize] measures on where it is
 // given none: random shapes and textures with the spectrum of natural images and the range
 // of those that are normalised. It does not calibrate with them. The error wraps

@@ -14,7 +14,10 @@
 //
 //	|got − want| ≤ Abs + Rel·|want|
 //
-// which is NumPy's allclose. Infinities of one sign are equal. NaN is equal to nothing,
+// which is NumPy's allclose. In a Scaled one, which the defaults are, Abs is multiplied by the
+// largest magnitude wanted where that is more than 1. [ToleranceFor] returns what a network's
+// precision allows; what int8 rounds is judged as package quant judges it, by SQNR and top-1.
+// Infinities of one sign are equal. NaN is equal to nothing,
 // NaN included: logits that are not numbers prove nothing. The distance to NaN counts as
 // infinite. Between two networks, outputs with infinities are not equal either: where values
 // leave the range of the numbers, what is computed behind them is no evidence.
@@ -40,6 +43,13 @@
 //
 // over all elements, y from the reference; infinite where nothing differs.
 //
+// Several outputs are compared one by one; the figures of a [Comparison] are the worst.
+//
+// # Criteria
+//
+// An [Evaluation] or a latency has no verdict by itself. [Criteria] give it one: each found
+// number is held against one that is wanted, and what was reached exactly is met.
+//
 // # JSON
 //
 // Results marshal as the commands print them. JSON has no infinity and no NaN: a number
@@ -47,7 +57,7 @@
 //
 // # Errors
 //
-// Errors wrap [graph.ErrShape] where inputs or outputs do not fit each other, [ErrLabels]
-// and [ErrAmbiguous] of this package, and those of the packages that read files, which
+// Errors wrap [graph.ErrShape] where inputs or outputs do not fit each other, [ErrLabels],
+// [ErrAmbiguous], [ErrOutput] and [ErrCriterion] of this package, and those of the packages that read files, which
 // they name.
 package verify

@@ -120,8 +120,8 @@ func RandomInput(shape []int, seed uint64) (*graph.Tensor, error) {
 }
 
 // MadeInput returns a batch N×C×H×W of made-up images, for networks whose numbers are only
-// good for what looks like an image: those in int8. An N of 0 stands for as many as
-// [quant.Made] makes of the size. The error wraps [graph.ErrShape] for shapes that images do
+// good for what looks like an image: those in int8. They are those of [quant.Made], from the
+// first again where N is more. The error wraps [graph.ErrShape] for shapes that images do
 // not have or of more than 2³⁰ elements, or is that of [quant.Made].
 func MadeInput(ctx context.Context, shape []int) (*graph.Tensor, error) {
 	if len(shape) != 4 {
@@ -132,9 +132,6 @@ func MadeInput(ctx context.Context, shape []int) (*graph.Tensor, error) {
 		return nil, err
 	}
 	n := shape[0]
-	if n == 0 {
-		n = len(images)
-	}
 	if n < 0 || n > maxElements/images[0].Len() {
 		return nil, fmt.Errorf("%w: made-up images of shape %v, expected at most %d elements", graph.ErrShape, shape, maxElements)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/verify"
 )
 
@@ -46,10 +47,10 @@ func compare(c *urfave.Context, cfg *config, path string) error {
 		files = append(files, cfg.against)
 	}
 	networks, err := openNetworks(cfg, files)
-	defer closeAll(networks)
 	if err != nil {
 		return err
 	}
+	defer closeAll(networks)
 	r := &compared{network: networks[0], with: cfg.logits + cfg.expect + cfg.against}
 	for i, n := range networks {
 		note, err := secondDecoder(n.File)
@@ -91,7 +92,7 @@ func (r *compared) run(ctx context.Context, cfg *config) (err error) {
 	if r.tolerance = verify.ToleranceFor(graphs...); cfg.tolerance != nil {
 		r.tolerance = *cfg.tolerance
 	}
-	if err := r.makeInput(ctx, cfg); err != nil {
+	if err := r.start(ctx, cfg); err != nil {
 		return err
 	}
 	if r.other != nil {
@@ -129,9 +130,10 @@ func (r *compared) expect(ctx context.Context, cfg *config) (verify.Comparison, 
 	return result, err
 }
 
-// makeInput reads what --input names. Without it the input is random, or, where int8 is
-// judged, made-up images.
-func (r *compared) makeInput(ctx context.Context, cfg *config) error {
+// start reads what --input names and makes the engines. Without it the input is random, or,
+// where int8 is judged, made-up images.
+func (r *compared) start(ctx context.Context, cfg *config) (err error) {
+	var shape []int
 	if cfg.input != "" {
 		arrays, err := readArrays(cfg.input)
 		if err != nil {
@@ -140,23 +142,34 @@ func (r *compared) makeInput(ctx context.Context, cfg *config) error {
 		if r.input, err = verify.InputFor(r.network.Graph, arrays); err != nil {
 			return fmt.Errorf("%s: %w", cfg.input, err)
 		}
-		return nil
-	}
-	batch := randomBatch
-	if r.madeUp = r.tolerance.Int8; r.madeUp {
-		batch = 0
-	}
-	shape, err := r.network.shape(cfg, batch)
-	if err != nil {
+	} else if shape, err = r.makeInput(ctx, cfg); err != nil {
 		return err
 	}
-	if r.other != nil {
-		if shape, err = r.other.shared(cfg, shape); err != nil {
-			return err
-		}
-		if cfg.maxMemory == 0 {
-			if _, err := r.network.allowed(cfg, shape); err != nil {
-				return err
+	if err := r.network.start(cfg, shape); err != nil || r.other == nil {
+		return err
+	}
+	return r.other.start(cfg, shape)
+}
+
+// makeInput makes an input up, of a shape that both networks take where one of them leaves
+// sizes open.
+func (r *compared) makeInput(ctx context.Context, cfg *config) ([]int, error) {
+	r.madeUp = r.tolerance.Int8
+	shape, err := r.network.shape(cfg, randomBatch)
+	if err == nil && r.madeUp {
+		shape, err = r.network.shape(cfg, quant.MadeImages(shape))
+	}
+	if err == nil && r.other != nil {
+		shape, err = r.other.shared(cfg, shape)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Before anything is made of a size that a file declares.
+	for _, n := range []*network{r.network, r.other} {
+		if n != nil {
+			if _, err := n.memory(cfg, shape); err != nil {
+				return nil, fmt.Errorf("%s: %w", n.Path, err)
 			}
 		}
 	}
@@ -165,7 +178,7 @@ func (r *compared) makeInput(ctx context.Context, cfg *config) error {
 	} else {
 		r.input, err = verify.RandomInput(shape, 1)
 	}
-	return err
+	return shape, err
 }
 
 func outputNames(g *graph.Graph) string {
@@ -187,10 +200,10 @@ func (r *compared) print(w io.Writer) {
 		if !o.Equal {
 			verdict = "differs"
 		}
-		fmt.Fprintf(w, "%s: %s (largest difference %.3g, relative %.3g)\n", o.Name, verdict, o.MaxAbs, o.RelL2)
+		fmt.Fprintf(w, "%s: %s (largest difference %.3g, relative %.3g)\n", printable.Line(o.Name), verdict, o.MaxAbs, o.RelL2)
 	}
 	if len(r.NotCompared) > 0 {
-		fmt.Fprintf(w, "not compared: %s\n", strings.Join(r.NotCompared, ", "))
+		fmt.Fprintf(w, "not compared: %s\n", printable.Line(strings.Join(r.NotCompared, ", ")))
 	}
 	for _, n := range r.NotFinite {
 		network := r.with

@@ -14,104 +14,108 @@ import (
 	"github.com/repvit-go/repvit/verify/reference"
 )
 
-// network is an open file with an engine that runs it.
+// network is an open file with an engine that runs it, once it has been started.
 type network struct {
 	*load.File
 	engine  verify.Engine
 	session *infer.Session // of the fast engine
 }
 
-// openNetworks opens files of any kind for the engine that the flags choose. A checkpoint is
-// read as the first converted file among them says that its own was. What was opened is to be
-// closed, also after an error.
+// openNetworks opens files of any kind. A checkpoint is read as the first converted file among
+// them says that its own was.
 func openNetworks(cfg *config, paths []string) (all []*network, err error) {
 	first := slices.IndexFunc(paths, load.Converted)
-	if first >= 0 && !slices.ContainsFunc(paths, func(p string) bool { return !load.Converted(p) }) && (cfg.weights.EMA || cfg.weights.Key != "") {
+	checkpoint := slices.ContainsFunc(paths, func(p string) bool { return !load.Converted(p) })
+	if !checkpoint && (cfg.weights.EMA || cfg.weights.Key != "") {
 		return nil, fmt.Errorf("%s: found a converted model, whose weights are as they are; expected a checkpoint for --ema and --key", paths[first])
 	}
 	all = make([]*network, len(paths))
+	defer func() {
+		if err != nil {
+			closeAll(all)
+		}
+	}()
+	open := func(i int, like *load.File) error {
+		f, err := load.Open(paths[i], load.Options{Weights: cfg.weights, Like: like})
+		if err == nil {
+			all[i] = &network{File: f}
+		}
+		return err
+	}
 	var like *load.File
 	if first >= 0 {
-		if all[first], err = open(cfg, paths[first], nil); err != nil {
+		if err := open(first, nil); err != nil {
 			return nil, err
 		}
 		like = all[first].File
 	}
-	for i, path := range paths {
-		if i == first {
-			continue
-		}
-		if all[i], err = open(cfg, path, like); err != nil {
-			return all, err
+	for i := range paths {
+		if i != first {
+			if err := open(i, like); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return all, nil
 }
 
-// open opens one file.
-func open(cfg *config, path string, like *load.File) (*network, error) {
-	f, err := load.Open(path, load.Options{Weights: cfg.weights, Like: like})
+// openNetwork opens the only file of a call.
+func openNetwork(cfg *config, path string) (*network, error) {
+	all, err := openNetworks(cfg, []string{path})
 	if err != nil {
 		return nil, err
 	}
-	n := &network{File: f}
-	if err := n.start(cfg); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return n, nil
+	return all[0], nil
 }
 
-// start makes the engine.
-func (n *network) start(cfg *config) error {
-	memory, err := n.memory(cfg)
-	if err != nil {
-		return err
-	}
-	if cfg.engine == engineReference {
-		r, err := reference.New(n.Graph, cfg.threads)
-		if err != nil {
-			return fmt.Errorf("%s: %w", n.Path, err)
+func closeAll(all []*network) {
+	for _, n := range all {
+		if n != nil {
+			n.Close()
 		}
-		r.MaxMemory = memory
-		n.engine = r
-		return nil
 	}
-	if n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, MaxMemory: memory}); err != nil {
+}
+
+// start makes the engine, for an input of a shape that the command makes itself, or of any
+// where that is nil.
+func (n *network) start(cfg *config, shape []int) error {
+	memory, err := n.memory(cfg, shape)
+	if err == nil {
+		if cfg.engine == engineReference {
+			var r *reference.Network
+			if r, err = reference.New(n.Graph, cfg.threads); err == nil {
+				r.MaxMemory = memory
+				n.engine = r
+			}
+		} else if n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, MaxMemory: memory}); err == nil {
+			n.engine = n.session
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", n.Path, err)
 	}
-	n.engine = n.session
 	return nil
 }
 
-// memory is what a run may hold, 0 for the engines' default.
-func (n *network) memory(cfg *config) (int64, error) {
-	if cfg.maxMemory > 0 || cfg.input != "" {
+// memory is what a run may hold, 0 for the engines' default. Where the command makes the
+// input itself, the file can ask for any size and number: it gets what images of the size and
+// number that the flags say would get, 64 MiB at least, and no more than its own input would.
+func (n *network) memory(cfg *config, shape []int) (int64, error) {
+	if cfg.maxMemory > 0 || shape == nil {
 		return cfg.maxMemory, nil
-	}
-	shape, err := n.shape(cfg, cfg.perRun())
-	if err != nil {
-		return 0, err
-	}
-	return n.allowed(cfg, shape)
-}
-
-// allowed is what a run may hold on an input that the command makes itself, whose size a file
-// can ask for: what images of the size that the flags say would get, 64 MiB at least, and no
-// more than the input would.
-func (n *network) allowed(cfg *config, shape []int) (int64, error) {
-	size, err := graph.Numel(shape)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", n.Path, err)
 	}
 	height, width := cfg.height, cfg.width
 	if height == 0 {
 		height, width = 224, 224
 	}
+	size, err := graph.Numel(shape)
+	if err != nil {
+		return 0, err
+	}
 	budget := graph.NewBudget(n.Graph, 0)
 	most := max(64<<20, budget.Memory(3*cfg.perRun()*height*width))
 	if need := 4 * int64(size); need > most {
-		return 0, fmt.Errorf("%s: %w: its input of %v takes %d MiB, expected at most %d", n.Path, graph.ErrBudget, graph.FixedShape(shape...), need>>20, most>>20)
+		return 0, fmt.Errorf("%w: its input of %v takes %d MiB, expected at most %d", graph.ErrBudget, graph.FixedShape(shape...), need>>20, most>>20)
 	}
 	return min(most, budget.Memory(size)), nil
 }
@@ -131,23 +135,6 @@ func (cfg *config) perRun() int {
 		return cfg.batch
 	}
 	return randomBatch
-}
-
-// openNetwork opens the only file of a call.
-func openNetwork(cfg *config, path string) (*network, error) {
-	all, err := openNetworks(cfg, []string{path})
-	if err != nil {
-		return nil, err
-	}
-	return all[0], nil
-}
-
-func closeAll(all []*network) {
-	for _, n := range all {
-		if n != nil {
-			n.Close()
-		}
-	}
 }
 
 func (n *network) Close() {
@@ -182,8 +169,8 @@ func (n *network) images(cfg *config) (preprocess.Config, error) {
 	return p, nil
 }
 
-// shape is that of an input that is made up, of the size and number that flags ask for. The
-// error is of sizes that the network does not take.
+// shape is that of an input that the command makes, of the size and number that flags ask
+// for. The error is of sizes that the network does not take.
 func (n *network) shape(cfg *config, batch int) ([]int, error) {
 	p, err := n.preprocessing(cfg)
 	if err != nil {
@@ -192,9 +179,6 @@ func (n *network) shape(cfg *config, batch int) ([]int, error) {
 	shape := load.InputShape(n.Graph, batch, p.Height, p.Width)
 	if len(shape) == 0 {
 		return nil, fmt.Errorf("%s: %w: its input is a single number, expected a batch of images", n.Path, graph.ErrUnsupported)
-	}
-	if batch == 0 && !n.Graph.Inputs[0].Type.Shape[0].Known() {
-		shape[0] = 0
 	}
 	return shape, n.takes(cfg, shape)
 }

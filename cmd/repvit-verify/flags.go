@@ -20,10 +20,10 @@ type config struct {
 	criteria                                                       verify.Criteria
 	engine                                                         string
 	threads, runs                                                  int
+	maxMemory                                                      int64             // bytes, 0 for the default
 	batch                                                          int               // 0 where --batch was not given
 	height, width                                                  int               // 0 where --size was not given
 	preprocess                                                     preprocess.Config // what flags say of it
-	maxMemory                                                      int64             // bytes, 0 for the default
 	weights                                                        pytorch.Options
 	json, quiet                                                    bool
 }

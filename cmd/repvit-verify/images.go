@@ -30,9 +30,18 @@ func evaluate(c *urfave.Context, cfg *config) error {
 		paths = append(paths, cfg.against)
 	}
 	networks, err := openNetworks(cfg, paths)
-	defer closeAll(networks)
 	if err != nil {
 		return err
+	}
+	defer closeAll(networks)
+	for _, n := range networks {
+		shape, err := n.shape(cfg, imagesBatch)
+		if err != nil {
+			return err
+		}
+		if err := n.start(cfg, shape); err != nil {
+			return err
+		}
 	}
 	var against *network
 	if cfg.against != "" {
@@ -123,9 +132,6 @@ func printFindings(w io.Writer, findings []verify.Finding) {
 }
 
 func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress func(done, total int)) (evaluated, error) {
-	if _, err := n.shape(cfg, 1); err != nil {
-		return evaluated{}, err
-	}
 	p, err := n.images(cfg)
 	if err != nil {
 		return evaluated{}, err

@@ -88,6 +88,9 @@ func runModel(c *urfave.Context, cfg *config) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.input, err)
 	}
+	if err := n.start(cfg, nil); err != nil {
+		return err
+	}
 	all, err := verify.RunAll(c.Context, n.engine, x)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -196,6 +199,9 @@ func bench(c *urfave.Context, cfg *config) error {
 	defer n.Close()
 	shape, err := n.shape(cfg, max(cfg.batch, 1))
 	if err != nil {
+		return err
+	}
+	if err := n.start(cfg, shape); err != nil {
 		return err
 	}
 	opened := time.Since(start)
