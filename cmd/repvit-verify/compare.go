@@ -154,11 +154,6 @@ func (r *compared) makeInput(ctx context.Context, cfg *config) error {
 		if shape, err = r.other.shared(cfg, shape); err != nil {
 			return err
 		}
-		if cfg.maxMemory == 0 {
-			if _, err := r.network.allowed(cfg, shape); err != nil {
-				return err
-			}
-		}
 	}
 	if r.madeUp {
 		r.input, err = verify.MadeInput(ctx, shape)
@@ -187,10 +182,10 @@ func (r *compared) print(w io.Writer) {
 		if !o.Equal {
 			verdict = "differs"
 		}
-		fmt.Fprintf(w, "%s: %s (largest difference %.3g, relative %.3g)\n", o.Name, verdict, o.MaxAbs, o.RelL2)
+		fmt.Fprintf(w, "%s: %s (largest difference %.3g, relative %.3g)\n", printable.Line(o.Name), verdict, o.MaxAbs, o.RelL2)
 	}
 	if len(r.NotCompared) > 0 {
-		fmt.Fprintf(w, "not compared: %s\n", strings.Join(r.NotCompared, ", "))
+		fmt.Fprintf(w, "not compared: %s\n", printable.Line(strings.Join(r.NotCompared, ", ")))
 	}
 	for _, n := range r.NotFinite {
 		network := r.with

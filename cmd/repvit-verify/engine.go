@@ -116,21 +116,15 @@ func (n *network) allowed(cfg *config, shape []int) (int64, error) {
 	return min(most, budget.Memory(size)), nil
 }
 
-// How many images a run has that the commands make: random ones, and those of a folder.
-const (
-	randomBatch = 2
-	imagesBatch = 8
-)
+// randomBatch is how many random images networks are compared on.
+const randomBatch = 2
 
-// perRun is how many images a run has, where the network leaves that open.
+// perRun is how many images a run has at least, where the network leaves that open.
 func (cfg *config) perRun() int {
-	switch {
-	case cfg.images != "":
-		return imagesBatch
-	case cfg.batch > 0:
-		return cfg.batch
+	if cfg.against != "" && cfg.images == "" {
+		return randomBatch
 	}
-	return randomBatch
+	return max(cfg.batch, 1)
 }
 
 // openNetwork opens the only file of a call.
@@ -220,7 +214,11 @@ func (n *network) shared(cfg *config, shape []int) ([]int, error) {
 			shape[i] = d.Size
 		}
 	}
-	return shape, n.takes(cfg, shape)
+	if err := n.takes(cfg, shape); err != nil || cfg.maxMemory > 0 {
+		return shape, err
+	}
+	_, err := n.allowed(cfg, shape) // both can fix some
+	return shape, err
 }
 
 // labels are the class names that the model carries, nil for none.
