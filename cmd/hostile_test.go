@@ -51,7 +51,7 @@ func TestHostileModels(t *testing.T) {
 			switch {
 			case late:
 				t.Errorf("%s: it does not end", what)
-			case status != 0 && status != 1, status == 1 && lines > 1, status == 1 && lines+len(stdout.String()) == 0, strings.Contains(stderr.String(), "goroutine"):
+			case status != 0 && status != 1, lines > 1, status == 1 && lines+len(stdout.String()) == 0, strings.Contains(stderr.String(), "goroutine"):
 				t.Errorf("%s: status %d (%v) with %d lines: %.500s", what, status, err, lines, stderr.String())
 			}
 			if r := strings.IndexFunc(stdout.String()+stderr.String(), func(r rune) bool { return r != '\n' && r < 0x80 && unicode.IsControl(r) }); r >= 0 {

@@ -134,7 +134,7 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 			return Comparison{}, err
 		}
 		if where != nil {
-			all.NotFinite = append(all.NotFinite, *where)
+			all.NotFinite = []NotFinite{*where}
 		}
 	}
 	return all, nil

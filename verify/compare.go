@@ -92,7 +92,7 @@ type Comparison struct {
 	// NotCompared names the outputs for which there was nothing to compare with.
 	NotCompared []string
 	// NotFinite says, for each network whose outputs hold NaN or infinities, where they come
-	// from; that of the network wanted first. Only [Check] looks for it.
+	// from; that of the network wanted first. [Check] and [Expect] look for it.
 	NotFinite []NotFinite
 }
 

@@ -126,15 +126,15 @@ const (
 	imagesBatch = 8
 )
 
-// perRun is how many images a run has, where the network leaves that open.
+// perRun is how many images a run has at least, where the network leaves that open.
 func (cfg *config) perRun() int {
 	switch {
 	case cfg.images != "":
 		return imagesBatch
-	case cfg.batch > 0:
-		return cfg.batch
+	case cfg.against != "":
+		return randomBatch
 	}
-	return randomBatch
+	return max(cfg.batch, 1)
 }
 
 func (n *network) Close() {

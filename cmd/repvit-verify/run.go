@@ -109,7 +109,7 @@ func runModel(c *urfave.Context, cfg *config) error {
 		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": told[0].Shape, "outputs": told})
 	case !cfg.quiet:
 		for _, t := range told {
-			fmt.Fprintf(c.App.ErrWriter, "wrote %s: %s, %v of shape %v\n", cfg.output, t.Name, t.DType, t.Shape)
+			fmt.Fprintf(c.App.ErrWriter, "wrote %s: %s, %v of shape %v\n", cfg.output, printable.Line(t.Name), t.DType, t.Shape)
 		}
 	}
 	return nil
