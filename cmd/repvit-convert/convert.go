@@ -70,6 +70,10 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 	if err != nil {
 		return err
 	}
+	cfg.sameName = map[string]int{}
+	for _, c := range checkpoints {
+		cfg.sameName[baseName(c)]++
+	}
 	if err := outfile.Check(append(cfg.inputs, checkpoints...), cfg.outputs(checkpoints)); err != nil {
 		return err
 	}

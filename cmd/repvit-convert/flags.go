@@ -49,7 +49,8 @@ type config struct {
 	maxMemory   int64 // bytes, 0 for the default
 	json, quiet bool
 	report      string
-	inputs      []string // files that are read
+	inputs      []string       // files that are read
+	sameName    map[string]int // checkpoints of the run by their names without extensions
 }
 
 // Formats of --format.
@@ -308,7 +309,9 @@ func (cfg *config) formatOf(path string) (string, error) {
 	}
 }
 
-// outputFor returns where the conversion of a checkpoint goes.
+// outputFor returns where the conversion of a checkpoint goes. It keeps the checkpoint's
+// extension where another of the run has the same name without it, or where the output would
+// be the checkpoint itself.
 func (cfg *config) outputFor(checkpoint string) string {
 	if cfg.output != "" {
 		return cfg.output
@@ -317,11 +320,14 @@ func (cfg *config) outputFor(checkpoint string) string {
 	if cfg.format == formatNative {
 		ext = ".safetensors"
 	}
-	path := baseName(checkpoint) + ext
-	if cfg.outputDir != "" {
-		path = filepath.Join(cfg.outputDir, filepath.Base(path))
+	base := baseName(checkpoint)
+	if cfg.sameName[base] > 1 || base+ext == checkpoint {
+		base = strings.TrimRight(checkpoint, string(filepath.Separator))
 	}
-	return path
+	if cfg.outputDir != "" {
+		return filepath.Join(cfg.outputDir, filepath.Base(base)+ext)
+	}
+	return base + ext
 }
 
 // parseStrides reads "2,2x1,2": rows first.
