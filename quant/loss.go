@@ -67,9 +67,10 @@ func (v Verdict) Estimated() Verdict {
 	return v
 }
 
-// lossOf compares what two networks gave for the same batches, output by output.
-func lossOf(got, want [][]*graph.Tensor) Loss {
-	l := Loss{SQNR: limit, Classes: len(want) == 1}
+// lossOf compares what two networks gave for the same batches, output by output. Logits are
+// one output of rows.
+func lossOf(got, want [][]*graph.Tensor, logits bool) Loss {
+	l := Loss{SQNR: limit, Classes: logits && len(want) == 1}
 	for i := range want {
 		signal, noise := 0.0, 0.0
 		for b, w := range want[i] {

@@ -50,7 +50,7 @@ func TestLossOf(t *testing.T) {
 		"not a number":  {[][]*graph.Tensor{{row(nan, 1)}}, [][]*graph.Tensor{{row(0, 1)}}, Loss{1, -200, 1, true}},
 		"nothing there": {[][]*graph.Tensor{{row(0, 1)}}, [][]*graph.Tensor{{row(0, 0)}}, Loss{1, -200, 0, true}},
 	} {
-		if got := lossOf(c.got, c.want); got != c.loss {
+		if got := lossOf(c.got, c.want, true); got != c.loss {
 			t.Errorf("%s: %+v, want %+v", name, got, c.loss)
 		}
 	}
@@ -151,5 +151,9 @@ func TestFeaturesHaveNoClasses(t *testing.T) {
 	}
 	if len(g.Outputs) < 2 || r.Loss.Classes || r.Loss.Images != 4 || r.Verdict == Unusable {
 		t.Errorf("%d outputs: %+v, %s", len(g.Outputs), r.Loss, r.Verdict)
+	}
+	_, deploy = load(t, "v2_release.pth", model.Options{Embedding: true})
+	if _, r, err = Quantize(context.Background(), nil, deploy, images(1000, 16), [2]int{}, Options{NoLogits: true}); err != nil || r.Loss.Classes || r.Loss.Agree != 0 {
+		t.Errorf("embedding: %+v, %v", r, err)
 	}
 }

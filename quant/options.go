@@ -86,6 +86,9 @@ type Options struct {
 	// Sensitivity asks for the SQNR of every layer alone in [Report].Layers, which a
 	// KeepFloat other than 0 measures anyway.
 	Sensitivity bool
+	// NoLogits says that the outputs are not rows of logits, whatever their shape: there is no
+	// top-1 to agree on.
+	NoLogits bool
 	// Threads is how many cores are used, 0 for all. The result is the same for any number.
 	Threads int
 	// Progress, if set, is called from the caller's goroutine as the stages "statistics",

@@ -36,7 +36,7 @@ func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance
 	}
 	var all Comparison
 	for i, v := range got.Graph().Outputs {
-		c, err := Compare(found[i], right[i], tol)
+		c, err := compare(found[i], right[i], tol, givesLogits(got.Graph()))
 		if err != nil {
 			return Comparison{}, fmt.Errorf("output %q: %w", v.Name, err)
 		}
@@ -121,7 +121,7 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 			all.NotCompared = append(all.NotCompared, name)
 			continue
 		}
-		c, err := Compare(found[i], right[name], tol)
+		c, err := compare(found[i], right[name], tol, givesLogits(got.Graph()))
 		if err != nil {
 			return Comparison{}, fmt.Errorf("output %q: %w", name, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/quant"
 )
 
@@ -156,6 +157,11 @@ func finite(x float64) *float64 {
 // with one axis is one row. Axes of size 1 do not count, so logits saved without their
 // batch axis compare. The error wraps [graph.ErrShape] where the shapes differ.
 func Compare(got, want *graph.Tensor, tol Tolerance) (Comparison, error) {
+	return compare(got, want, tol, true)
+}
+
+// compare is Compare for outputs that may be logits, or never are.
+func compare(got, want *graph.Tensor, tol Tolerance, logits bool) (Comparison, error) {
 	if !slices.Equal(squeeze(got.Shape), squeeze(want.Shape)) {
 		return Comparison{}, fmt.Errorf("%w: outputs of shape %v, expected %v", graph.ErrShape, got.Shape, want.Shape)
 	}
@@ -172,7 +178,7 @@ func Compare(got, want *graph.Tensor, tol Tolerance) (Comparison, error) {
 	if wide, n := rowsOf(want.Shape); wide > rows {
 		rows, length = wide, n
 	}
-	if len(squeeze(got.Shape)) <= 2 {
+	if logits && len(squeeze(got.Shape)) <= 2 {
 		agree := 0
 		for r := range rows {
 			if k := top1(a[r*length:][:length]); k >= 0 && k == top1(b[r*length:][:length]) {
@@ -206,6 +212,10 @@ func (c *Comparison) add(name string, o Comparison) {
 		c.Verdict = o.Verdict
 	}
 }
+
+// givesLogits reports whether a network's outputs may be rows of logits: it does not say that
+// it has no classes, as one that gives feature maps or an embedding does.
+func givesLogits(g *graph.Graph) bool { return g.Metadata[model.MetaClasses] != "0" }
 
 func squeeze(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })

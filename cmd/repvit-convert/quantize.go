@@ -10,6 +10,7 @@ import (
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/images"
 	"github.com/repvit-go/repvit/internal/infile"
+	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/quant"
 )
@@ -24,7 +25,8 @@ func quantize(ctx context.Context, cfg *config, training, deploy *graph.Graph, r
 		return nil, err
 	}
 	g, report, err := quant.Quantize(ctx, training, deploy, samples, [2]int{h, w}, quant.Options{
-		Scope: cfg.scope, Method: cfg.method, KeepFloat: cfg.keepFloat, Sensitivity: cfg.report != "", Threads: cfg.threads, Progress: progress.Update,
+		NoLogits: deploy.Metadata[model.MetaClasses] == "0",
+		Scope:    cfg.scope, Method: cfg.method, KeepFloat: cfg.keepFloat, Sensitivity: cfg.report != "", Threads: cfg.threads, Progress: progress.Update,
 	})
 	if err != nil {
 		return nil, err
