@@ -321,11 +321,11 @@ func (cfg *config) outputFor(checkpoint string) string {
 		ext = ".safetensors"
 	}
 	base := baseName(checkpoint)
-	if cfg.sameName[base] > 1 || base+ext == checkpoint {
+	if cfg.sameName[base] > 1 || cfg.outputDir == "" && base+ext == checkpoint {
 		base = strings.TrimRight(checkpoint, string(filepath.Separator))
 	}
 	if cfg.outputDir != "" {
-		return filepath.Join(cfg.outputDir, filepath.Base(base)+ext)
+		base = filepath.Join(cfg.outputDir, filepath.Base(base))
 	}
 	return base + ext
 }
