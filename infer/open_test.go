@@ -19,6 +19,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
@@ -38,7 +39,7 @@ func fused(t testing.TB) *graph.Graph {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 1)})
+	m, err := family.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}

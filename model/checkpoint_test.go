@@ -17,6 +17,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	tt "github.com/repvit-go/repvit/internal/torchtest"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
@@ -105,13 +106,13 @@ func TestCheckpoints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := model.Build(sd, model.Options{})
+			m, err := family.Build(sd, model.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := array(t, c.logits+".logits64.npy")
 			i := m.Info
-			if i.Family != c.family || i.Generation != c.gen || i.Distilled != c.distilled || i.Classes != want.Shape[1] || i.Variant != "RepViT (custom)" {
+			if i.Family != "RepViT" || i.Naming != c.family || i.Generation != c.gen || i.Distilled != c.distilled || i.Classes != want.Shape[1] || i.Variant != "RepViT (custom)" {
 				t.Errorf("recognised as %+v", i)
 			}
 			if len(m.Ignored) != 0 {
@@ -150,7 +151,7 @@ func TestFeatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{Features: true})
+	m, err := family.Build(sd, model.Options{Features: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func TestForms(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := build(t, tt.Safetensors(c.net.StateDict()...), model.Options{})
-			c.want.Family, c.want.Variant, c.want.BNEpsilon = "official", "RepViT (custom)", 1e-5
+			c.want.Family, c.want.Naming, c.want.Variant, c.want.BNEpsilon = "RepViT", "official", "RepViT (custom)", 1e-5
 			if got, want := text(m.Info), text(c.want); got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
@@ -337,7 +338,7 @@ func TestTimmNames(t *testing.T) {
 		net.V1 = v1
 		official := build(t, tt.Safetensors(net.StateDict()...), model.Options{})
 		timm := build(t, tt.Safetensors(timmNames(net.StateDict(), 2, 3)...), model.Options{})
-		if timm.Info.Family != "timm" || text(timm.Info.Stages) != text(official.Info.Stages) || timm.Info.Generation != official.Info.Generation {
+		if timm.Info.Naming != "timm" || text(timm.Info.Stages) != text(official.Info.Stages) || timm.Info.Generation != official.Info.Generation {
 			t.Errorf("recognised as %+v", timm.Info)
 		}
 		x := ramp(1, 3, 32, 32)
@@ -381,7 +382,7 @@ func TestOptions(t *testing.T) {
 	if got := build(t, data, model.Options{}).Graph.Inputs[0].Type.String(); got != "float32 batch×3×height×width" {
 		t.Errorf("input %s", got)
 	}
-	if _, err := model.Build(stateDict(t, data), model.Options{Labels: labels[:9]}); err == nil || !strings.Contains(err.Error(), "found 9 labels, expected one for each of 10 classes") {
+	if _, err := family.Build(stateDict(t, data), model.Options{Labels: labels[:9]}); err == nil || !strings.Contains(err.Error(), "found 9 labels, expected one for each of 10 classes") {
 		t.Errorf("too few labels: %v", err)
 	}
 }
@@ -407,10 +408,10 @@ func TestBackbone(t *testing.T) {
 		t.Errorf("outputs %v, taps %v", m.Graph.Outputs, m.Info.Taps)
 	}
 	// Where there are not four stages, nobody knows the strides of a backbone.
-	if _, err := model.Build(stateDict(t, data), model.Options{Features: true}); !errors.Is(err, model.ErrStrides) || !strings.Contains(err.Error(), "found 2 stages") {
+	if _, err := family.Build(stateDict(t, data), model.Options{Features: true}); !errors.Is(err, model.ErrStrides) || !strings.Contains(err.Error(), "found 2 stages") {
 		t.Errorf("two stages: %v", err)
 	}
-	if _, err = model.Build(stateDict(t, data), model.Options{Features: true, Strides: [][2]int{{2, 2}}, Labels: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "found 1 labels, expected none") {
+	if _, err = family.Build(stateDict(t, data), model.Options{Features: true, Strides: [][2]int{{2, 2}}, Labels: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "found 1 labels, expected none") {
 		t.Errorf("labels for features: %v", err)
 	}
 	// A classifier that is there is left out.
@@ -436,29 +437,29 @@ func TestPrefix(t *testing.T) {
 	if d := distance(t, run(t, m.Graph, x), run(t, plain.Graph, x)); d != 0 {
 		t.Errorf("differs by %g", d)
 	}
-	_, err := model.Build(stateDict(t, tt.Safetensors(net[1:]...)), model.Options{})
+	_, err := family.Build(stateDict(t, tt.Safetensors(net[1:]...)), model.Options{})
 	var key *model.KeyError
 	if !errors.As(err, &key) || key.Key != "detector.backbone.features.0.0.c.weight" {
 		t.Errorf("a key is missing: %v", err)
 	}
 	net[3].Values[0] = float32(math.Inf(1))
 	var value *model.ValueError
-	if _, err := model.Build(stateDict(t, tt.Safetensors(net...)), model.Options{}); !errors.As(err, &value) || value.Key != net[3].Name {
+	if _, err := family.Build(stateDict(t, tt.Safetensors(net...)), model.Options{}); !errors.As(err, &value) || value.Key != net[3].Name {
 		t.Errorf("an infinite element: %v", err)
 	}
 	unexpected := tt.Named{Name: "detector.backbone.features.1.x.weight", Shape: []int{1}, Values: []float32{1}}
-	if _, err := model.Build(stateDict(t, tt.Safetensors(append(tt.Tiny().StateDict(), net...)...)), model.Options{}); err != nil {
+	if _, err := family.Build(stateDict(t, tt.Safetensors(append(tt.Tiny().StateDict(), net...)...)), model.Options{}); err != nil {
 		t.Errorf("the network itself beside another: %v", err)
 	}
 	net[3].Values[0] = 0
-	if _, err := model.Build(stateDict(t, tt.Safetensors(append(slices.Clone(net), unexpected)...)), model.Options{}); !errors.As(err, &key) || key.Key != unexpected.Name {
+	if _, err := family.Build(stateDict(t, tt.Safetensors(append(slices.Clone(net), unexpected)...)), model.Options{}); !errors.As(err, &key) || key.Key != unexpected.Name {
 		t.Errorf("an unexpected key: %v", err)
 	}
 	other := tt.Tiny().StateDict()
 	for i := range other {
 		other[i].Name = "teacher." + other[i].Name
 	}
-	if _, err := model.Build(stateDict(t, tt.Safetensors(append(slices.Clone(net), other...)...)), model.Options{}); !errors.Is(err, model.ErrNotRepViT) || !strings.Contains(err.Error(), `under "detector.backbone." and "teacher."`) {
+	if _, err := family.Build(stateDict(t, tt.Safetensors(append(slices.Clone(net), other...)...)), model.Options{}); !errors.Is(err, model.ErrFamily) || !strings.Contains(err.Error(), `under "detector.backbone." and "teacher."`) {
 		t.Errorf("two networks: %v", err)
 	}
 }
@@ -480,22 +481,22 @@ func TestErrorKinds(t *testing.T) {
 		}
 		return tt.Safetensors(net...)
 	}
-	_, err := model.Build(stateDict(t, change("features.2.channel_mixer.m.0.c.weight", func(n *tt.Named) { n.Values[3] = float32(math.NaN()) })), model.Options{})
+	_, err := family.Build(stateDict(t, change("features.2.channel_mixer.m.0.c.weight", func(n *tt.Named) { n.Values[3] = float32(math.NaN()) })), model.Options{})
 	var value *model.ValueError
 	if !errors.As(err, &value) || !errors.Is(err, model.ErrValue) || value.Key != "features.2.channel_mixer.m.0.c.weight" || value.Index != 3 {
 		t.Errorf("NaN: %v", err)
 	}
-	_, err = model.Build(stateDict(t, change("features.4.token_mixer.0.bn.bias", func(n *tt.Named) { n.Shape = []int{4, 4} })), model.Options{})
+	_, err = family.Build(stateDict(t, change("features.4.token_mixer.0.bn.bias", func(n *tt.Named) { n.Shape = []int{4, 4} })), model.Options{})
 	var key *model.KeyError
 	if !errors.As(err, &key) || key.Key != "features.4.token_mixer.0.bn.bias" || !slices.Equal(key.Found, []int{4, 4}) || key.Want != "[16]" {
 		t.Errorf("shape: %v", err)
 	}
 	// Where the width is free, the tensor that stands alone is blamed.
-	_, err = model.Build(stateDict(t, change("features.0.0.bn.bias", func(n *tt.Named) { n.Shape, n.Values = []int{2}, n.Values[:2] })), model.Options{})
+	_, err = family.Build(stateDict(t, change("features.0.0.bn.bias", func(n *tt.Named) { n.Shape, n.Values = []int{2}, n.Values[:2] })), model.Options{})
 	if !errors.As(err, &key) || key.Key != "features.0.0.bn.bias" {
 		t.Errorf("one of several shapes: %v", err)
 	}
-	if _, err = model.Build(stateDict(t, tt.Safetensors(tt.Named{Name: "x.weight", Shape: []int{1}, Values: []float32{1}})), model.Options{}); !errors.Is(err, model.ErrNotRepViT) {
+	if _, err = family.Build(stateDict(t, tt.Safetensors(tt.Named{Name: "x.weight", Shape: []int{1}, Values: []float32{1}})), model.Options{}); !errors.Is(err, model.ErrFamily) {
 		t.Errorf("another network: %v", err)
 	}
 }
@@ -526,7 +527,7 @@ func TestDamaged(t *testing.T) {
 		"two, the first": {change(func(net []tt.Named) { net[weight].Values[0], net[variance].Values[0] = float32(math.Inf(1)), -1 }), model.ErrValue, tt.Tiny().StateDict()[variance].Name},
 		"safetensors":    {tt.Safetensors(tt.Tiny().StateDict()...), nil, ""},
 	} {
-		_, err := model.Build(stateDict(t, c.data), model.Options{})
+		_, err := family.Build(stateDict(t, c.data), model.Options{})
 		if !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), strconv.Quote(c.key)) {
 			t.Errorf("%s: error %v, want %v for %s", name, err, c.want, c.key)
 		}

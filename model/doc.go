@@ -1,16 +1,16 @@
-// Package model turns the state dict of a trained RepViT into a graph.
+// Package model turns the state dict of a trained network into a graph.
 //
-// RepViT ("RepViT: Revisiting Mobile CNN From ViT Perspective", CVPR 2024,
-// arXiv 2307.09283) is a stem of two strided convolutions, four stages of blocks and one
-// or two linear heads. [Build] reads widths, depths, squeeze-and-excitation pattern,
-// number of classes and heads off the names and shapes of the tensors alone, so networks
-// that were changed before training convert like the published ones, and returns the
-// training form: every branch, BatchNorm and head as PyTorch evaluates it in eval mode.
-// Package reparam fuses that.
+// [Build] reads widths, depths, number of classes and heads off the names and shapes of the
+// tensors alone, so networks that were changed before training convert like the published
+// ones, and returns the training form: every branch, BatchNorm and head as PyTorch evaluates
+// it in eval mode. Package reparam fuses that.
 //
-// Three namings are understood: the official code's (THU-MIG/RepViT) of both
-// generations, timm's, and either with any of its parts already fused. This is the only
-// package that knows them. Values of the graph are named after the official module tree
-// whichever naming the file has ("features.3.token_mixer.dw"), so that networks from
-// different files can be compared value by value; weights keep the file's keys.
+// What networks have in common is here: finding them in a state dict, [Builder] with its
+// checks of shapes and of what whole modules state, heads, feature maps, metadata. A [Family]
+// maps key names to calls of the Builder and nothing else; each is a package below this one
+// (model/repvit), and package model/family lists them all. No other package knows key names.
+//
+// Weights of the graph keep the file's keys; its values are named after their place in the
+// network ("features.3.token_mixer.dw") whichever naming the file has, so that networks from
+// different files can be compared value by value.
 package model

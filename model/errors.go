@@ -8,11 +8,11 @@ import (
 
 // Errors that Build wraps.
 var (
-	ErrNotRepViT = errors.New("not a RepViT state dict")
-	ErrKey       = errors.New("state dict does not fit a RepViT")
-	ErrValue     = errors.New("unusable weight")
+	ErrFamily = errors.New("not the state dict of a network that is known")
+	ErrKey    = errors.New("state dict does not fit the network")
+	ErrValue  = errors.New("unusable weight")
 	// ErrModule: a whole module says that the network computes something else. See ModuleError.
-	ErrModule = errors.New("module does not fit a RepViT")
+	ErrModule = errors.New("module does not fit the network")
 	// ErrHead: it can't be told which head the logits come from, or it can't be built.
 	ErrHead = errors.New("unclear head")
 	// ErrStrides: strides are needed that nothing says, or those given do not fit.

@@ -5,6 +5,7 @@ import (
 	"log"
 
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
 )
@@ -19,7 +20,7 @@ func ExampleBuild() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	m, err := model.Build(weights, model.Options{})
+	m, err := family.Build(weights, model.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

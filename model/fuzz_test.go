@@ -11,6 +11,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	tt "github.com/repvit-go/repvit/internal/torchtest"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
@@ -72,7 +73,7 @@ func FuzzBuild(f *testing.F) {
 		if err != nil {
 			return
 		}
-		sd, err := file.StateDict(pytorch.Options{Networks: model.Networks})
+		sd, err := file.StateDict(pytorch.Options{Networks: family.Networks})
 		if err != nil {
 			return
 		}
@@ -83,7 +84,7 @@ func FuzzBuild(f *testing.F) {
 		if flags&16 != 0 {
 			o.Taps.Blocks = []int{0, int(n) % 8}
 		}
-		m, err := model.Build(sd, o)
+		m, err := family.Build(sd, o)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("%q is not one line", err)

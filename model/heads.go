@@ -24,22 +24,22 @@ type heads struct {
 
 // head finds out where the logits come from, for a network whose last block has c channels.
 // It returns nil where there is no head, and where none is asked for.
-func (b *builder) head(l *layout, c int) (*heads, error) {
+func (b *Builder) head(c int) (*heads, error) {
 	if b.noHead() {
 		return nil, nil
 	}
 	h := &heads{}
 	var err error
-	if h.own, err = b.ownHeads(l); err != nil {
+	if h.own, err = b.ownHeads(); err != nil {
 		return nil, err
 	}
-	if b.opts.IgnoreHead {
+	if b.IgnoreHead {
 		if h.own == nil {
 			return nil, nil
 		}
 		return h, nil
 	}
-	if err := b.outerHead(l, h, c); err != nil {
+	if err := b.outerHead(h, c); err != nil {
 		return nil, err
 	}
 	if h.own == nil && h.outer == nil {
@@ -49,10 +49,10 @@ func (b *builder) head(l *layout, c int) (*heads, error) {
 }
 
 // ownHeads lists the network's own classifiers.
-func (b *builder) ownHeads(l *layout) ([]chain, error) {
+func (b *Builder) ownHeads() ([]chain, error) {
 	var keys []string
 	for _, k := range b.sd.keys() {
-		if scope, _, dotted := strings.Cut(k, "."); dotted && l.isHead(scope) && !leftBehind(k) {
+		if scope, _, dotted := strings.Cut(k, "."); dotted && b.net.isHead(scope) && !leftBehind(k) {
 			keys = append(keys, k)
 		}
 	}
@@ -67,29 +67,29 @@ func (b *builder) ownHeads(l *layout) ([]chain, error) {
 		}
 		return in
 	}
-	first, second := below(l.head1), below(l.head2)
+	first, second := below(b.net.Head1), below(b.net.Head2)
 	if len(first) == 0 && len(second) == 0 {
-		c, err := b.ownHead("classifier", l.headScope, keys)
+		c, err := b.ownHead("classifier", b.net.HeadScope, keys)
 		return []chain{c}, err
 	}
-	c, err := b.ownHead("classifier", l.head1, first)
+	c, err := b.ownHead("classifier", b.net.Head1, first)
 	if err != nil || len(second) == 0 {
 		return []chain{c}, err
 	}
-	d, err := b.ownHead("classifier_dist", l.head2, second)
+	d, err := b.ownHead("classifier_dist", b.net.Head2, second)
 	return []chain{c, d}, err
 }
 
 // ownHead reads a classifier off the keys below a prefix: BatchNorm and Linear as published, a
 // fused Linear, or a Sequential with one Linear.
-func (b *builder) ownHead(name, prefix string, keys []string) (chain, error) {
+func (b *Builder) ownHead(name, prefix string, keys []string) (chain, error) {
 	published := !slices.Contains(keys, prefix+".weight")
 	for _, k := range keys {
 		rest := k[len(prefix)+1:]
 		published = published && (strings.HasPrefix(rest, "bn.") || strings.HasPrefix(rest, "l."))
 	}
 	if published {
-		if err := b.ordered(prefix, "bn", "l"); err != nil {
+		if err := b.Ordered(prefix, "bn", "l"); err != nil {
 			return chain{}, err
 		}
 		return chain{name: name, before: prefix + ".bn", linear: prefix + ".l"}, nil
@@ -119,7 +119,7 @@ const (
 
 // layers groups keys by module. Tensors that compute nothing on their own (class weights, counts,
 // colours' means) make none.
-func (b *builder) layers(keys []string) []layer {
+func (b *Builder) layers(keys []string) []layer {
 	shapes := map[string]map[string][]int{}
 	var paths []string
 	for _, k := range keys {
@@ -234,8 +234,8 @@ var notHeads = []string{"decod", "proj", "embed", "loss", "criteri", "margin", "
 
 // outerHead finds a head that stands beside the network: on its logits or, in place of its own
 // head, on the pooled features.
-func (b *builder) outerHead(l *layout, h *heads, c int) error {
-	outside := b.outside(l)
+func (b *Builder) outerHead(h *heads, c int) error {
+	outside := b.outside()
 	if k := b.inFront(outside); k != "" {
 		return fmt.Errorf("%w: %q stands before the network in a Sequential, and a state dict does not say what it does; ignore it if the input is to be what follows it", ErrHead, k)
 	}
@@ -244,7 +244,7 @@ func (b *builder) outerHead(l *layout, h *heads, c int) error {
 		return nil
 	}
 	if h.own == nil && slices.ContainsFunc(layers, func(x layer) bool { return x.kind == otherLayer }) {
-		return &KeyError{Key: l.head1 + ".l.weight", Want: fmt.Sprintf("[classes %d]", c),
+		return &KeyError{Key: b.net.Head1 + ".l.weight", Want: fmt.Sprintf("[classes %d]", c),
 			Hint: fmt.Sprintf("what stands beside the network (%q) is no classifier; take the feature maps instead", strings.TrimPrefix(layers[0].key, absolute))}
 	}
 	classes := 0
@@ -271,14 +271,14 @@ func (b *builder) outerHead(l *layout, h *heads, c int) error {
 	switch {
 	case slices.ContainsFunc(notHeads, func(w string) bool { return strings.Contains(strings.ToLower(path), w) }):
 		return unclear("%q, a Linear whose name is not a head's", key)
-	case len(b.info.Stages) != 4:
-		return unclear("%q, a Linear, and the network has %d stages, expected 4", key, len(b.info.Stages))
+	case len(b.Info.Stages) != 4:
+		return unclear("%q, a Linear, and the network has %d stages, expected 4", key, len(b.Info.Stages))
 	case x.in == c && x.in == classes:
 		return unclear("%q, a Linear that fits the logits as well as the pooled features: both have %d channels", key, c)
 	case x.in == c:
 		h.text = fmt.Sprintf("%s on the pooled features", path)
 		if h.own != nil {
-			b.warn("the logits come from %q on the pooled features; the network's own head of %d classes is not used", key, classes)
+			b.Warn("the logits come from %q on the pooled features; the network's own head of %d classes is not used", key, classes)
 			for _, own := range h.own {
 				for _, k := range b.sd.keys() {
 					if strings.HasPrefix(k, own.linear+".") || own.before != "" && strings.HasPrefix(k, own.before+".") || own.after != "" && strings.HasPrefix(k, own.after+".") {
@@ -297,13 +297,13 @@ func (b *builder) outerHead(l *layout, h *heads, c int) error {
 	default:
 		return unclear("%q, a Linear of %d inputs, expected %d (pooled features) or %d (logits)", key, x.in, c, classes)
 	}
-	b.note("the logits come from %q, %d classes, %s", key, x.out, strings.TrimPrefix(h.text, path+" "))
+	b.Note("the logits come from %q, %d classes, %s", key, x.out, strings.TrimPrefix(h.text, path+" "))
 	h.outer = &outer
 	return nil
 }
 
 // passOver notes modules as known that are not built.
-func (b *builder) passOver(keys ...string) {
+func (b *Builder) passOver(keys ...string) {
 	for _, k := range keys {
 		if k != "" {
 			b.module(k)
@@ -313,9 +313,9 @@ func (b *builder) passOver(keys ...string) {
 
 // inFront returns a key of a module that runs before the network: an earlier one of the same
 // Sequential.
-func (b *builder) inFront(outside []string) string {
+func (b *Builder) inFront(outside []string) string {
 	parent, at, numbered := lastNumber(strings.TrimSuffix(b.sd.prefix, "."))
-	if !numbered || b.whole() {
+	if !numbered || b.Whole() {
 		return ""
 	}
 	for _, k := range outside {
@@ -338,12 +338,12 @@ func lastNumber(path string) (parent string, n int, ok bool) {
 
 // gap returns a module between the network and a layer in one Sequential that has no weights;
 // in a whole module it is known, and looked at with the others.
-func (b *builder) gap(path string) string {
+func (b *Builder) gap(path string) string {
 	parent, to, numbered := lastNumber(path)
 	rest, ok := strings.CutPrefix(b.sd.prefix, parent)
 	first, _, _ := strings.Cut(rest, ".")
 	from, err2 := strconv.Atoi(first)
-	if !numbered || err2 != nil || !ok || b.whole() || to == from+1 {
+	if !numbered || err2 != nil || !ok || b.Whole() || to == from+1 {
 		return ""
 	}
 	return fmt.Sprintf("%s%d", parent, from+1)
@@ -351,13 +351,13 @@ func (b *builder) gap(path string) string {
 
 // outside lists the keys that are neither the network's nor another network's, as absolute
 // ones.
-func (b *builder) outside(l *layout) []string {
-	others := Networks(b.sd.sd)
+func (b *Builder) outside() []string {
+	others := Networks(b.sd.sd, b.families)
 	var keys []string
 	for _, k := range b.sd.sd.Keys() {
 		key, below := strings.CutPrefix(k, b.sd.prefix)
 		scope, _, _ := strings.Cut(key, ".")
-		if below && l.inside(scope) || leftBehind(k) {
+		if below && b.net.inside(scope) || leftBehind(k) {
 			continue
 		}
 		if slices.ContainsFunc(others, func(p string) bool {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
@@ -80,7 +81,7 @@ func convert(path string) error {
 			return &fs.PathError{Op: "read", Path: path, Err: err}
 		}
 	}
-	if _, err = model.Build(sd, model.Options{}); err != nil {
+	if _, err = family.Build(sd, model.Options{}); err != nil {
 		return &fs.PathError{Op: "convert", Path: path, Err: err}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/torchtest"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
+	"github.com/repvit-go/repvit/model/repvit"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
 )
@@ -29,7 +31,7 @@ func TestVariants(t *testing.T) {
 		"M2":   {638, 8_797_984, 8_244_312, 1.3371},
 		"M3":   {898, 10_682_832, 10_115_720, 1.8592},
 	}
-	for _, v := range model.Variants() {
+	for _, v := range repvit.Variants() {
 		w, ok := want[v.Name]
 		if !ok {
 			t.Fatalf("%s is not a published network", v.Name)
@@ -84,7 +86,7 @@ func stateDict(t *testing.T, data []byte) *pytorch.StateDict {
 
 func build(t *testing.T, data []byte, opts model.Options) *model.Model {
 	t.Helper()
-	m, err := model.Build(stateDict(t, data), opts)
+	m, err := family.Build(stateDict(t, data), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

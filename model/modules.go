@@ -29,7 +29,7 @@ var (
 )
 
 // activations by class; the graph has each of them.
-var activations = map[string]func(b *builder, name string, x *graph.Value) *graph.Value{
+var activations = map[string]func(b *Builder, name string, x *graph.Value) *graph.Value{
 	"torch.nn.modules.activation.GELU":          gelu,
 	"timm.layers.activations.GELU":              gelu,
 	"timm.models.layers.activations.GELU":       gelu,
@@ -40,43 +40,39 @@ var activations = map[string]func(b *builder, name string, x *graph.Value) *grap
 	"torch.nn.modules.activation.SiLU":          silu,
 	"timm.layers.activations.Swish":             silu,
 	"timm.models.layers.activations.Swish":      silu,
-	"torch.nn.modules.linear.Identity":          func(_ *builder, _ string, x *graph.Value) *graph.Value { return x },
+	"torch.nn.modules.linear.Identity":          func(_ *Builder, _ string, x *graph.Value) *graph.Value { return x },
 	"timm.layers.activations_me.SwishMe":        silu,
 	"timm.models.layers.activations_me.SwishMe": silu,
 }
 
-func gelu(b *builder, name string, x *graph.Value) *graph.Value {
-	return b.g.Add(name, graph.Gelu{}, x)
+func gelu(b *Builder, name string, x *graph.Value) *graph.Value {
+	return b.Graph.Add(name, graph.Gelu{}, x)
 }
-func relu(b *builder, name string, x *graph.Value) *graph.Value {
-	return b.g.Add(name, graph.Relu{}, x)
+func relu(b *Builder, name string, x *graph.Value) *graph.Value {
+	return b.Graph.Add(name, graph.Relu{}, x)
 }
-func sigmoid(b *builder, name string, x *graph.Value) *graph.Value {
-	return b.g.Add(name, graph.Sigmoid{}, x)
+func sigmoid(b *Builder, name string, x *graph.Value) *graph.Value {
+	return b.Graph.Add(name, graph.Sigmoid{}, x)
 }
-func silu(b *builder, name string, x *graph.Value) *graph.Value {
-	return b.g.Add(name, graph.Mul{}, x, b.g.Add(name+".sigmoid", graph.Sigmoid{}, x))
-}
-
-// structures are the last parts of the names of classes whose forward functions are those of
-// the published networks, wherever a project keeps them.
-var structures = []string{
-	"RepViT", "RepViTBlock", "RepVGGDW", "Conv2d_BN", "Residual", "BN_Linear", "Classfier", "Classifier", "SqueezeExcite", "SEModule", "Sequential", "ModuleList",
-	"RepVit", "RepVitStem", "RepVitStage", "RepViTStage", "RepVggDw", "RepVitMlp", "RepViTMlp", "RepVitDownsample", "RepVitClassifier", "ConvNorm", "NormLinear",
-	"DataParallel", "DistributedDataParallel", "OptimizedModule", "AveragedModel", "ModelEma", "ModelEmaV2", "ModelEmaV3",
+func silu(b *Builder, name string, x *graph.Value) *graph.Value {
+	return b.Graph.Add(name, graph.Mul{}, x, b.Graph.Add(name+".sigmoid", graph.Sigmoid{}, x))
 }
 
-// whole reports whether the file holds a whole module.
-func (b *builder) whole() bool { return len(b.sd.sd.Modules()) > 0 }
+// structures are the last parts of the names of classes that run what they hold, whatever the
+// family.
+var structures = []string{"Sequential", "ModuleList", "DataParallel", "DistributedDataParallel", "OptimizedModule", "AveragedModel", "ModelEma", "ModelEmaV2", "ModelEmaV3"}
+
+// Whole reports whether the file holds a whole module.
+func (b *Builder) Whole() bool { return len(b.sd.sd.Modules()) > 0 }
 
 // module returns the module at a key and notes that it is built; nil in a state dict.
-func (b *builder) module(key string) *pytorch.Module {
+func (b *Builder) module(key string) *pytorch.Module {
 	path := b.sd.spelled(key)
 	b.seen[path] = true
 	return b.sd.sd.ModuleAt(path)
 }
 
-func (b *builder) moduleError(key, attribute string, found any, want string) error {
+func (b *Builder) moduleError(key, attribute string, found any, want string) error {
 	text := fmt.Sprint(found)
 	if s, ok := found.(string); ok {
 		text = fmt.Sprintf("%q", s)
@@ -85,7 +81,7 @@ func (b *builder) moduleError(key, attribute string, found any, want string) err
 }
 
 // isClass checks the class of a module that is there.
-func (b *builder) isClass(key string, classes []string, want string) error {
+func (b *Builder) isClass(key string, classes []string, want string) error {
 	m := b.module(key)
 	if m == nil || slices.Contains(classes, m.Class) {
 		return nil
@@ -93,8 +89,8 @@ func (b *builder) isClass(key string, classes []string, want string) error {
 	return b.moduleError(key, "class", pytorch.Name(m.Class), want)
 }
 
-// attribute checks an attribute of a module, where both are there.
-func (b *builder) attribute(key, name string, want any, expected string) error {
+// Attribute checks an attribute of a module, where both are there.
+func (b *Builder) Attribute(key, name string, want any, expected string) error {
 	if m := b.module(key); m != nil {
 		if found, ok := m.Attribute(name); ok && found != want {
 			return b.moduleError(key, name, found, expected)
@@ -103,8 +99,8 @@ func (b *builder) attribute(key, name string, want any, expected string) error {
 	return nil
 }
 
-// ordered checks that a module runs the children named one after the other.
-func (b *builder) ordered(key string, names ...string) error {
+// Ordered checks that a module runs the children named one after the other.
+func (b *Builder) Ordered(key string, names ...string) error {
 	m := b.module(key)
 	if m == nil {
 		return nil
@@ -120,11 +116,14 @@ func (b *builder) ordered(key string, names ...string) error {
 	return nil
 }
 
-// activation adds what the module at a key computes, or what the published network has there.
-func (b *builder) activation(name, key string, x *graph.Value, standard graph.Op) (*graph.Value, error) {
+// Activation adds what the module at a key computes, or what the published network has there.
+func (b *Builder) Activation(name, key string, x *graph.Value, standard graph.Op) (*graph.Value, error) {
+	if key == "" {
+		return b.Graph.Add(name, standard, x), nil
+	}
 	m := b.module(key)
 	if m == nil {
-		return b.g.Add(name, standard, x), nil
+		return b.Graph.Add(name, standard, x), nil
 	}
 	add, ok := activations[m.Class]
 	if !ok {
@@ -137,14 +136,14 @@ func (b *builder) activation(name, key string, x *graph.Value, standard graph.Op
 }
 
 // epsilon returns that of the BatchNorm at a key.
-func (b *builder) epsilon(key string) (float64, error) {
+func (b *Builder) epsilon(key string) (float64, error) {
 	epsilon := batchNormEpsilon
-	given := b.opts.BNEpsilon != 0
+	given := b.BNEpsilon != 0
 	switch {
 	case given:
-		epsilon = b.opts.BNEpsilon
-	case b.opts.Stated.BNEpsilon != 0:
-		epsilon = b.opts.Stated.BNEpsilon
+		epsilon = b.BNEpsilon
+	case b.Stated.BNEpsilon != 0:
+		epsilon = b.Stated.BNEpsilon
 	}
 	if m := b.module(key); m != nil {
 		if err := b.isClass(key, normClasses, "BatchNorm"); err != nil {
@@ -160,8 +159,8 @@ func (b *builder) epsilon(key string) (float64, error) {
 		}
 		epsilon = e
 	}
-	if b.info.BNEpsilon == 0 || b.info.BNEpsilon == batchNormEpsilon {
-		b.info.BNEpsilon = epsilon
+	if b.Info.BNEpsilon == 0 || b.Info.BNEpsilon == batchNormEpsilon {
+		b.Info.BNEpsilon = epsilon
 	}
 	return epsilon, nil
 }
@@ -177,7 +176,7 @@ func number(v any) (float64, bool) {
 }
 
 // statedConv gives a convolution the attributes that its module states.
-func (b *builder) statedConv(key string, c *graph.Conv, kernel int) error {
+func (b *Builder) statedConv(key string, c *graph.Conv, kernel int) error {
 	m := b.module(key)
 	if m == nil {
 		return nil
@@ -194,21 +193,21 @@ func (b *builder) statedConv(key string, c *graph.Conv, kernel int) error {
 		{"transposed", false, "False"},
 		{"groups", c.Group, fmt.Sprint(c.Group)},
 	} {
-		if err := b.attribute(key, a.name, a.want, a.text); err != nil {
+		if err := b.Attribute(key, a.name, a.want, a.text); err != nil {
 			return err
 		}
 	}
 	if d, ok := m.Attribute("dilation"); ok {
-		if p, isPair := pair(d); !isPair || p != once {
+		if p, isPair := pair(d); !isPair || p != Once {
 			return b.moduleError(key, "dilation", d, "1")
 		}
 	}
 	stride, ok := m.Attribute("stride")
 	s, isPair := pair(stride)
-	if !ok || !isPair || s[0] < 1 || s[1] < 1 || s[0] > maxStride || s[1] > maxStride {
-		return b.moduleError(key, "stride", stride, fmt.Sprintf("1 to %d", maxStride))
+	if !ok || !isPair || s[0] < 1 || s[1] < 1 || s[0] > MaxStride || s[1] > MaxStride {
+		return b.moduleError(key, "stride", stride, fmt.Sprintf("1 to %d", MaxStride))
 	}
-	if b.opts.Strides != nil && s != c.Strides {
+	if b.Strides != nil && s != c.Strides {
 		return b.moduleError(key, "stride", stride, fmt.Sprintf("%d×%d, as was asked for", c.Strides[0], c.Strides[1]))
 	}
 	c.Strides = s
@@ -217,7 +216,7 @@ func (b *builder) statedConv(key string, c *graph.Conv, kernel int) error {
 	switch {
 	case padding == any("valid"):
 		p = [2]int{}
-	case padding == any("same") && s == once && kernel%2 == 1:
+	case padding == any("same") && s == Once && kernel%2 == 1:
 		p = [2]int{(kernel - 1) / 2, (kernel - 1) / 2}
 	case !isPair || p[0] < 0 || p[1] < 0 || p[0] >= kernel || p[1] >= kernel:
 		return b.moduleError(key, "padding", padding, fmt.Sprintf("%d", (kernel-1)/2))
@@ -243,14 +242,14 @@ func pair(v any) ([2]int, bool) {
 
 // unknownModules refuses what a whole module has inside the network beyond what was built,
 // and warns of classes whose code the file does not have.
-func (b *builder) unknownModules(l *layout) error {
+func (b *Builder) unknownModules() error {
 	root := strings.TrimSuffix(b.sd.prefix, ".")
 	for _, path := range b.sd.sd.Modules() {
 		m := b.sd.sd.ModuleAt(path)
 		key, inside := strings.CutPrefix(path, b.sd.prefix)
 		scope, _, _ := strings.Cut(key, ".")
 		above := path == root || path == "" || strings.HasPrefix(root, path+".")
-		if !above && (!inside || !l.inside(scope) || b.noHead() && l.isHead(scope)) {
+		if !above && (!inside || !b.net.inside(scope) || b.noHead() && b.net.isHead(scope)) {
 			continue
 		}
 		if m.Hooked() {
@@ -267,15 +266,15 @@ func (b *builder) unknownModules(l *layout) error {
 		}
 		leaf := len(m.Children) == 0
 		switch {
-		case b.seen[path] && leaf, slices.Contains(identityClasses, m.Class), l.isHead(scope) && slices.Contains(besideHeads, m.Class):
+		case b.seen[path] && leaf, slices.Contains(identityClasses, m.Class), b.net.isHead(scope) && slices.Contains(besideHeads, m.Class):
 		case leaf:
-			return &ModuleError{path, "class", m.Class, "no such module in a RepViT"}
+			return &ModuleError{path, "class", m.Class, "no such module in this network"}
 		default:
 			b.unknownCode(m.Class)
 		}
 	}
-	if b.whole() && !b.noHead() {
-		if err := b.attribute("", "global_pool", "avg", `"avg"`); err != nil {
+	if b.Whole() && !b.noHead() {
+		if err := b.Attribute("", "global_pool", "avg", `"avg"`); err != nil {
 			return err
 		}
 	}
@@ -283,7 +282,7 @@ func (b *builder) unknownModules(l *layout) error {
 }
 
 // above checks a module that the network is a part of, or the network's own.
-func (b *builder) above(path, root string, m *pytorch.Module) error {
+func (b *Builder) above(path, root string, m *pytorch.Module) error {
 	if path == root || !strings.HasSuffix(m.Class, ".Sequential") {
 		b.unknownCode(m.Class)
 		return nil
@@ -313,9 +312,9 @@ func after(children []string, name, root, path string) bool {
 }
 
 // unknownCode warns of a class that is not one of the published networks'.
-func (b *builder) unknownCode(class string) {
-	if last := class[strings.LastIndexByte(class, '.')+1:]; !slices.Contains(structures, last) {
-		b.warn("the code of %s is not in the file: it is taken to compute what a RepViT does; prove it with reference outputs", class)
+func (b *Builder) unknownCode(class string) {
+	if last := class[strings.LastIndexByte(class, '.')+1:]; !slices.Contains(structures, last) && !slices.Contains(b.net.Structures, last) {
+		b.Warn("the code of %s is not in the file: it is taken to compute what a %s does; prove it with reference outputs", class, b.net.Family)
 	}
 }
 

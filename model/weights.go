@@ -17,63 +17,13 @@ type weights struct {
 // absolute begins keys that are not below the network's prefix.
 const absolute = "/"
 
-// stems are how a network's first keys begin, in either naming.
-var stems = []string{"features.0.0.", "stem.conv1."}
-
-// maxNetworks bounds the networks that are looked at in one state dict.
-const maxNetworks = 64
-
-// Networks returns the prefixes of keys below which a state dict holds RepViTs. Detectors and
-// segmenters are saved with the network as a part of them, which all keys say in front
-// ("backbone.features.0.0.c.weight").
-func Networks(sd *pytorch.StateDict) []string {
-	// Other networks have such a stem as well, but no token mixers.
-	mixers := map[string]bool{}
-	for _, k := range sd.Keys() {
-		if i := strings.Index(k, "token_mixer"); i >= 0 {
-			for _, list := range []string{"features.", "stages"} {
-				if j := strings.LastIndex(k[:i], list); j == 0 || j > 0 && k[j-1] == '.' {
-					mixers[k[:j]] = true
-				}
-			}
-		}
-	}
-	var found []string
-	for _, p := range stemPrefixes(sd) {
-		if mixers[p] {
-			found = append(found, p)
-		}
-	}
-	return found
-}
-
-// stemPrefixes returns what stands before the stems, in order.
-func stemPrefixes(sd *pytorch.StateDict) []string {
-	var prefixes []string
-	seen := map[string]bool{}
-	for _, k := range sd.Keys() {
-		for _, stem := range stems {
-			i := strings.LastIndex(k, stem)
-			if i < 0 || i > 0 && k[i-1] != '.' || seen[k[:i]] || len(prefixes) == maxNetworks {
-				continue
-			}
-			seen[k[:i]] = true
-			prefixes = append(prefixes, k[:i])
-		}
-	}
-	return prefixes
-}
-
 // locate finds the network in a state dict: where it was found before, at the top, or where
 // there is but one.
-func locate(sd *pytorch.StateDict) (weights, error) {
+func locate(sd *pytorch.StateDict, families []Family) (weights, error) {
 	if sd.Within != "" {
 		return weights{sd, sd.Within}, nil
 	}
-	prefixes := Networks(sd)
-	if len(prefixes) == 0 {
-		prefixes = stemPrefixes(sd)
-	}
+	prefixes := Networks(sd, families)
 	for _, p := range prefixes {
 		if p == "" || len(prefixes) == 1 {
 			return weights{sd, p}, nil
@@ -82,7 +32,7 @@ func locate(sd *pytorch.StateDict) (weights, error) {
 	if len(prefixes) == 0 {
 		return weights{sd, ""}, nil // detect says what it misses
 	}
-	return weights{}, fmt.Errorf("%w: %d networks in one, under %.80q and %.80q, expected one", ErrNotRepViT, len(prefixes), prefixes[0], prefixes[1])
+	return weights{}, fmt.Errorf("%w: %d networks in one, under %.80q and %.80q, expected one", ErrFamily, len(prefixes), prefixes[0], prefixes[1])
 }
 
 // spelled returns a key of the network as the state dict has it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
@@ -167,7 +168,7 @@ func checkpoints(t testing.TB) map[string]*graph.Graph {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := model.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 0.875)})
+		m, err := family.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 0.875)})
 		if err != nil {
 			t.Fatal(err)
 		}

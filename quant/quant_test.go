@@ -14,6 +14,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
 )
@@ -30,7 +31,7 @@ func load(t testing.TB, name string, opts model.Options) (training, deploy *grap
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, opts)
+	m, err := family.Build(sd, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

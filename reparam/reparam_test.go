@@ -14,6 +14,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/torchtest"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/verify/reference"
@@ -380,7 +381,7 @@ func open(t testing.TB, name string) *graph.Graph {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{})
+	m, err := family.Build(sd, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,7 +435,7 @@ func TestDeterministic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{})
+	m, err := family.Build(sd, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/verify/reference"
@@ -26,7 +27,7 @@ func checkpoint(t testing.TB, name string) *graph.Graph {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 1)})
+	m, err := family.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/pytorch"
 )
@@ -26,7 +27,7 @@ func backbone(t testing.TB, name string) *graph.Graph {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{Features: true})
+	m, err := family.Build(sd, model.Options{Features: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 )
@@ -30,7 +31,8 @@ type inspection struct {
 	Wrapper    string         `json:"wrapper"`          // path of the state dict in the file
 	Prefix     string         `json:"prefix,omitempty"` // taken off every key
 	Module     string         `json:"module,omitempty"` // class of a pickled module
-	Family     string         `json:"family,omitempty"` // naming of the keys
+	Family     string         `json:"family,omitempty"` // "RepViT"
+	Naming     string         `json:"naming,omitempty"` // whose names the keys are
 	Others     []string       `json:"other_state_dicts,omitempty"`
 	Producer   string         `json:"producer,omitempty"`
 	Opset      int            `json:"opset,omitempty"`
@@ -135,6 +137,7 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 	case load.Checkpoint:
 		info = f.Model.Info
 		r.Format, r.Wrapper, r.Prefix, r.Module, r.Family = f.Checkpoint.Format, f.State.Path, f.State.Prefix+f.State.Within, f.State.Module, info.Family
+		r.Naming = info.Naming
 		r.Ignored = append(r.Ignored, f.Model.Ignored...)
 		r.Warnings, r.Notes, r.Skipped = f.Model.Warnings, slices.Concat(f.Model.Notes, f.Model.Stated), f.Checkpoint.Skipped()
 		if info.Taps.Rule != "" {
@@ -212,7 +215,7 @@ func survey(path string, problem error) *inspection {
 		if d.Tensors > 0 {
 			d.First = s.Keys()[0]
 		}
-		for _, within := range model.Networks(s) {
+		for _, within := range family.Networks(s) {
 			n := *s
 			n.Within = within
 			d.Networks = append(d.Networks, cmp.Or(n.Name(), "the file itself"))
@@ -234,7 +237,7 @@ func (r *inspection) print(w io.Writer) {
 	case load.Native:
 		line("format", "native")
 	default:
-		line("format", "PyTorch checkpoint, %s container, %s key names", r.Format, cmp.Or(r.Family, "unknown"))
+		line("format", "PyTorch checkpoint, %s container, %s key names", r.Format, cmp.Or(r.Naming, "unknown"))
 		at := "the file itself"
 		if r.Wrapper != "" {
 			at = fmt.Sprintf("under %q", r.Wrapper)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
@@ -29,7 +30,7 @@ func convert(t *testing.T, checkpoint string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 0.875)})
+	m, err := family.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 0.875)})
 	if err != nil {
 		t.Fatal(err)
 	}

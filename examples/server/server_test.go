@@ -23,6 +23,7 @@ import (
 
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
@@ -121,7 +122,7 @@ func converted(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 0.875)})
+	m, err := family.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 0.875)})
 	if err != nil {
 		t.Fatal(err)
 	}

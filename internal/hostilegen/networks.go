@@ -65,8 +65,8 @@ func networks() []attack {
 	stages = append(stages, filled("stem.conv1.c.weight", 4, 3, 3, 3), filled("stages.0.x.weight", 1), filled("stages.9999.x.weight", 1))
 	return []attack{
 		{"net_ambiguous.pth", tt.Checkpoint(tt.Dict{"student", dict(), "teacher", dict()}, storage), `several state dicts found under "student", "teacher", expected one`},
-		{"net_resnet.pth", tt.CheckpointOf("", []tt.Named{filled("conv1.weight", 8, 3, 7, 7), filled("layer1.0.conv1.weight", 8, 8, 3, 3)}), `not a RepViT state dict: 2 keys, the first is "conv1.weight"`},
-		{"net_no_blocks.pth", tt.CheckpointOf("", []tt.Named{filled("features.0.0.c.weight", 4, 3, 3, 3)}), "not a RepViT state dict: it has a stem but no blocks"},
+		{"net_resnet.pth", tt.CheckpointOf("", []tt.Named{filled("conv1.weight", 8, 3, 7, 7), filled("layer1.0.conv1.weight", 8, 8, 3, 3)}), `not the state dict of a network that is known: 2 keys, the first is "conv1.weight"`},
+		{"net_no_blocks.pth", tt.CheckpointOf("", []tt.Named{filled("features.0.0.c.weight", 4, 3, 3, 3)}), "not the state dict of a network that is known: it has a stem but no blocks"},
 		{"net_missing_key.pth", without(c), `key "` + c + `": missing, expected shape [16 8 1 1]`},
 		{"net_missing_statistics.pth", without("features.0.0.bn.running_var"), `key "features.0.0.bn.running_var": missing, expected shape [4]`},
 		{"net_missing_block.pth", with("features.4.token_mixer.0.conv.c.weight", 8, 1, 3, 3), `key "features.3.`},
@@ -85,6 +85,6 @@ func networks() []attack {
 		{"net_infinite_bias.pth", element("classifier.classifier.l.bias", 2, math.Inf(1)), `key "classifier.classifier.l.bias": element 2 is +Inf, expected a finite number`},
 		{"net_negative_variance.pth", element("features.0.0.bn.running_var", 1, -0.25), `key "features.0.0.bn.running_var": element 1 is -0.25, expected a variance, which is not negative`},
 		{"net_long_key.pth", with(strings.Repeat("a.", 3000)+"weight", 1), `": found a name of 6006 bytes, expected 1024 at most`},
-		{"net_many_parts.pth", network(func([]tt.Named) []tt.Named { return []tt.Named{filled(strings.Repeat(".", 1000)+".weight", 1)} }), "not a RepViT state dict: 1 keys"},
+		{"net_many_parts.pth", network(func([]tt.Named) []tt.Named { return []tt.Named{filled(strings.Repeat(".", 1000)+".weight", 1)} }), "not the state dict of a network that is known: 1 keys"},
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
@@ -141,7 +142,7 @@ func (f *File) decode(opts Options) (err error) {
 			o = opts.Model(stated)
 		}
 		o.Stated = stated
-		if f.Model, err = model.Build(f.State, o); err == nil {
+		if f.Model, err = family.Build(f.State, o); err == nil {
 			f.Graph = f.Model.Graph
 		}
 	}
@@ -154,7 +155,7 @@ func (f *File) decode(opts Options) (err error) {
 // stateDict is the one that is asked for, or else the one that Like was made of, if it is there.
 func (f *File) stateDict(opts Options) (*pytorch.StateDict, error) {
 	w := opts.Weights
-	w.Networks = model.Networks
+	w.Networks = family.Networks
 	if opts.Like != nil && w.Key == "" && !w.EMA {
 		like := w
 		if like.Key = opts.Like.Graph.Metadata[model.MetaStateDict]; like.Key != "" {
@@ -172,7 +173,7 @@ func (f *File) Networks() (all []*pytorch.StateDict) {
 		return nil
 	}
 	for _, s := range f.Checkpoint.StateDicts() {
-		for _, within := range model.Networks(s) {
+		for _, within := range family.Networks(s) {
 			n := *s
 			n.Within = within
 			all = append(all, &n)

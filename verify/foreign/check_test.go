@@ -12,6 +12,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
@@ -28,7 +29,7 @@ func build(t testing.TB, name string, o model.Options) *graph.Graph {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, o)
+	m, err := family.Build(sd, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
 	"github.com/repvit-go/repvit/verify/reference"
@@ -62,7 +63,7 @@ func build(t testing.TB, name string, opts pytorch.Options, shape model.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(sd, shape)
+	m, err := family.Build(sd, shape)
 	if err != nil {
 		t.Fatal(err)
 	}

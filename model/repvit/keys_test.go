@@ -1,9 +1,11 @@
-package model
+package repvit
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/repvit-go/repvit/model"
 )
 
 func TestCount(t *testing.T) {
@@ -21,7 +23,7 @@ func TestCount(t *testing.T) {
 		{"p.-1.x p.x.0.y", 0}, // no index
 		{"q.0.x pp.0.x p0.x", 0},
 	} {
-		if got := newKeySet(strings.Fields(c.keys)).count("p"); got != c.want {
+		if got := model.NewKeys(strings.Fields(c.keys)).Count("p"); got != c.want {
 			t.Errorf("%q: %d, want %d", c.keys, got, c.want)
 		}
 	}
@@ -34,8 +36,8 @@ func TestDetectIsBounded(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("stages.%d.blocks.9999.token_mixer.conv.c.weight", i), fmt.Sprintf("features.%d.9999.weight", 9999-i))
 	}
 	for _, more := range []string{"stem.conv1.c.weight", "features.0.0.c.weight"} {
-		l, err := detect(append(keys, more))
-		if err == nil && len(l.blocks) > 2*len(keys) {
+		l, _ := detect(model.NewKeys(append(keys, more)))
+		if l != nil && len(l.blocks) > 2*len(keys) {
 			t.Errorf("%d blocks from %d keys", len(l.blocks), len(keys))
 		}
 	}
@@ -48,8 +50,8 @@ func FuzzDetect(f *testing.F) {
 	f.Add("features.0.0.weight\nfeatures.9999.x.y\n..")
 	f.Fuzz(func(t *testing.T, text string) {
 		keys := strings.Split(text, "\n")
-		l, err := detect(keys)
-		if err == nil && (len(l.blocks) == 0 || len(l.blocks) > 4*len(text)) {
+		l, err := detect(model.NewKeys(keys))
+		if l != nil && err == nil && (len(l.blocks) == 0 || len(l.blocks) > 4*len(text)) {
 			t.Errorf("%d blocks", len(l.blocks))
 		}
 	})

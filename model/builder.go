@@ -1,0 +1,522 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/pytorch"
+)
+
+// Builder makes the graph of a network out of weights that are named by keys, which are below
+// the network's prefix. Its methods check shapes and what a whole module states; their errors
+// name keys and modules.
+type Builder struct {
+	Options
+	Graph *graph.Graph
+	Info  *Info
+
+	sd       weights
+	net      *Network
+	families []Family
+	m        *Model
+	used     map[string]bool
+	loaded   []loaded
+	seen     map[string]bool // paths of modules that were built
+	doubt    string          // about strides; empty for none
+}
+
+// Warn adds a warning: something that no published network has, or had to be assumed.
+func (b *Builder) Warn(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(b.m.Warnings, text) {
+		b.m.Warnings = append(b.m.Warnings, text)
+	}
+}
+
+// Note adds what was taken from the file by a rule.
+func (b *Builder) Note(format string, args ...any) {
+	b.m.Notes = append(b.m.Notes, fmt.Sprintf(format, args...))
+}
+
+// DoubtStrides says that strides are not in the file and were taken to be as published. For
+// logits that is a warning; for feature maps, whose sizes depend on it, an error.
+func (b *Builder) DoubtStrides(format string, args ...any) { b.doubt = fmt.Sprintf(format, args...) }
+
+// Has reports whether there is a tensor under a key.
+func (b *Builder) Has(key string) bool {
+	_, ok := b.sd.get(key)
+	return ok
+}
+
+// HasWeight reports whether the module at a key has a weight of its own.
+func (b *Builder) HasWeight(key string) bool { return b.sd.hasWeight(key) }
+
+// Prefix is what stands before the network's keys in the file's.
+func (b *Builder) Prefix() string { return b.sd.prefix }
+
+// Shape returns a tensor's shape; nil where there is none.
+func (b *Builder) Shape(key string) []int {
+	t, ok := b.sd.get(key)
+	if !ok {
+		return nil
+	}
+	return t.Shape
+}
+
+// network builds the graph: input, blocks, and what the options ask for on them.
+func (b *Builder) network() error {
+	size := func(n int, sym string) graph.Dim {
+		if n > 0 {
+			return graph.Fixed(n)
+		}
+		return graph.Symbol(sym)
+	}
+	channels := 3
+	for _, k := range b.net.Input {
+		for _, suffix := range []string{".weight", ".weight_orig"} {
+			if s := b.Shape(k + suffix); len(s) == 4 {
+				channels = s[1]
+			}
+		}
+	}
+	in := &graph.Value{Name: "input", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{
+		size(b.Batch, "batch"), graph.Fixed(channels), size(b.Height, "height"), size(b.Width, "width")}}}
+	b.Graph.Inputs = []*graph.Value{in}
+	blocks, c, err := b.net.Build(b, in)
+	if err != nil {
+		return err
+	}
+	if b.Info.BNEpsilon == 0 { // a fused network has none left
+		b.Info.BNEpsilon = batchNormEpsilon
+	}
+	return b.outputs(blocks, c)
+}
+
+// outputs builds what the options ask for on the outputs of the stem and the blocks.
+func (b *Builder) outputs(blocks []*graph.Value, c int) error {
+	h, err := b.head(c)
+	if err != nil {
+		return err
+	}
+	x := blocks[len(blocks)-1]
+	features := b.Features || h == nil && !b.Embedding
+	switch {
+	case b.doubt != "" && features:
+		return fmt.Errorf("%w: %s; say what they are", ErrStrides, b.doubt)
+	case b.doubt != "":
+		b.Warn("%s, and are taken to be as published", b.doubt)
+	}
+	switch {
+	case features:
+		if b.Softmax {
+			return fmt.Errorf("the network has no head, so no logits for Softmax")
+		}
+		b.Info.Head = "none: feature maps"
+		taps, err := b.taps(len(blocks) - 1)
+		if err != nil {
+			return err
+		}
+		b.Info.Taps = taps
+		for i, block := range taps.Blocks {
+			blocks[block].Name = fmt.Sprintf("stage%d", i+1)
+			b.Graph.Outputs = append(b.Graph.Outputs, blocks[block])
+		}
+		return nil
+	case b.Embedding:
+		if b.Softmax {
+			return fmt.Errorf("an embedding has no classes for Softmax")
+		}
+		b.Info.Head = "none: pooled features"
+		x = b.Graph.Add("pool", graph.GlobalAveragePool{}, x)
+		b.Graph.Outputs = []*graph.Value{b.Graph.Add("embedding", graph.Flatten{}, x)}
+		return nil
+	}
+	return b.classifier(h, x, c)
+}
+
+// Conv says what a convolution must look like. The number of output channels is free where
+// Out is zero; the kernel is any odd square where Kernel is zero.
+type Conv struct {
+	In, Out, Kernel int
+	Stride          [2]int // rows, columns
+	Group           int    // 0 for 1
+	Depthwise       bool   // a group for each channel
+}
+
+// Once is a stride.
+var Once = [2]int{1, 1}
+
+// Conv adds the convolution at a key, with the bias that it may have, and returns its output,
+// which gets the name given, and its number of channels.
+func (b *Builder) Conv(name, key string, x *graph.Value, c Conv) (*graph.Value, int, error) {
+	w, k, err := b.kernel(key, []string{key + ".bias"}, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := w.Const.Shape[0]
+	if !b.Has(key+".bias") && !b.Has(key+".bias_orig") {
+		return b.Graph.Add(name, k, x, w), out, nil
+	}
+	bias, err := b.weight(key+".bias", out)
+	if err != nil {
+		return nil, 0, err
+	}
+	return b.Graph.Add(name, k, x, w, bias), out, nil
+}
+
+// FusedConv is [Builder.Conv] with a bias that must be there.
+func (b *Builder) FusedConv(name, key string, x *graph.Value, c Conv) (*graph.Value, int, error) {
+	if !b.Has(key + ".bias") {
+		w, _, err := b.kernel(key, []string{key + ".bias"}, c)
+		if err != nil {
+			return nil, 0, err
+		}
+		return nil, 0, &KeyError{Key: key + ".bias", Want: shapeText(w.Const.Shape[:1])}
+	}
+	return b.Conv(name, key, x, c)
+}
+
+// ConvNorm adds the convolution at one key, without bias, and the BatchNorm at another, in a
+// module that runs them in this order.
+func (b *Builder) ConvNorm(name, module, conv, norm string, x *graph.Value, c Conv) (*graph.Value, int, error) {
+	if err := b.Ordered(module, conv, norm); err != nil {
+		return nil, 0, err
+	}
+	conv, norm = module+"."+conv, module+"."+norm
+	w, k, err := b.kernel(conv, []string{norm + ".weight", norm + ".bias", norm + ".running_mean", norm + ".running_var"}, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := w.Const.Shape[0]
+	x, err = b.Norm(name, norm, b.Graph.Add(name+".c", k, x, w), out)
+	return x, out, err
+}
+
+// kernel loads the weight of the convolution at a key. Where the output channels are free, they are what
+// most of the weight and its per-channel companions say, so that an error blames the
+// tensor that stands alone.
+func (b *Builder) kernel(module string, companions []string, c Conv) (*graph.Value, graph.Conv, error) {
+	key := module + ".weight"
+	t, ok := b.sd.get(key)
+	if !ok {
+		t, ok = b.sd.get(key + "_orig") // pruned
+	}
+	votes := map[int]int{}
+	kernel := c.Kernel
+	if ok && len(t.Shape) == 4 {
+		votes[t.Shape[0]]++
+		if kernel == 0 && t.Shape[2]%2 == 1 {
+			kernel = t.Shape[2]
+		}
+	}
+	if kernel == 0 {
+		kernel = 3
+	}
+	if c.Depthwise {
+		c.Out = c.In
+	}
+	if c.Out == 0 {
+		best := -1
+		for _, k := range companions {
+			if t, ok := b.sd.get(k); ok && len(t.Shape) == 1 {
+				votes[t.Shape[0]]++
+			}
+		}
+		for n, v := range votes {
+			if v > votes[best] || v == votes[best] && n > best {
+				best = n
+			}
+		}
+		c.Out = best
+	}
+	group := max(c.Group, 1)
+	if c.Depthwise {
+		group = c.In
+	}
+	in := c.In / group
+	w, err := b.weight(key, c.Out, in, kernel, kernel)
+	if err != nil {
+		return nil, graph.Conv{}, err
+	}
+	p := (kernel - 1) / 2
+	k := graph.Conv{Strides: c.Stride, Pads: [4]int{p, p, p, p}, Group: group}
+	if err := b.statedConv(module, &k, kernel); err != nil {
+		return nil, k, err
+	}
+	return w, k, nil
+}
+
+// Norm adds the BatchNorm at a key of n channels.
+func (b *Builder) Norm(name, key string, x *graph.Value, n int) (*graph.Value, error) {
+	in := []*graph.Value{x}
+	for _, k := range []string{".weight", ".bias", ".running_mean", ".running_var"} {
+		w, err := b.weight(key+k, n)
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, w)
+	}
+	b.loaded[len(b.loaded)-1].variance = true
+	b.used[key+".num_batches_tracked"] = true
+	epsilon, err := b.epsilon(key)
+	if err != nil {
+		return nil, err
+	}
+	return b.Graph.Add(name, graph.BatchNorm{Epsilon: epsilon}, in...), nil
+}
+
+// SqueezeExcite names the parts of squeeze-and-excitation ("Squeeze-and-Excitation Networks",
+// CVPR 2018): x·gate(expand(act(reduce(mean x)))).
+type SqueezeExcite struct {
+	Reduce, Expand string // keys of the 1×1 convolutions
+	Act, Gate      string // keys of the modules between and behind them; empty where the code calls functions
+	ActOp, GateOp  graph.Op
+}
+
+// SqueezeExcite adds squeeze-and-excitation of c channels.
+func (b *Builder) SqueezeExcite(name, key string, s SqueezeExcite, x *graph.Value, c int) (*graph.Value, error) {
+	if err := b.Attribute(key, "add_maxpool", false, "False"); err != nil {
+		return nil, err
+	}
+	y := b.Graph.Add(name+".squeeze", graph.GlobalAveragePool{}, x)
+	y, r, err := b.FusedConv(name+".fc1", s.Reduce, y, Conv{In: c, Kernel: 1, Stride: Once})
+	if err != nil {
+		return nil, err
+	}
+	if y, err = b.Activation(name+".act", s.Act, y, s.ActOp); err != nil {
+		return nil, err
+	}
+	if y, _, err = b.FusedConv(name+".fc2", s.Expand, y, Conv{In: r, Out: c, Kernel: 1, Stride: Once}); err != nil {
+		return nil, err
+	}
+	if y, err = b.Activation(name+".gate", s.Gate, y, s.GateOp); err != nil {
+		return nil, err
+	}
+	return b.Graph.Add(name, graph.Mul{}, x, y), nil
+}
+
+// classifier adds the heads on the last block's output.
+func (b *Builder) classifier(h *heads, x *graph.Value, c int) error {
+	x = b.Graph.Add("pool", graph.GlobalAveragePool{}, x)
+	x = b.Graph.Add("flatten", graph.Flatten{}, x)
+	var logits []*graph.Value
+	for _, chain := range h.own {
+		y, err := b.chain(chain, x, c, b.Info.Classes) // the first head decides on the classes
+		if err != nil {
+			return err
+		}
+		logits = append(logits, y)
+	}
+	b.Info.Distilled = len(logits) == 2
+	var out *graph.Value
+	switch len(logits) {
+	case 1:
+		out = logits[0]
+	case 2:
+		out = b.Graph.Add("mean", graph.Mean{}, logits...)
+	}
+	if h.outer != nil {
+		from, in := x, c
+		if out != nil {
+			from, in = out, b.Info.Classes
+		}
+		var err error
+		if out, err = b.chain(*h.outer, from, in, 0); err != nil {
+			return err
+		}
+		b.Info.Head = h.text
+	}
+	out.Name = "logits"
+	if b.Softmax {
+		if b.Info.Classes == 1 {
+			return fmt.Errorf("found one class, of which Softmax is always 1, expected two or more; leave Softmax off and apply a sigmoid to the logit")
+		}
+		out = b.Graph.Add("probabilities", graph.Softmax{}, out)
+	}
+	b.Graph.Outputs = []*graph.Value{out}
+	return nil
+}
+
+// chain adds one fully connected layer with what stands around it. classes 0 takes any
+// number; the layer decides.
+func (b *Builder) chain(h chain, x *graph.Value, in, classes int) (*graph.Value, error) {
+	var err error
+	if h.before != "" {
+		if x, err = b.Norm(h.name+".bn", h.before, x, in); err != nil {
+			return nil, err
+		}
+	}
+	if t, ok := b.sd.get(h.linear + ".weight"); classes == 0 && ok && len(t.Shape) == 2 {
+		classes = t.Shape[0]
+	}
+	if classes == 0 {
+		classes = -1
+	}
+	if err := b.isClass(h.linear, linearClasses, "Linear"); err != nil {
+		return nil, err
+	}
+	w, err := b.weight(h.linear+".weight", classes, in)
+	if err != nil {
+		return nil, err
+	}
+	operands := []*graph.Value{x, w}
+	b.Info.Classes = w.Const.Shape[0]
+	if _, ok := b.sd.get(h.linear + ".bias"); ok {
+		bias, err := b.weight(h.linear+".bias", b.Info.Classes)
+		if err != nil {
+			return nil, err
+		}
+		operands = append(operands, bias)
+	}
+	if h.after == "" {
+		return b.Graph.Add(h.name, graph.Gemm{}, operands...), nil
+	}
+	return b.Norm(h.name, h.after, b.Graph.Add(h.name+".l", graph.Gemm{}, operands...), b.Info.Classes)
+}
+
+// weight loads a tensor as a float32 weight and checks its shape, where −1 stands for any
+// size. Its elements are checked when all are loaded.
+func (b *Builder) weight(key string, want ...int) (*graph.Value, error) {
+	t, ok := b.sd.get(key)
+	if !ok {
+		if mask, pruned := b.sd.get(key + "_mask"); pruned {
+			return b.pruned(key, mask, want)
+		}
+		return nil, &KeyError{Key: key, Want: shapeText(want), Hint: b.missing(key)}
+	}
+	if err := fits(key, t, want); err != nil {
+		return nil, err
+	}
+	values, err := b.values(key, t)
+	if err != nil {
+		return nil, err
+	}
+	return graph.Weight(strings.TrimPrefix(key, absolute), graph.Float32Tensor(slices.Clone(t.Shape), values)), nil
+}
+
+// pruned loads what torch.nn.utils.prune stores as a weight and a mask: their product.
+func (b *Builder) pruned(key string, mask *pytorch.Tensor, want []int) (*graph.Value, error) {
+	t, ok := b.sd.get(key + "_orig")
+	if !ok {
+		return nil, &KeyError{Key: key + "_orig", Want: shapeText(want)}
+	}
+	if err := fits(key+"_orig", t, want); err != nil {
+		return nil, err
+	}
+	if err := fits(key+"_mask", mask, t.Shape); err != nil {
+		return nil, err
+	}
+	values, err := b.values(key+"_orig", t)
+	if err != nil {
+		return nil, err
+	}
+	factors, err := b.values(key+"_mask", mask)
+	if err != nil {
+		return nil, err
+	}
+	product := make([]float32, len(values))
+	for i, v := range values {
+		product[i] = v * factors[i]
+	}
+	return graph.Weight(strings.TrimPrefix(key, absolute), graph.Float32Tensor(slices.Clone(t.Shape), product)), nil
+}
+
+func fits(key string, t *pytorch.Tensor, want []int) error {
+	ok := len(t.Shape) == len(want)
+	for i := 0; ok && i < len(want); i++ {
+		ok = t.Shape[i] > 0 && (want[i] == t.Shape[i] || want[i] < 0)
+	}
+	if ok {
+		return nil
+	}
+	if err := t.Usable(); err != nil && len(t.Shape) == 0 {
+		return fmt.Errorf("key %q: %w", key, err) // the shape is not known either
+	}
+	return &KeyError{Key: key, Found: append([]int{}, t.Shape...), Want: shapeText(want)}
+}
+
+func (b *Builder) values(key string, t *pytorch.Tensor) ([]float32, error) {
+	b.used[key] = true
+	values, err := t.Float32s()
+	if err == nil && !t.DType.Float() {
+		err = fmt.Errorf("%w: it is of type %s, expected floating point; give the checkpoint that was not quantized", pytorch.ErrUnsupported, t.DType)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %w", key, err)
+	}
+	b.loaded = append(b.loaded, loaded{key: key, values: values})
+	return values, nil
+}
+
+// missing says why a key may be missing.
+func (b *Builder) missing(key string) string {
+	base, last := key, ""
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		base, last = key[:i], key[i+1:]
+	}
+	has := func(k string) bool { _, ok := b.sd.get(k); return ok }
+	switch {
+	case has(key + "_g"), has(base + ".parametrizations." + last + ".original0"):
+		return "it is parametrized (weight norm); call torch.nn.utils.remove_weight_norm or parametrize.remove_parametrizations before saving"
+	case has(base + ".parametrizations." + last + ".original"), has(key + "_orig"):
+		return "it is parametrized; call torch.nn.utils.parametrize.remove_parametrizations or prune.remove before saving"
+	case has(base + ".base_layer." + last), has(base + ".lora_A.weight"):
+		return "it has adapters (LoRA); call merge_and_unload() before saving"
+	case strings.HasPrefix(last, "running_") && has(base+".weight"):
+		return "BatchNorm's running statistics are not in the file, which are no parameters; save state_dict(), not parameters()"
+	}
+	return ""
+}
+
+// leftover returns the keys outside the network, or an error where a key inside it was not
+// used.
+func (b *Builder) leftover() ([]string, error) {
+	var ignored []string
+	for _, k := range b.sd.sd.Keys() {
+		key, inside := strings.CutPrefix(k, b.sd.prefix)
+		if b.used[key] && inside || b.used[absolute+k] {
+			continue
+		}
+		scope, _, _ := strings.Cut(key, ".")
+		inside = inside && b.net.inside(scope) && !leftBehind(key)
+		if inside && b.noHead() && b.net.isHead(scope) {
+			inside = false
+		}
+		if !inside {
+			ignored = append(ignored, b.sd.sd.Spelled(k))
+			continue
+		}
+		t, _ := b.sd.sd.Get(k)
+		return nil, &KeyError{Key: b.sd.sd.Spelled(k), Found: append([]int{}, t.Shape...), Want: "no such key in this network"}
+	}
+	return ignored, nil
+}
+
+// noHead reports whether the graph ends before the heads.
+func (b *Builder) noHead() bool { return b.Features || b.Embedding }
+
+// bookkeeping are the last parts of names of what tools leave behind in a state dict, which
+// computes nothing: thop's counts, and the observers of quantization-aware training, whose
+// float weights are what the network computes with.
+var bookkeeping = []string{"total_ops", "total_params", "num_batches_tracked"}
+
+// observers are parts of names below which quantization-aware training keeps its ranges.
+var observers = []string{"activation_post_process", "weight_fake_quant", "activation_post_process_0", "fake_quant"}
+
+func leftBehind(key string) bool {
+	parts := strings.Split(key, ".")
+	return slices.Contains(bookkeeping, parts[len(parts)-1]) ||
+		slices.ContainsFunc(parts, func(p string) bool { return slices.Contains(observers, p) })
+}
+
+// unusual warns of what the tensors cannot tell.
+func (b *Builder) unusual() {
+	if b.BNEpsilon == 0 && !b.Whole() && b.Stated.BNEpsilon != 0 {
+		b.Warn("BatchNorm's epsilon is %v, as %s says", b.Info.BNEpsilon, b.Stated.At["bn_epsilon"])
+	}
+}
+
+// AllKeys returns the names of all tensors of the state dict, those outside the network among
+// them.
+func (b *Builder) AllKeys() []string { return b.sd.sd.Keys() }

@@ -1,0 +1,21 @@
+// Package family lists the families of networks that checkpoints are read as.
+package family
+
+import (
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/repvit"
+	"github.com/repvit-go/repvit/pytorch"
+)
+
+// All returns the families, the most likely first.
+func All() []model.Family {
+	return []model.Family{repvit.Family()}
+}
+
+// Build is [model.Build] with all families.
+func Build(sd *pytorch.StateDict, opts model.Options) (*model.Model, error) {
+	return model.Build(sd, opts, All())
+}
+
+// Networks is [model.Networks] with all families, for [pytorch.Options].
+func Networks(sd *pytorch.StateDict) []string { return model.Networks(sd, All()) }
