@@ -21,6 +21,13 @@ func match(ctx context.Context, g *graph.Graph, inputs *graph.Tensor, o Options)
 			last[v] = i
 		}
 	}
+	types, err := g.Infer(graph.FixedShape(inputs.Shape...))
+	if err != nil {
+		return nil, err
+	}
+	if err := graph.NewBudget(g, 0).CheckWork(g.Nodes, types, inputs.Len()); err != nil {
+		return nil, err
+	}
 	found := false
 	for i, n := range g.Nodes {
 		if err := ctx.Err(); err != nil {
@@ -64,6 +71,10 @@ func statistics(t *graph.Tensor, epsilon float64) (mean, variance *graph.Tensor)
 	return graph.Float32Tensor([]int{c}, mu), graph.Float32Tensor([]int{c}, s)
 }
 
+// nodeMemory is what a node alone may hold, which is more than any has: what it costs was
+// checked with the whole network, by whose weights that is measured.
+const nodeMemory = 1 << 40
+
 // evaluate runs one node as a graph of its own.
 func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph.Tensor, o Options) (*graph.Tensor, error) {
 	// The engine takes one input; other operands that are not constant become constants.
@@ -84,7 +95,7 @@ func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph
 		}
 	}
 	one.Outputs = []*graph.Value{one.Add(n.Name(), n.Op, operands...)}
-	s, err := infer.New(one, infer.Options{Threads: o.Threads})
+	s, err := infer.New(one, infer.Options{Threads: o.Threads, MaxMemory: nodeMemory})
 	if err != nil {
 		return nil, err
 	}

@@ -152,20 +152,34 @@ func (r *compared) start(ctx context.Context, cfg *config) (err error) {
 }
 
 // makeInput makes an input up, of a shape that both networks take where one of them leaves
-// sizes open.
+// sizes open: as many images as quantizing measures on, or as few as are enough where those
+// would take too much memory.
 func (r *compared) makeInput(ctx context.Context, cfg *config) ([]int, error) {
-	r.madeUp = r.tolerance.Int8
-	shape, err := r.network.shape(cfg, randomBatch)
-	if err == nil && r.madeUp {
-		shape, err = r.network.shape(cfg, quant.MadeImages(shape))
+	shape, err := r.shape(cfg, randomBatch)
+	if err != nil {
+		return nil, err
 	}
+	if r.madeUp = r.tolerance.Int8; !r.madeUp {
+		r.input, err = verify.RandomInput(shape, 1)
+		return shape, err
+	}
+	if more, err := r.shape(cfg, quant.MadeImages(shape)); err == nil {
+		shape = more
+	}
+	r.input, err = verify.MadeInput(ctx, shape)
+	return shape, err
+}
+
+// shape is that of an input for both networks. The error is of sizes that one of them does not
+// take, or that take too much memory, before anything is made of a size that a file declares.
+func (r *compared) shape(cfg *config, batch int) ([]int, error) {
+	shape, err := r.network.shape(cfg, batch)
 	if err == nil && r.other != nil {
 		shape, err = r.other.shared(cfg, shape)
 	}
 	if err != nil {
 		return nil, err
 	}
-	// Before anything is made of a size that a file declares.
 	for _, n := range []*network{r.network, r.other} {
 		if n != nil {
 			if _, err := n.memory(cfg, shape); err != nil {
@@ -173,12 +187,7 @@ func (r *compared) makeInput(ctx context.Context, cfg *config) ([]int, error) {
 			}
 		}
 	}
-	if r.madeUp {
-		r.input, err = verify.MadeInput(ctx, shape)
-	} else {
-		r.input, err = verify.RandomInput(shape, 1)
-	}
-	return shape, err
+	return shape, nil
 }
 
 func outputNames(g *graph.Graph) string {
