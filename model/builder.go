@@ -39,6 +39,39 @@ func (b *Builder) Note(format string, args ...any) {
 	b.m.Notes = append(b.m.Notes, fmt.Sprintf(format, args...))
 }
 
+// Groups returns the groups of the convolution at a key over c channels, which its weight's
+// second axis tells.
+func (b *Builder) Groups(key string, c int) int {
+	s := b.Shape(key + ".weight")
+	if s == nil {
+		s = b.Shape(key + ".weight_orig")
+	}
+	if len(s) == 4 && s[1] > 0 && c%s[1] == 0 {
+		return c / s[1]
+	}
+	return 1
+}
+
+// StageStrides returns the strides of n stages' first blocks: 2, or what the options say.
+func (b *Builder) StageStrides(n int) ([][2]int, error) {
+	strides := slices.Repeat([][2]int{{2, 2}}, n)
+	if b.Strides == nil {
+		if n != 4 && !b.Whole() {
+			b.DoubtStrides("found %d stages, where every published %s has 4: their strides are not in the file", n, b.net.Family)
+		}
+		return strides, nil
+	}
+	if len(b.Strides) != n {
+		return nil, fmt.Errorf("%w: found %d, expected %d, one for each stage", ErrStrides, len(b.Strides), n)
+	}
+	for _, s := range b.Strides {
+		if s[0] < 1 || s[1] < 1 || s[0] > MaxStride || s[1] > MaxStride {
+			return nil, fmt.Errorf("%w: found %d×%d, expected 1 to %d", ErrStrides, s[0], s[1], MaxStride)
+		}
+	}
+	return b.Strides, nil
+}
+
 // DoubtStrides says that strides are not in the file and were taken to be as published. For
 // logits that is a warning; for feature maps, whose sizes depend on it, an error.
 func (b *Builder) DoubtStrides(format string, args ...any) { b.doubt = fmt.Sprintf(format, args...) }

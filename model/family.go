@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/pytorch"
@@ -72,12 +73,27 @@ func Networks(sd *pytorch.StateDict, families []Family) []string {
 	return found
 }
 
+// PrefixesOf returns what stands before any of the keys given, in order: a Family's Networks
+// for networks that one key tells.
+func PrefixesOf(sd *pytorch.StateDict, keys ...string) []string {
+	var found []string
+	for _, k := range sd.Keys() {
+		for _, key := range keys {
+			if p, ok := strings.CutSuffix(k, key); ok && (p == "" || strings.HasSuffix(p, ".")) && !slices.Contains(found, p) && len(found) < maxNetworks {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
 // maxNetworks bounds the networks that are looked at in one state dict.
 const maxNetworks = 64
 
 // detect finds the family.
-func detect(keys []string, families []Family) (*Network, error) {
+func detect(keys []string, shape func(key string) []int, families []Family) (*Network, error) {
 	k := NewKeys(keys)
+	k.shape = shape
 	for _, f := range families {
 		if n, err := f.Detect(k); n != nil || err != nil {
 			return n, err
@@ -95,6 +111,15 @@ type Keys struct {
 	keys     map[string]bool
 	prefixes map[string]bool
 	last     map[string]int // largest index n for which prefix.n exists
+	shape    func(key string) []int
+}
+
+// Shape returns a tensor's shape; nil where there is none.
+func (s *Keys) Shape(key string) []int {
+	if s.shape == nil {
+		return nil
+	}
+	return s.shape(key)
 }
 
 // maxParts bounds the parts of a key that are looked at; no key of a network has as many.
@@ -102,7 +127,7 @@ const maxParts = 10
 
 // NewKeys indexes keys.
 func NewKeys(keys []string) *Keys {
-	s := &Keys{make(map[string]bool, len(keys)), make(map[string]bool, len(keys)), map[string]int{}}
+	s := &Keys{keys: make(map[string]bool, len(keys)), prefixes: make(map[string]bool, len(keys)), last: map[string]int{}}
 	for _, k := range keys {
 		s.keys[k] = true
 		parts, from := 0, 0

@@ -68,7 +68,13 @@ func Build(sd *pytorch.StateDict, opts Options, families []Family) (*Model, erro
 		return nil, err
 	}
 	keys := w.keys()
-	n, err := detect(keys, families)
+	n, err := detect(keys, func(key string) []int {
+		t, ok := w.get(key)
+		if !ok {
+			return nil
+		}
+		return t.Shape
+	}, families)
 	if err != nil {
 		return nil, err
 	}

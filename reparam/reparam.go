@@ -10,7 +10,8 @@
 //     W' = W·diag(γ/√(σ²+ε)), b' = b + W(β − μγ/√(σ²+ε)).
 //   - Parallel convolutions of one value that are added become one convolution: the
 //     smaller kernel is padded with zeros to the size of the larger, and an added
-//     identity is a kernel with a one at its centre.
+//     identity, or a BatchNorm of the value itself, is a kernel with a one, or its scale, at
+//     its centre.
 //   - The mean of several fully connected layers of one value is one layer.
 //
 // The passes run until nothing matches. All folding is done in float64 and rounded to
@@ -302,6 +303,12 @@ func (f *fuser) branches(n *graph.Node) bool {
 	case b != nil && b.Inputs[0] == n.Inputs[0]:
 		return f.mergeIdentity(n, b)
 	}
+	for i, c := range []*graph.Node{a, b} {
+		norm := private[graph.BatchNorm](f, n.Inputs[1-i])
+		if c != nil && norm != nil && c.Inputs[0] == norm.Inputs[0] {
+			return f.mergeNorm(n, c, norm)
+		}
+	}
 	return false
 }
 
@@ -342,6 +349,17 @@ func (f *fuser) mergeConvs(n, a, b *graph.Node) bool {
 // mergeIdentity adds one to the kernel's tap through which every output pixel sees its own
 // input pixel.
 func (f *fuser) mergeIdentity(n, c *graph.Node) bool {
+	return f.mergeDiagonal(n, c, func(int) (scale, shift float64) { return 1, 0 })
+}
+
+// mergeNorm adds a BatchNorm of the convolution's input: an identity with a scale and a shift
+// for each channel.
+func (f *fuser) mergeNorm(n, c, norm *graph.Node) bool {
+	return f.mergeDiagonal(n, c, affineOf(norm).at)
+}
+
+// mergeDiagonal adds scale·x + shift of every channel of the convolution's input.
+func (f *fuser) mergeDiagonal(n, c *graph.Node, of func(channel int) (scale, shift float64)) bool {
 	op := c.Op.(graph.Conv)
 	s := f.shape(c)
 	y, x := op.Pads[0], op.Pads[1]
@@ -352,7 +370,9 @@ func (f *fuser) mergeIdentity(n, c *graph.Node) bool {
 	l := f.of(c)
 	w := l.dense()
 	for o := range s[0] {
-		w[((o*s[1]+o%s[1])*s[2]+y)*s[3]+x]++
+		scale, shift := of(o)
+		w[((o*s[1]+o%s[1])*s[2]+y)*s[3]+x] += scale
+		l.bias[o] += shift
 	}
 	l.setDense(s, w)
 	f.become(n, op, c.Inputs[0], c.Inputs[1], l)

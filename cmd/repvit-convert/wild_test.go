@@ -18,12 +18,15 @@ import (
 	"github.com/repvit-go/repvit/npy"
 )
 
-const wild = "../../testdata/wild/"
-
 // TestWild converts checkpoints of the kinds that people bring. What converts computes what
 // PyTorch computed; what is refused leaves no file.
-func TestWild(t *testing.T) {
-	data, err := os.ReadFile(wild + "cases.json")
+func TestWild(t *testing.T) { testCases(t, "../../testdata/wild/") }
+
+// TestFamilies does so with the families beside RepViT.
+func TestFamilies(t *testing.T) { testCases(t, "../../testdata/families/") }
+
+func testCases(t *testing.T, dir string) {
+	data, err := os.ReadFile(dir + "cases.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +40,14 @@ func TestWild(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "m.safetensors")
-			arrays := wanted(t, c.Name)
+			arrays := wanted(t, dir+c.Name)
 			size := "32"
 			if x := arrays["x"]; x != nil {
 				size = fmt.Sprintf("%dx%d", x.Shape[2], x.Shape[3])
 			}
 			app := newApp()
 			app.Writer, app.ErrWriter = io.Discard, io.Discard
-			err := app.RunContext(context.Background(), slices.Concat([]string{"repvit-convert", "-q", "-o", out, "--size", size}, c.Flags, []string{wild + c.File}))
+			err := app.RunContext(context.Background(), slices.Concat([]string{"repvit-convert", "-q", "-o", out, "--size", size}, c.Flags, []string{dir + c.File}))
 			if c.Want == "refused" {
 				if err == nil || !regexp.MustCompile(c.Message).MatchString(err.Error()) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("error %v, want %q", err, c.Message)
@@ -64,7 +67,7 @@ func TestWild(t *testing.T) {
 
 // wanted reads the arrays that PyTorch computed; none for what is refused.
 func wanted(t *testing.T, name string) map[string]*graph.Tensor {
-	data, err := os.ReadFile(wild + name + ".npz")
+	data, err := os.ReadFile(name + ".npz")
 	if err != nil {
 		return nil
 	}

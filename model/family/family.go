@@ -3,13 +3,15 @@ package family
 
 import (
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/mobileone"
+	"github.com/repvit-go/repvit/model/repvgg"
 	"github.com/repvit-go/repvit/model/repvit"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
 // All returns the families, the most likely first.
 func All() []model.Family {
-	return []model.Family{repvit.Family()}
+	return []model.Family{repvit.Family(), mobileone.Family(), repvgg.Family()}
 }
 
 // Build is [model.Build] with all families.
