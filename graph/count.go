@@ -9,14 +9,7 @@ func (g *Graph) Parameters() int64 {
 	var n int64
 	seen := map[*Value]bool{}
 	for _, node := range g.Nodes {
-		trainable := len(node.Inputs)
-		switch node.Op.(type) {
-		case BatchNorm:
-			trainable = min(trainable, 3)
-		case QuantizeLinear, DequantizeLinear:
-			trainable = 1
-		}
-		for _, v := range node.Inputs[:trainable] {
+		for _, v := range node.Trainable() {
 			if v.Const != nil && !seen[v] {
 				seen[v] = true
 				n += int64(v.Const.Len())
@@ -26,7 +19,16 @@ func (g *Graph) Parameters() int64 {
 	return n
 }
 
-// MACs returns the multiply-accumulate operations of the convolutions, Gemm and MatMul for
+// Trainable returns the operands whose constants, if they are some, are trained: not
+// statistics that training only records, nor scales and zero points.
+func (n *Node) Trainable() []*Value {
+	if t, ok := n.Op.(trained); ok {
+		return n.Inputs[:min(len(n.Inputs), t.trainable())]
+	}
+	return n.Inputs
+}
+
+// MACs returns the multiply-accumulate operations of convolutions and matrix products for
 // an input of the shape given, which must be known in full. Counts beyond an int64 are its
 // largest value.
 func (g *Graph) MACs(input Shape) (int64, error) {
@@ -44,22 +46,16 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 // MACs returns the node's multiply-accumulate operations, given the types that
 // [Graph.Infer] returned for an input whose shape is known in full.
 func (n *Node) MACs(types map[*Value]Type) int64 {
+	m, multiplies := n.Op.(multiplier)
 	out, ok := types[n.Output].Shape.Ints()
-	if !ok {
+	if !multiplies || !ok {
 		return 0
 	}
-	var each Shape // whose product is the multiplications for one output element
-	switch n.Op.(type) {
-	case Conv:
-		each = types[n.Inputs[1]].Shape[1:]
-	case Gemm:
-		each = types[n.Inputs[1]].Shape[1:]
-	case MatMul:
-		each = types[n.Inputs[1]].Shape[:1]
-	default:
-		return 0
+	in := make([]Type, len(n.Inputs))
+	for i, v := range n.Inputs {
+		in[i] = types[v]
 	}
-	dims, ok := each.Ints()
+	dims, ok := m.each(in).Ints()
 	if !ok {
 		return 0
 	}

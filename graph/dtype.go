@@ -44,6 +44,25 @@ func (d DType) Size() int {
 // IsFloat reports whether d is a floating-point type.
 func (d DType) IsFloat() bool { return d == Float32 || d == Float64 || d == Float16 }
 
+// MarshalText returns the name.
+func (d DType) MarshalText() ([]byte, error) {
+	if !d.Valid() {
+		return nil, fmt.Errorf("%w: element type %v", ErrGraph, d)
+	}
+	return []byte(d.String()), nil
+}
+
+// UnmarshalText sets d to the type with a name.
+func (d *DType) UnmarshalText(name []byte) error {
+	for t := Float32; t.Valid(); t++ {
+		if dtypes[t].name == string(name) {
+			*d = t
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: found element type %q", ErrGraph, name)
+}
+
 // String returns the name NumPy gives the type: "float32".
 func (d DType) String() string {
 	if !d.Valid() {

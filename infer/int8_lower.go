@@ -207,12 +207,9 @@ func (l *lowering) tail(o *opBase, p *product8, real bool) tail8 {
 	if n == nil {
 		return t
 	}
-	switch n.Op.(type) {
-	case graph.QuantizeLinear:
-		if l.quantizeSums(o, p, &t) {
-			l.behind(o, p, &t)
-		}
-	case graph.Relu:
+	switch act := activationOf(n); {
+	case act.f == nil:
+	case act.Activation == kernel.ReLU:
 		if _, q, ok := l.quantizer(n.Output); ok && p.fits(q.scale) {
 			l.absorb(o, n)
 			l.quantizeSums(o, p, &t)
@@ -221,19 +218,26 @@ func (l *lowering) tail(o *opBase, p *product8, real bool) tail8 {
 		}
 		if real {
 			l.absorb(o, n)
-			t.act = kernel.ReLU
+			t.act = act.Activation
 		}
-	case graph.Gelu, graph.Sigmoid:
-		if !real {
-			return t
-		}
+		return t
+	case real:
 		l.absorb(o, n)
-		t.act = activation(n.Op)
+		t.act = act.Activation
 		l.turn(o, p, &t)
 		if q, s, ok := l.quantizer(o.out); ok {
 			l.absorb(o, q)
 			t.out = &s
 			l.turn(o, p, &t)
+		}
+		return t
+	default:
+		return t
+	}
+	switch n.Op.(type) {
+	case graph.QuantizeLinear:
+		if l.quantizeSums(o, p, &t) {
+			l.behind(o, p, &t)
 		}
 	case graph.Add:
 		if other := l.other(o, n); other != nil {
@@ -275,19 +279,6 @@ func turned(n *graph.Node, from layout) (layout, bool) {
 		return chansLayout, true
 	}
 	return from, false
-}
-
-// activation returns the kernels' name of an activation function.
-func activation(op graph.Op) kernel.Activation {
-	switch op.(type) {
-	case graph.Gelu:
-		return kernel.GELU
-	case graph.Relu:
-		return kernel.ReLU
-	case graph.Sigmoid:
-		return kernel.Sigmoid
-	}
-	return kernel.Identity
 }
 
 // quantizeSums fuses the quantization of an operator's sums.
@@ -344,7 +335,7 @@ func (l *lowering) behind(o *opBase, p *product8, t *tail8) {
 		n = l.next(n.Output)
 	}
 	if n != nil {
-		if act := activation(n.Op); act != kernel.Identity {
+		if act := activationOf(n); act.f != nil {
 			if q, s, ok := l.quantizer(n.Output); ok {
 				for _, n := range append(nodes, n, q) {
 					l.absorb(o, n)
@@ -424,22 +415,30 @@ func (l *lowering) takesIntegers(n *graph.Node) bool { return l.takes(n, reach) 
 
 // takes is takesIntegers for nodes behind at most some that only change the order of axes.
 func (l *lowering) takes(n *graph.Node, views int) bool {
-	switch n.Op.(type) {
-	case graph.Conv, graph.Gemm, graph.MatMul:
-		p := l.product(n)
-		return p != nil && l.worthwhile(p)
-	case graph.Gelu, graph.Relu, graph.Sigmoid, graph.Add, graph.Mul, graph.GlobalAveragePool:
-		_, _, ok := l.quantizer(n.Output)
-		for _, v := range n.Inputs {
-			_, _, from := l.dequantized(v)
-			ok = ok && from
-		}
-		return ok
-	case graph.Flatten, graph.Transpose:
-		c := l.next(n.Output)
-		return c != nil && views > 0 && l.takes(c, views-1)
+	f := lowerings[n.Op.Kind()].takes
+	return f != nil && f(l, n, views)
+}
+
+func (l *lowering) takesLinear(n *graph.Node, _ int) bool {
+	p := l.product(n)
+	return p != nil && l.worthwhile(p)
+}
+
+// takesElementwise is for operators all of whose operands must be dequantized and whose
+// result must be quantized.
+func (l *lowering) takesElementwise(n *graph.Node, _ int) bool {
+	_, _, ok := l.quantizer(n.Output)
+	for _, v := range n.Inputs {
+		_, _, from := l.dequantized(v)
+		ok = ok && from
 	}
-	return false
+	return ok
+}
+
+// takesView is for operators that only change the order of axes.
+func (l *lowering) takesView(n *graph.Node, views int) bool {
+	c := l.next(n.Output)
+	return c != nil && views > 0 && l.takes(c, views-1)
 }
 
 // worthwhile reports whether there is a kernel for the product's result: depthwise
@@ -449,7 +448,7 @@ func (l *lowering) worthwhile(p *product8) bool {
 		return true
 	}
 	v := p.node.Output
-	if n := l.next(v); n != nil && activation(n.Op) == kernel.ReLU {
+	if n := l.next(v); activationOf(n).Activation == kernel.ReLU {
 		v = n.Output
 	}
 	_, q, ok := l.quantizer(v)
@@ -462,70 +461,49 @@ func (l *lowering) integer(b opBase) operator {
 	if !l.fuse {
 		return nil
 	}
-	n := b.node
-	switch n.Op.(type) {
-	case graph.QuantizeLinear:
-		if q, ok := quantizationOf(n); ok && l.quantized(n.Output) {
-			return &quantize8Op{opBase: b, q: q}
-		}
-	case graph.DequantizeLinear:
-		if _, q, ok := l.dequantized(n.Output); ok {
-			return &dequantize8Op{opBase: b, q: q}
-		}
-	case graph.Conv, graph.Gemm, graph.MatMul:
-		if p := l.product(n); p != nil && l.worthwhile(p) {
-			return l.integerProduct(b, p)
-		}
-	case graph.Gelu, graph.Relu, graph.Sigmoid, graph.Add, graph.Mul, graph.GlobalAveragePool:
-		if l.takesIntegers(n) {
-			return l.elementwise8(b)
-		}
+	if f := lowerings[b.node.Op.Kind()].integer; f != nil {
+		return f(l, b)
+	}
+	return nil
+}
+
+func (l *lowering) integerLinear(b opBase) operator {
+	if p := l.product(b.node); p != nil && l.worthwhile(p) {
+		return l.integerProduct(b, p)
 	}
 	return nil
 }
 
 // elementwise8 makes the operator of a node whose operands are dequantized and whose
-// result is quantized, or nil if there is no kernel for their shapes.
-func (l *lowering) elementwise8(b opBase) operator {
-	n := b.node
-	q, out, _ := l.quantizer(n.Output)
-	b.in = nil
-	var from []quantization
-	for _, v := range n.Inputs {
-		x, s, _ := l.dequantized(v)
-		b.in = append(b.in, x)
-		from = append(from, s)
+// result is quantized; f gives nil if there is no kernel for their shapes.
+func elementwise8(f func(l *lowering, b opBase, from []quantization, to quantization) operator) func(*lowering, opBase) operator {
+	return func(l *lowering, b opBase) operator {
+		n := b.node
+		if !l.takesIntegers(n) {
+			return nil
+		}
+		q, to, _ := l.quantizer(n.Output)
+		b.in = nil
+		var from []quantization
+		for _, v := range n.Inputs {
+			x, s, _ := l.dequantized(v)
+			b.in = append(b.in, x)
+			from = append(from, s)
+		}
+		o := f(l, b, from, to)
+		if o != nil {
+			l.absorb(o.base(), q)
+		}
+		return o
 	}
-	same := true
-	for _, v := range n.Inputs {
+}
+
+// sameShapes reports whether operands and result of a node have one shape.
+func (l *lowering) sameShapes(n *graph.Node) bool {
+	return !slices.ContainsFunc(n.Inputs, func(v *graph.Value) bool {
 		s := l.types[v].Shape
-		same = same && slices.Equal(s, l.types[n.Output].Shape) && !unknown(s)
-	}
-	var o operator
-	switch op := n.Op.(type) {
-	case graph.GlobalAveragePool:
-		l.absorb(&b, q)
-		return &pool8Op{b, from[0], out}
-	case graph.Add:
-		if same && fine(from[0].scale, from[1].scale, out.scale) {
-			l.absorb(&b, q)
-			o = &sum8Op{b, from, out}
-		}
-	case graph.Mul:
-		for i, v := range n.Inputs {
-			s, g := l.types[n.Inputs[1-i]].Shape, l.types[v].Shape
-			one := graph.Fixed(1)
-			if len(g) == 4 && g[2] == one && g[3] == one && g[0] == s[0] && g[1] == s[1] && slices.Equal(s, l.types[n.Output].Shape) &&
-				fine(255*from[0].scale*from[1].scale, out.scale) {
-				l.absorb(&b, q)
-				return &scale8Op{opBase: b, x: 1 - i, from: from, to: out}
-			}
-		}
-	default:
-		l.absorb(&b, q)
-		o = &lookup8Op{b, activationTable(activation(op), from[0], out)}
-	}
-	return o
+		return !slices.Equal(s, l.types[n.Output].Shape) || unknown(s)
+	})
 }
 
 // fine reports whether numbers of the scales given, in units of the last one, stay far from

@@ -2,8 +2,6 @@ package infer
 
 import (
 	"encoding/binary"
-	"math"
-	"unsafe"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer/internal/kernel"
@@ -99,33 +97,6 @@ func (p *planner) dequantize(dst, src *buffer, q quantization) {
 		in, out := e.matrix8(src), e.matrix(dst)
 		return func(_ *local, from, to int) { set.Dequantize(out, in, src.cols, q.scale, q.zero, from, to) }
 	})
-}
-
-// quantize8Op is QuantizeLinear to uint8.
-type quantize8Op struct {
-	opBase
-	q quantization
-}
-
-func (o *quantize8Op) plan(p *planner) error {
-	x := p.natural(o.in[0])
-	p.quantize(p.result8(x.layout), x, o.q.quantizer())
-	return nil
-}
-
-// dequantize8Op is DequantizeLinear of uint8.
-type dequantize8Op struct {
-	opBase
-	q quantization
-}
-
-func (o *dequantize8Op) plan(p *planner) error {
-	x := p.values[o.in[0]]
-	if x == nil || !x.bytes {
-		x = p.integers(o.in[0], natural(len(p.dims(o.in[0]))))
-	}
-	p.dequantize(p.result(x.layout), x, o.q)
-	return nil
 }
 
 // stage8 is one product with what becomes of its sums.
@@ -478,153 +449,6 @@ func (o *depthwise8Op) plan(p *planner) error {
 			l.integers.depthwise = d
 			l.integers.depthwise.From, l.integers.depthwise.To = from, to
 			set.Depthwise(&l.integers.depthwise)
-		}
-	})
-	return nil
-}
-
-// lookup8Op is a function of single quantized numbers.
-type lookup8Op struct {
-	opBase
-	table *[256]uint8
-}
-
-// activationTable returns what a quantized number becomes when it is dequantized, given to
-// an activation function and quantized again.
-func activationTable(act kernel.Activation, from, to quantization) *[256]uint8 {
-	var t [256]uint8
-	for i := range t {
-		x := float64(float32(i-int(from.zero)) * from.scale)
-		y := 0.0
-		switch act {
-		case kernel.GELU:
-			y = x / 2 * math.Erfc(-x/math.Sqrt2)
-		case kernel.ReLU:
-			y = max(x, 0)
-		case kernel.Sigmoid:
-			y = 1 / (1 + math.Exp(-x))
-		}
-		t[i] = uint8(quantize(float64(float32(y)), float64(to.scale), float64(to.zero), 0, 255))
-	}
-	return &t
-}
-
-func (o *lookup8Op) plan(p *planner) error {
-	x := p.integers(o.in[0], natural(len(p.dims(o.in[0]))))
-	out := p.result8(x.layout, x)
-	set := p.program.weights.set8
-	p.step(x.rows, x.ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
-		src, dst := e.bytes(x), e.bytes(out)
-		return func(_ *local, from, to int) { set.Lookup(dst[from*x.ld:to*x.ld], src[from*x.ld:to*x.ld], o.table) }
-	})
-	return nil
-}
-
-// sum8Op is Add of quantized values of the same shape.
-type sum8Op struct {
-	opBase
-	from []quantization
-	to   quantization
-}
-
-func (o *sum8Op) plan(p *planner) error {
-	l := natural(len(p.dims(o.out)))
-	a, b := p.integers(o.in[0], l), p.integers(o.in[1], l)
-	var candidates []*buffer
-	if a.store != b.store {
-		candidates = []*buffer{a, b}
-	}
-	out := p.result8(l, candidates...)
-	set := p.program.weights.set8
-	p.step(a.rows, 2*a.ld, 1, []*buffer{a, b, out}, func(e *exec) func(*local, int, int) {
-		x, y, z := e.bytes(a), e.bytes(b), e.bytes(out)
-		s := kernel.Sum8{AZero: o.from[0].zero, BZero: o.from[1].zero, Zero: o.to.zero,
-			AStep: float32(float64(o.from[0].scale) / float64(o.to.scale)), BStep: float32(float64(o.from[1].scale) / float64(o.to.scale))}
-		return func(l *local, from, to int) {
-			from, to = from*a.ld, to*a.ld
-			l.integers.sum = s
-			l.integers.sum.A, l.integers.sum.B, l.integers.sum.Out = x[from:to], y[from:to], z[from:to]
-			set.Sum(&l.integers.sum)
-		}
-	})
-	return nil
-}
-
-// scale8Op is Mul of a quantized image, operand x, with a quantized factor for each channel.
-type scale8Op struct {
-	opBase
-	x    int
-	from []quantization
-	to   quantization
-}
-
-func (o *scale8Op) plan(p *planner) error {
-	x, gate := p.integers(o.in[o.x], chansLayout), p.integers(o.in[1-o.x], chansLayout)
-	var candidates []*buffer
-	if x.store != gate.store {
-		candidates = []*buffer{x}
-	}
-	out := p.result8(chansLayout, candidates...)
-	pixels := x.shape[2] * x.shape[3]
-	unit := o.from[0].scale * o.from[1].scale / o.to.scale
-	zero, gateZero := o.from[o.x].zero, o.from[1-o.x].zero
-	p.scratch = max(p.scratch, x.ld)
-	set := p.program.weights.set8
-	p.step(x.rows, x.ld, 1, []*buffer{x, gate, out}, func(e *exec) func(*local, int, int) {
-		src, dst, gates := e.matrix8(x), e.matrix8(out), e.bytes(gate)
-		return func(l *local, from, to int) {
-			factors := l.floats(x.ld)
-			for from < to {
-				n := from / pixels
-				end := min(to, (n+1)*pixels)
-				for c, g := range gates[n*gate.ld:][:x.ld] {
-					factors[c] = float32(int32(g) - int32(gateZero))
-				}
-				set.Scale(dst, src, factors, unit, zero, o.to.zero, from, end)
-				from = end
-			}
-		}
-	})
-	return nil
-}
-
-// pool8Op is GlobalAveragePool of a quantized image.
-type pool8Op struct {
-	opBase
-	from, to quantization
-}
-
-// pool8Rows is how many rows are added in 32 bits.
-const pool8Rows = 1 << 16
-
-func (o *pool8Op) plan(p *planner) error {
-	x := p.integers(o.in[0], chansLayout)
-	out := p.result8(chansLayout)
-	pixels := x.shape[2] * x.shape[3]
-	mean := float64(o.from.scale) / (float64(o.to.scale) * float64(pixels))
-	scratch := 3*x.ld + kernel.Lanes
-	p.scratch = max(p.scratch, scratch)
-	set := p.program.weights.set8
-	p.step(x.shape[0], 2*pixels*x.ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
-		src, dst := e.matrix8(x), e.bytes(out)
-		return func(l *local, from, to int) {
-			buf := l.floats(scratch)
-			part := unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(buf))), x.ld)
-			sums := doubles(buf[x.ld:])[:x.ld]
-			for n := from; n < to; n++ {
-				clear(sums)
-				for r := 0; r < pixels; r += pool8Rows {
-					rows := min(pool8Rows, pixels-r)
-					set.SumColumns(part, kernel.Matrix8{Data: src.Data[(n*pixels+r)*src.LD:], Rows: rows, LD: src.LD})
-					for c, s := range part {
-						sums[c] += float64(s)
-					}
-				}
-				for c, s := range sums {
-					v := (s - float64(pixels)*float64(o.from.zero)) * mean
-					dst[n*out.ld+c] = uint8(min(max(math.RoundToEven(v)+float64(o.to.zero), 0), 255))
-				}
-			}
 		}
 	})
 	return nil

@@ -125,12 +125,7 @@ func dequantizedLater(g *graph.Graph) map[string]bool {
 		}
 		only := true
 		for _, c := range consumers[n.Output] {
-			switch c.Op.(type) {
-			case graph.Conv, graph.Gemm, graph.MatMul:
-				only = only && c.Inputs[0] != n.Output
-			default:
-				only = false
-			}
+			only = only && c.Is(graph.Linear) && c.Inputs[0] != n.Output
 		}
 		names[n.Name()] = only
 	}

@@ -115,65 +115,11 @@ func (l *lowering) node(n *graph.Node) (operator, error) {
 		l.integers.made[o.base().out] = true
 		return o, nil
 	}
-	switch op := n.Op.(type) {
-	case graph.Conv:
-		return l.conv(b, op)
-	case graph.Gemm:
-		w, bias, err := l.parameters(n)
-		if err != nil {
-			return nil, err
-		}
-		g := &gemmOp{opBase: b, layout: rowsLayout, w: l.w.get(formColumns, w, bias)}
-		l.epilogue(&g.opBase, &g.act, &g.residual)
-		return g, nil
-	case graph.MatMul:
-		w, _, err := l.parameters(n)
-		if err != nil {
-			return nil, err
-		}
-		g := &gemmOp{opBase: b, layout: rowsLayout, w: l.w.get(formMatMul, w, nil)}
-		l.epilogue(&g.opBase, &g.act, &g.residual)
-		return g, nil
-	case graph.BatchNorm:
-		scale, shift, err := batchNorm(n)
-		if err != nil {
-			return nil, err
-		}
-		a := &affineOp{opBase: b, scale: scale, shift: shift}
-		l.epilogue(&a.opBase, &a.act, nil)
-		return a, nil
-	case graph.Gelu:
-		return &activationOp{opBase: b, act: kernel.GELU}, nil
-	case graph.Relu:
-		return &activationOp{opBase: b, act: kernel.ReLU}, nil
-	case graph.Sigmoid:
-		return &activationOp{opBase: b, act: kernel.Sigmoid}, nil
-	case graph.Add, graph.Mul, graph.Mean:
-		if d := l.types[n.Output].DType; !d.IsFloat() {
-			return nil, fmt.Errorf("%w: arithmetic on %v, which can overflow, expected floats", ErrUnsupported, d)
-		}
-		b.in = n.Inputs
-		if _, ok := n.Op.(graph.Mean); ok {
-			return &meanOp{b}, nil
-		}
-		_, mul := n.Op.(graph.Mul)
-		return &binaryOp{opBase: b, mul: mul}, nil
-	case graph.GlobalAveragePool:
-		return &poolOp{b}, nil
-	case graph.Flatten:
-		return &flattenOp{b}, nil
-	case graph.Softmax:
-		return &softmaxOp{b}, nil
-	case graph.Cast:
-		return &castOp{opBase: b, to: op.To}, nil
-	case graph.Transpose:
-		return &transposeOp{opBase: b, perm: op.Perm}, nil
-	case graph.QuantizeLinear:
-		return l.quantization(b, op.Axis, true)
-	case graph.DequantizeLinear:
-		return l.quantization(b, op.Axis, false)
+	o, ok := lowerings[n.Op.Kind()]
+	if !ok {
+		return nil, fmt.Errorf("%w operator", ErrUnsupported)
 	}
-	return nil, fmt.Errorf("%w operator", ErrUnsupported)
+	return o.lower.f(l, b)
 }
 
 // parameters returns a node's weight and bias, which must be constants.
@@ -190,54 +136,6 @@ func (l *lowering) parameters(n *graph.Node) (weight, bias *graph.Tensor, err er
 		bias = n.Inputs[2].Const
 	}
 	return n.Inputs[1].Const, bias, nil
-}
-
-// conv chooses the kernel for a convolution.
-func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
-	w, bias, err := l.parameters(b.node)
-	if err != nil {
-		return nil, err
-	}
-	s := w.Shape
-	x := l.types[b.in[0]].Shape
-	point := s[2] == 1 && s[3] == 1 && c.Strides == [2]int{1, 1} && c.Pads == [4]int{}
-	depthwise := c.Group == s[0] && s[1] == 1
-	three := s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2
-	switch {
-	case point && c.Group == 1:
-		f := formGemm
-		if one := graph.Fixed(1); x[2] == one && x[3] == one {
-			f = formColumns
-		}
-		g := &gemmOp{opBase: b, layout: chansLayout, w: l.w.get(f, w, bias)}
-		l.epilogue(&g.opBase, &g.act, &g.residual)
-		if f == formGemm && g.residual == nil {
-			if m := l.mixer(g); m != nil {
-				return m, nil
-			}
-		}
-		return g, nil
-	case point && depthwise:
-		scale := w.Float32s()
-		shift := make([]float32, len(scale))
-		if bias != nil {
-			shift = bias.Float32s()
-		}
-		a := &affineOp{opBase: b, scale: pad(scale), shift: pad(shift)}
-		l.epilogue(&a.opBase, &a.act, nil)
-		return a, nil
-	case three && depthwise:
-		d := &depthwiseOp{opBase: b, w: l.w.get(formTaps3x3, w, bias), stride: c.Strides[0]}
-		l.epilogue(&d.opBase, &d.act, nil)
-		return d, nil
-	case three && c.Group == 1:
-		d := &denseOp{opBase: b, w: l.w.get(formDense3x3, w, bias), stride: c.Strides[0]}
-		l.epilogue(&d.opBase, &d.act, nil)
-		return d, nil
-	}
-	o := &convOp{opBase: b, conv: c, w: l.w.get(formTaps, w, bias), weight: s}
-	l.epilogue(&o.opBase, &o.act, nil)
-	return o, nil
 }
 
 // next returns the node behind v if it is the only reader of v and may be fused.
@@ -263,15 +161,8 @@ func (l *lowering) epilogue(o *opBase, act *kernel.Activation, residual **graph.
 	if n == nil {
 		return
 	}
-	switch n.Op.(type) {
-	case graph.Gelu:
-		*act = kernel.GELU
-	case graph.Relu:
-		*act = kernel.ReLU
-	case graph.Sigmoid:
-		*act = kernel.Sigmoid
-	}
-	if *act != kernel.Identity {
+	if a := activationOf(n); a.f != nil {
+		*act = a.Activation
 		l.absorb(o, n)
 		if n = l.next(o.out); n == nil {
 			return
@@ -297,46 +188,4 @@ func (l *lowering) epilogue(o *opBase, act *kernel.Activation, residual **graph.
 // ones need not be equal when the network runs.
 func unknown(s graph.Shape) bool {
 	return slices.ContainsFunc(s, func(d graph.Dim) bool { return !d.Known() && d.Sym == "" })
-}
-
-// mixer fuses a 1×1 convolution with the one behind it, if only that reads it.
-func (l *lowering) mixer(expand *gemmOp) operator {
-	n := l.next(expand.out)
-	if n == nil || l.w.set.Mixer == nil {
-		return nil
-	}
-	c, ok := n.Op.(graph.Conv)
-	if !ok || n.Inputs[0] != expand.out || c.Group != 1 || c.Strides != [2]int{1, 1} || c.Pads != [4]int{} {
-		return nil
-	}
-	w, bias, err := l.parameters(n)
-	if err != nil || w.Shape[2] != 1 || w.Shape[3] != 1 {
-		return nil
-	}
-	m := &mixerOp{opBase: expand.opBase, act: expand.act, expand: expand.w, project: l.w.get(formGemm, w, bias)}
-	l.absorb(&m.opBase, n)
-	identity := kernel.Activation(kernel.Identity)
-	if next := l.next(m.out); next != nil {
-		if _, ok := next.Op.(graph.Add); ok {
-			l.epilogue(&m.opBase, &identity, &m.residual)
-		}
-	}
-	return m
-}
-
-// quantization lowers QuantizeLinear and DequantizeLinear on activations to arithmetic on
-// float32, which holds integers up to 2²⁴ exactly.
-func (l *lowering) quantization(b opBase, axis int, quantize bool) (operator, error) {
-	scale, zero, err := l.parameters(b.node)
-	if err != nil {
-		return nil, err
-	}
-	return &quantOp{opBase: b, quantize: quantize, axis: axis, scale: scale.Float64s(), zero: zero.Float64s(), dtype: zero.DType}, nil
-}
-
-// pad copies v to a multiple of the kernels' vector length.
-func pad(v []float32) []float32 {
-	p := kernel.Floats(kernel.Pad(len(v), kernel.Lanes))
-	copy(p, v)
-	return p
 }

@@ -1,6 +1,7 @@
 // Runs a model in ONNX Runtime.
 //
 //   node ort.js run MODEL IN.npy OUT.npy [OPTIMIZED.onnx]   writes output i as OUT.i.npy
+//   node ort.js all JOBS.json                                runs many: [MODEL, IN.npy, OUT.npy]; prints what failed
 //   node ort.js bench MODEL THREADS RUNS N,C,H,W             prints the median milliseconds
 //   node ort.js open MODEL RUNS                              prints the median of a session's creation
 const fs = require('fs');
@@ -30,13 +31,28 @@ async function session(model, threads, more = {}) {
   return ort.InferenceSession.create(model, { graphOptimizationLevel: 'all', interOpNumThreads: 1, intraOpNumThreads: threads, ...more });
 }
 
+async function run(model, input, output, more = {}) {
+  const s = await session(model, 1, more);
+  const x = readNpy(input);
+  const y = await s.run({ [s.inputNames[0]]: new ort.Tensor('float32', x.data, x.dims) });
+  s.outputNames.forEach((n, i) => writeNpy(output.replace(/\.npy$/, `.${i}.npy`), y[n].dims, Float32Array.from(y[n].data)));
+}
+
 async function main(command, model, ...args) {
   if (command === 'run') {
     const [input, output, optimized] = args;
-    const s = await session(model, 1, optimized ? { optimizedModelFilePath: optimized } : {});
-    const x = readNpy(input);
-    const y = await s.run({ [s.inputNames[0]]: new ort.Tensor('float32', x.data, x.dims) });
-    s.outputNames.forEach((n, i) => writeNpy(output.replace(/\.npy$/, `.${i}.npy`), y[n].dims, Float32Array.from(y[n].data)));
+    return run(model, input, output, optimized ? { optimizedModelFilePath: optimized } : {});
+  }
+  if (command === 'all') {
+    const failed = {};
+    for (const job of JSON.parse(fs.readFileSync(model))) {
+      try {
+        await run(...job, { logSeverityLevel: 3 });
+      } catch (e) {
+        failed[job[0]] = String(e.message);
+      }
+    }
+    console.log(JSON.stringify(failed));
     return;
   }
   const times = [];

@@ -363,11 +363,11 @@ func (b *builder) node(n *node) error {
 	case len(n.Inputs) > maxOperands:
 		return fmt.Errorf("%q: %w: found %d operands, expected at most %d", clip(n.Output), graph.ErrTooLarge, len(n.Inputs), maxOperands)
 	}
-	decode, ok := ops[n.Op]
+	t, ok := ops[n.Op]
 	if !ok {
 		return fmt.Errorf("%q: found operator %q, expected one of package graph", clip(n.Output), clip(n.Op))
 	}
-	op, err := decode(n.Attributes)
+	op, err := decodeOp(t, n.Attributes)
 	if err != nil {
 		return fmt.Errorf("%q (%s): %w", clip(n.Output), n.Op, err)
 	}

@@ -81,61 +81,30 @@ func (d *dim) UnmarshalJSON(text []byte) error {
 // maxAttributes bounds the JSON of a node's attributes.
 const maxAttributes = 4 << 10
 
-// cast has the attribute of graph.Cast as text: the numbers of graph.DType are no format.
-type cast struct {
-	To string `json:"to"`
-}
-
-// ops decodes the attributes of every operator.
-var ops = map[string]func(json.RawMessage) (graph.Op, error){
-	"Conv":               decodeOp[graph.Conv],
-	"BatchNormalization": decodeOp[graph.BatchNorm],
-	"Gelu":               decodeOp[graph.Gelu],
-	"Relu":               decodeOp[graph.Relu],
-	"Sigmoid":            decodeOp[graph.Sigmoid],
-	"Add":                decodeOp[graph.Add],
-	"Mul":                decodeOp[graph.Mul],
-	"Mean":               decodeOp[graph.Mean],
-	"GlobalAveragePool":  decodeOp[graph.GlobalAveragePool],
-	"Flatten":            decodeOp[graph.Flatten],
-	"Gemm":               decodeOp[graph.Gemm],
-	"Softmax":            decodeOp[graph.Softmax],
-	"QuantizeLinear":     decodeOp[graph.QuantizeLinear],
-	"DequantizeLinear":   decodeOp[graph.DequantizeLinear],
-	"Transpose":          decodeOp[graph.Transpose],
-	"MatMul":             decodeOp[graph.MatMul],
-	"Cast": func(text json.RawMessage) (graph.Op, error) {
-		var c cast
-		if err := exact(text, &c); err != nil {
-			return nil, err
-		}
-		t, ok := dtype(c.To)
-		if !ok {
-			return nil, fmt.Errorf("found type %q", clip(c.To))
-		}
-		return graph.Cast{To: t}, nil
-	},
-}
+// ops are the operators by name: an operator's attributes are its fields.
+var ops = func() map[string]reflect.Type {
+	m := map[string]reflect.Type{}
+	for _, op := range graph.Ops() {
+		m[op.Kind()] = reflect.TypeOf(op)
+	}
+	return m
+}()
 
 // encodeOp returns an operator's attributes, nil where it has none.
 func encodeOp(op graph.Op) (json.RawMessage, error) {
-	var v any = op
-	if c, ok := op.(graph.Cast); ok {
-		v = cast{c.To.String()}
-	}
-	text, err := marshal(v)
+	text, err := marshal(op)
 	if err != nil || string(text) == "{}" {
 		return nil, err
 	}
 	return text, nil
 }
 
-func decodeOp[T graph.Op](text json.RawMessage) (graph.Op, error) {
-	var op T
-	if err := exact(text, &op); err != nil {
+func decodeOp(t reflect.Type, text json.RawMessage) (graph.Op, error) {
+	op := reflect.New(t)
+	if err := exact(text, op.Interface()); err != nil {
 		return nil, err
 	}
-	return op, nil
+	return op.Elem().Interface().(graph.Op), nil
 }
 
 // exact decodes an object that must have every field of v, with nothing missing and nothing

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -12,29 +11,57 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-// operators are the functions that translate a node, by operator.
-var operators = map[string]func(*decoder, *node) error{
-	"Add":                simple(graph.Add{}, 2),
-	"BatchNormalization": (*decoder).batchNorm,
-	"Cast":               (*decoder).cast,
-	"Conv":               (*decoder).conv,
-	"DequantizeLinear":   (*decoder).dequantize,
-	"Flatten":            (*decoder).flatten,
-	"Gelu":               (*decoder).geluNode,
-	"Gemm":               (*decoder).gemm,
-	"GlobalAveragePool":  simple(graph.GlobalAveragePool{}, 1),
-	"MatMul":             simple(graph.MatMul{}, 2),
-	"Mean":               simple(graph.Mean{}, -1),
-	"Mul":                simple(graph.Mul{}, 2),
-	"QuantizeLinear":     (*decoder).quantize,
-	"ReduceMean":         (*decoder).reduceMean,
-	"Relu":               simple(graph.Relu{}, 1),
-	"Reshape":            (*decoder).reshape,
-	"Sigmoid":            simple(graph.Sigmoid{}, 1),
-	"Softmax":            (*decoder).softmax,
-	"Squeeze":            (*decoder).squeeze,
-	"Transpose":          (*decoder).transpose,
+// operators are those of package graph, each in a file of its name.
+var operators = []operator{
+	convOperator, gemmOperator, matMulOperator, batchNormOperator,
+	geluOperator, reluOperator, sigmoidOperator,
+	addOperator, mulOperator, meanOperator,
+	globalAveragePoolOperator,
+	softmaxOperator,
+	flattenOperator, transposeOperator, castOperator,
+	quantizeLinearOperator, dequantizeLinearOperator,
 }
+
+// operator is how ONNX spells an operator.
+type operator struct {
+	encode encodeFunc
+	// decode translates the nodes that are the operator, by what ONNX calls them.
+	decode decoders
+	// pattern, where it is not nil, makes one node of those that spell the operator and end
+	// with the one given, and reports whether it did.
+	pattern func(*decoder, *node) bool
+}
+
+// encodeFunc writes the nodes that an operator is.
+type encodeFunc struct {
+	kind string
+	f    func(*encoder, *graph.Node) error
+}
+
+func encodes[T graph.Op](f func(*encoder, *graph.Node, T) error) encodeFunc {
+	var op T
+	return encodeFunc{op.Kind(), func(e *encoder, n *graph.Node) error { return f(e, n, n.Op.(T)) }}
+}
+
+type decoders = map[string]func(*decoder, *node) error
+
+// The operators by their names in a graph and in a file.
+var (
+	encoderOf = func() map[string]encodeFunc {
+		m := map[string]encodeFunc{}
+		for _, o := range operators {
+			m[o.encode.kind] = o.encode
+		}
+		return m
+	}()
+	decoderOf = func() decoders {
+		m := decoders{}
+		for _, o := range operators {
+			maps.Copy(m, o.decode)
+		}
+		return m
+	}()
+)
 
 // translate adds the living nodes to the graph.
 func (d *decoder) translate() error {
@@ -42,9 +69,9 @@ func (d *decoder) translate() error {
 		if n.dead {
 			continue
 		}
-		f, ok := operators[n.op]
+		f, ok := decoderOf[n.op]
 		if !ok {
-			known := slices.Sorted(maps.Keys(operators))
+			known := slices.Sorted(maps.Keys(decoderOf))
 			return n.wrap(fmt.Errorf("%w: operator, expected one of %s, or Div and Erf in GELU", ErrUnsupported, strings.Join(known, ", ")))
 		}
 		err := f(d, n)
@@ -195,39 +222,6 @@ func (n *node) fill(name string, to []int) error {
 	return nil
 }
 
-func (d *decoder) conv(n *node) error {
-	op := graph.Conv{Strides: [2]int{1, 1}}
-	dilations := [2]int{1, 1}
-	var kernel [2]int
-	group, err := n.integer("group", 1)
-	err = errors.Join(err, n.fill("strides", op.Strides[:]), n.fill("pads", op.Pads[:]),
-		n.fill("dilations", dilations[:]), n.fill("kernel_shape", kernel[:]))
-	if err != nil {
-		return first(err)
-	}
-	if dilations != [2]int{1, 1} {
-		return fmt.Errorf("%w: found attribute dilations = %v, expected [1 1]", ErrUnsupported, dilations)
-	}
-	if group < 1 || group > math.MaxInt32 {
-		return fmt.Errorf("%w: found attribute group = %d, expected a positive number", ErrFormat, group)
-	}
-	if err := n.wantText("auto_pad", "NOTSET"); err != nil {
-		return err
-	}
-	op.Group = int(group)
-	if err := d.add(n, op, 2, 3); err != nil {
-		return err
-	}
-	w := d.values[n.in[1]]
-	d.check(n, func(types map[*graph.Value]graph.Type) error {
-		if s := types[w].Shape; kernel != [2]int{} && (s[2] != graph.Fixed(kernel[0]) || s[3] != graph.Fixed(kernel[1])) {
-			return fmt.Errorf("%w: found attribute kernel_shape = %v, expected %v×%v as the weight has", ErrFormat, kernel, s[2], s[3])
-		}
-		return nil
-	})
-	return nil
-}
-
 // first returns the first of several joined errors: an error is one line.
 func first(err error) error {
 	if j, ok := err.(interface{ Unwrap() []error }); ok {
@@ -241,24 +235,6 @@ func (d *decoder) check(n *node, f func(map[*graph.Value]graph.Type) error) {
 	d.checks = append(d.checks, func(types map[*graph.Value]graph.Type) error { return n.wrap(f(types)) })
 }
 
-func (d *decoder) batchNorm(n *node) error {
-	epsilon, err := n.take("epsilon", kindFloat)
-	if err != nil {
-		return err
-	}
-	if _, err := n.take("momentum", kindFloat); err != nil { // of training
-		return err
-	}
-	if err := n.want("training_mode", 0, 0); err != nil {
-		return err
-	}
-	op := graph.BatchNorm{Epsilon: 1e-5}
-	if epsilon != nil {
-		op.Epsilon = widen(epsilon.f)
-	}
-	return d.add(n, op, 5, 5)
-}
-
 // widen returns the float64 that a float32 was most likely rounded from: the one with the
 // fewest decimal digits, 1e-5 and not 9.999999747378752e-06.
 func widen(f float32) float64 {
@@ -267,51 +243,6 @@ func widen(f float32) float64 {
 		return float64(f)
 	}
 	return v
-}
-
-func (d *decoder) geluNode(n *node) error {
-	// Also what the erf pattern was replaced with, which has no attributes.
-	if err := n.wantText("approximate", "none"); err != nil {
-		return err
-	}
-	return d.add(n, graph.Gelu{}, 1, 1)
-}
-
-func (d *decoder) flatten(n *node) error {
-	if err := n.want("axis", 1, 1); err != nil {
-		return err
-	}
-	return d.add(n, graph.Flatten{}, 1, 1)
-}
-
-// reshape is Flatten where the shape wanted is N×(C·H·W).
-func (d *decoder) reshape(n *node) error {
-	if err := n.want("allowzero", 0, 0); err != nil {
-		return err
-	}
-	shape, err := d.numbers(n, 1)
-	if err != nil {
-		return err
-	}
-	if len(shape) != 2 || shape[0] < 0 && shape[1] < 0 || shape[0] < -1 || shape[1] < -1 {
-		return fmt.Errorf("%w: found shape %v, expected two axes that flatten each image", ErrUnsupported, shape)
-	}
-	n.in = n.in[:1]
-	if err := d.add(n, graph.Flatten{}, 1, 1); err != nil {
-		return err
-	}
-	x, y := d.values[n.in[0]], d.values[n.out]
-	d.check(n, func(types map[*graph.Value]graph.Type) error {
-		in, out := types[x].Shape, types[y].Shape
-		for i, size := range shape {
-			ok := size == -1 || out[i] == graph.Fixed(int(size)) || size == 0 && in[i] == out[i]
-			if !ok {
-				return fmt.Errorf("%w: found shape %v, expected %v", ErrUnsupported, shape, out)
-			}
-		}
-		return nil
-	})
-	return nil
 }
 
 // numbers returns a constant operand of a few integers.
@@ -324,29 +255,6 @@ func (d *decoder) numbers(n *node, operand int) ([]int64, error) {
 		return nil, fmt.Errorf("%w: operand %q is not a constant list of integers", ErrUnsupported, n.in[operand])
 	}
 	return t.Int64s(), nil
-}
-
-// squeeze is Flatten where it removes the spatial axes.
-func (d *decoder) squeeze(n *node) error {
-	axes, err := d.numbers(n, 1)
-	if err != nil {
-		return err
-	}
-	if !spatial(axes) {
-		return fmt.Errorf("%w: found axes %v, expected [2 3]", ErrUnsupported, axes)
-	}
-	n.in = n.in[:1]
-	if err := d.add(n, graph.Flatten{}, 1, 1); err != nil {
-		return err
-	}
-	x := d.values[n.in[0]]
-	d.check(n, func(types map[*graph.Value]graph.Type) error {
-		if s := types[x].Shape; len(s) != 4 || s[2] != graph.Fixed(1) || s[3] != graph.Fixed(1) {
-			return fmt.Errorf("%w: found an operand of shape %v, expected N×C×1×1", ErrUnsupported, s)
-		}
-		return nil
-	})
-	return nil
 }
 
 // spatial reports whether axes are the last two of four, in any order.
@@ -362,118 +270,4 @@ func spatial(axes []int64) bool {
 		seen[a] = true
 	}
 	return len(axes) == 2 && seen[2] && seen[3]
-}
-
-// reduceMean is GlobalAveragePool over the spatial axes, with Flatten behind it where the
-// axes are not kept.
-func (d *decoder) reduceMean(n *node) error {
-	keep, err := n.integer("keepdims", 1)
-	if err != nil {
-		return err
-	}
-	if err := n.want("noop_with_empty_axes", 0, 0, 1); err != nil {
-		return err
-	}
-	var axes []int64
-	if d.opset < 18 {
-		a, err := n.take("axes", kindInts)
-		if err != nil {
-			return err
-		}
-		if a != nil {
-			axes = a.list
-		}
-	} else if axes, err = d.numbers(n, 1); err != nil {
-		return err
-	} else {
-		n.in = n.in[:1]
-	}
-	if !spatial(axes) {
-		return fmt.Errorf("%w: found axes %v, expected [2 3]", ErrUnsupported, axes)
-	}
-	if keep != 0 {
-		return d.add(n, graph.GlobalAveragePool{}, 1, 1)
-	}
-	in, err := d.operands(n, 1, 1)
-	if err != nil {
-		return err
-	}
-	pool := d.g.Add(unique(d.taken, n.out+".pool"), graph.GlobalAveragePool{}, in...)
-	d.values[n.out] = d.g.Add(n.out, graph.Flatten{}, pool)
-	return nil
-}
-
-// gemm takes a weight M×K, or K×M which is transposed.
-func (d *decoder) gemm(n *node) error {
-	transposed, err := n.integer("transB", 0)
-	err = errors.Join(err, n.wantFloat("alpha", 1), n.wantFloat("beta", 1), n.want("transA", 0, 0))
-	if err != nil {
-		return first(err)
-	}
-	in, err := d.operands(n, 2, 3)
-	if err != nil {
-		return err
-	}
-	if transposed == 0 {
-		w := in[1]
-		if w.Const == nil || len(w.Const.Shape) != 2 {
-			return fmt.Errorf("%w: found attribute transB = 0 and a weight that is not a constant matrix, expected transB = 1", ErrUnsupported)
-		}
-		in[1] = d.derive(w, ".transposed", transposeMatrix)
-	}
-	if len(in) == 3 && in[2].Const != nil && len(in[2].Const.Shape) == 2 && in[2].Const.Shape[0] == 1 {
-		in[2] = d.derive(in[2], ".vector", func(t *graph.Tensor) *graph.Tensor {
-			return t.Reshape(t.Shape[1:]...)
-		})
-	}
-	d.values[n.out] = d.g.Add(n.out, graph.Gemm{}, in...)
-	return nil
-}
-
-func transposeMatrix(t *graph.Tensor) *graph.Tensor {
-	rows, columns, size := t.Shape[0], t.Shape[1], t.DType.Size()
-	from, to := t.Bytes(), make([]byte, 0, t.Size())
-	if len(from) > 0 { // else an axis may be of any size
-		for c := range columns {
-			for r := range rows {
-				at := (r*columns + c) * size
-				to = append(to, from[at:at+size]...)
-			}
-		}
-	}
-	return graph.RawTensor(t.DType, []int{columns, rows}, to)
-}
-
-func (d *decoder) softmax(n *node) error {
-	// Package graph's Softmax takes N×C, whose last axis is 1.
-	if err := n.want("axis", -1, -1, 1); err != nil {
-		return err
-	}
-	return d.add(n, graph.Softmax{}, 1, 1)
-}
-
-func (d *decoder) cast(n *node) error {
-	to, err := n.integer("to", 0)
-	if err != nil {
-		return err
-	}
-	if err := n.want("saturate", 1, 0, 1); err != nil { // of float8
-		return err
-	}
-	t, err := dtype(to)
-	if err != nil {
-		return err
-	}
-	return d.add(n, graph.Cast{To: t}, 1, 1)
-}
-
-func (d *decoder) transpose(n *node) error {
-	perm, err := n.list("perm")
-	if err != nil {
-		return err
-	}
-	if perm == nil {
-		return fmt.Errorf("%w: found no attribute perm, expected one", ErrUnsupported)
-	}
-	return d.add(n, graph.Transpose{Perm: perm}, 1, 1)
 }

@@ -24,9 +24,6 @@ const (
 	DefaultOpset = 17
 )
 
-// geluOpset is the first opset that has the Gelu operator.
-const geluOpset = 20
-
 // irVersions are the versions of the file format that came with each opset from MinOpset
 // on (the ONNX repository's docs/Versioning.md).
 var irVersions = [MaxOpset - MinOpset + 1]int64{7, 7, 8, 8, 8, 8, 9, 9, 10}

@@ -6,53 +6,18 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-func (d *decoder) quantize(n *node) error {
-	out, err := n.integer("output_dtype", 0)
-	if err != nil {
-		return err
+// scaled writes a node with a scale. The axis is an attribute of a scale that is not a
+// scalar; others need none.
+func (e *encoder) scaled(n *graph.Node, axis int) error {
+	scale := e.types[n.Inputs[1]]
+	if scale.DType != graph.Float32 && (scale.DType != graph.Float16 || e.opset < 19) {
+		return fmt.Errorf("%w: found a scale of %v in opset %d, expected float32, or float16 since opset 19", ErrUnsupported, scale.DType, e.opset)
 	}
-	to := graph.Uint8
-	if out != 0 {
-		if to, err = dtype(out); err != nil {
-			return err
-		}
+	if len(scale.Shape) == 0 {
+		e.write(n)
+		return nil
 	}
-	axis, in, err := d.scaled(n)
-	if err != nil {
-		return err
-	}
-	if len(in) == 2 {
-		if in, err = d.zeroPoint(in, to); err != nil {
-			return err
-		}
-	}
-	if zero := in[2].Const; zero != nil {
-		if out != 0 && zero.DType != to {
-			return fmt.Errorf("%w: found attribute output_dtype = %d and a zero point of %v", ErrFormat, out, zero.DType)
-		}
-		to = zero.DType
-	}
-	y := d.g.Add(n.out, graph.QuantizeLinear{Axis: axis}, in...)
-	d.values[n.out] = y
-	d.quantized[y] = to
-	return nil
-}
-
-func (d *decoder) dequantize(n *node) error {
-	axis, in, err := d.scaled(n)
-	if err != nil {
-		return err
-	}
-	if len(in) == 2 {
-		to := d.quantized[in[0]]
-		if in[0].Const != nil {
-			to = in[0].Const.DType
-		}
-		if in, err = d.zeroPoint(in, to); err != nil {
-			return err
-		}
-	}
-	d.values[n.out] = d.g.Add(n.out, graph.DequantizeLinear{Axis: axis}, in...)
+	e.write(n, integer("axis", axis))
 	return nil
 }
 

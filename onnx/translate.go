@@ -2,7 +2,6 @@ package onnx
 
 import (
 	"fmt"
-	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -18,7 +17,7 @@ type encoder struct {
 	nodes   []byte
 	weights []*graph.Value // in order of first use
 	used    map[*graph.Value]bool
-	gelu    map[graph.DType]geluConstants
+	scalars map[string]*graph.Value // constants of spellings
 
 	inputs, outputs, infos []byte
 
@@ -29,7 +28,7 @@ type encoder struct {
 func translate(g *graph.Graph, types map[*graph.Value]graph.Type, opset int) (*encoder, error) {
 	const node = 400 // bytes of a node and its description, about, where GELU is five of them
 	e := &encoder{nodes: make([]byte, 0, node*len(g.Nodes)), infos: make([]byte, 0, node/2*len(g.Nodes)), g: g, opset: opset, types: types, names: make(map[string]bool, len(types)),
-		used: make(map[*graph.Value]bool, len(types)-len(g.Nodes)), gelu: map[graph.DType]geluConstants{}}
+		used: make(map[*graph.Value]bool, len(types)-len(g.Nodes)), scalars: map[string]*graph.Value{}}
 	if err := e.check(); err != nil {
 		return nil, err
 	}
@@ -112,8 +111,8 @@ func (e *encoder) weight(v *graph.Value) {
 	}
 }
 
-// add appends a node. ONNX names it like its output.
-func (e *encoder) add(op, output string, inputs []string, attributes ...[]byte) {
+// emit appends a node. ONNX names it like its output.
+func (e *encoder) emit(op, output string, inputs []string, attributes ...[]byte) {
 	n := e.scratch[:0]
 	for _, name := range inputs {
 		n = appendString(n, nodeInput, name)
@@ -144,42 +143,16 @@ func unique(names map[string]bool, name string) string {
 // node translates one node. Attributes stand in alphabetical order, as PyTorch's exporter
 // writes them.
 func (e *encoder) node(n *graph.Node) error {
-	if err := e.checkTypes(n); err != nil {
-		return err
-	}
-	var a [][]byte
-	switch op := n.Op.(type) {
-	case graph.Conv:
-		w := e.types[n.Inputs[1]].Shape
-		a = append(a, ints("dilations", 1, 1), integer("group", op.Group), ints("kernel_shape", w[2].Size, w[3].Size),
-			ints("pads", op.Pads[:]...), ints("strides", op.Strides[:]...))
-	case graph.BatchNorm:
-		a = append(a, float("epsilon", op.Epsilon))
-	case graph.Gelu:
-		if e.opset < geluOpset {
-			e.erfGelu(n)
-			return nil
-		}
-	case graph.Flatten:
-		a = append(a, integer("axis", 1))
-	case graph.Gemm:
-		a = append(a, float("alpha", 1), float("beta", 1), integer("transB", 1))
-	case graph.Softmax:
-		a = append(a, integer("axis", -1))
-	case graph.Cast:
-		a = append(a, integer("to", int(dataTypes[op.To])))
-	case graph.QuantizeLinear:
-		a = e.axis(n, op.Axis)
-	case graph.DequantizeLinear:
-		a = e.axis(n, op.Axis)
-	case graph.Transpose:
-		a = append(a, ints("perm", op.Perm...))
-	case graph.MatMul, graph.Relu, graph.Sigmoid, graph.Add, graph.Mul, graph.Mean, graph.GlobalAveragePool:
-	default:
+	o, ok := encoderOf[n.Op.Kind()]
+	if !ok {
 		return fmt.Errorf("%w: operator", ErrUnsupported)
 	}
-	e.add(n.Op.Kind(), n.Name(), e.operands(n), a...)
-	return nil
+	return o.f(e, n)
+}
+
+// write writes a node under its own name.
+func (e *encoder) write(n *graph.Node, attributes ...[]byte) {
+	e.emit(n.Op.Kind(), n.Name(), e.operands(n), attributes...)
 }
 
 func (e *encoder) operands(n *graph.Node) []string {
@@ -193,73 +166,57 @@ func (e *encoder) operands(n *graph.Node) []string {
 	return names
 }
 
-// axis is the attribute of a scale that is not a scalar; others need none.
-func (e *encoder) axis(n *graph.Node, axis int) [][]byte {
-	if len(e.types[n.Inputs[1]].Shape) == 0 {
-		return nil
-	}
-	return [][]byte{integer("axis", axis)}
-}
-
-// checkTypes refuses element types that the operator does not take in this opset.
-func (e *encoder) checkTypes(n *graph.Node) error {
-	x := e.types[n.Inputs[0]].DType
-	switch n.Op.(type) {
-	case graph.Conv, graph.BatchNorm, graph.Gemm, graph.MatMul, graph.Mean, graph.GlobalAveragePool:
-		if !x.IsFloat() {
-			return fmt.Errorf("%w: found operands of %v, expected a float", ErrUnsupported, x)
-		}
-	case graph.Add, graph.Mul:
-		if x.Size() == 1 && e.opset < 14 {
-			return fmt.Errorf("%w: found operands of %v in opset %d, expected opset 14 or later", ErrUnsupported, x, e.opset)
-		}
-	case graph.QuantizeLinear, graph.DequantizeLinear:
-		return e.checkScale(n, x)
+// floats refuses operands that are not.
+func (e *encoder) floats(n *graph.Node) error {
+	if x := e.types[n.Inputs[0]].DType; !x.IsFloat() {
+		return fmt.Errorf("%w: found operands of %v, expected a float", ErrUnsupported, x)
 	}
 	return nil
 }
 
-func (e *encoder) checkScale(n *graph.Node, x graph.DType) error {
-	scale := e.types[n.Inputs[1]].DType
-	if scale != graph.Float32 && (scale != graph.Float16 || e.opset < 19) {
-		return fmt.Errorf("%w: found a scale of %v in opset %d, expected float32, or float16 since opset 19", ErrUnsupported, scale, e.opset)
-	}
-	if _, ok := n.Op.(graph.QuantizeLinear); ok && x != scale {
-		return fmt.Errorf("%w: found a scale of %v for an operand of %v, expected the same type", ErrUnsupported, scale, x)
-	}
+// plain writes an operator without attributes.
+func plain[T graph.Op](e *encoder, n *graph.Node, _ T) error {
+	e.write(n)
 	return nil
 }
 
-// geluConstants are the scalars √2, 1 and ½ of one element type.
-type geluConstants struct{ sqrt2, one, half *graph.Value }
+// plainFloats writes one whose operands are floats.
+func plainFloats[T graph.Op](e *encoder, n *graph.Node, _ T) error {
+	if err := e.floats(n); err != nil {
+		return err
+	}
+	e.write(n)
+	return nil
+}
 
-// erfGelu writes GELU as x·(erf(x/√2) + 1)·½, in the operators and the order in which
-// runtimes look for it. The last node keeps the graph's name.
-func (e *encoder) erfGelu(n *graph.Node) {
-	t := e.types[n.Output]
-	c, ok := e.gelu[t.DType]
-	if !ok {
-		scalar := func(name string, v float64) *graph.Value {
-			return graph.Weight(e.derive(name), scalarTensor(t.DType, v))
-		}
-		c = geluConstants{scalar("gelu.sqrt2", math.Sqrt2), scalar("gelu.one", 1), scalar("gelu.half", 0.5)}
-		e.gelu[t.DType] = c
+// arithmetic writes one whose operands may be of any type, bytes since opset 14.
+func arithmetic[T graph.Op](e *encoder, n *graph.Node, _ T) error {
+	if x := e.types[n.Inputs[0]].DType; x.Size() == 1 && e.opset < 14 {
+		return fmt.Errorf("%w: found operands of %v in opset %d, expected opset 14 or later", ErrUnsupported, x, e.opset)
 	}
-	x := e.operands(n)[0]
-	step := func(op, suffix string, inputs ...string) string {
-		name := e.derive(n.Name() + suffix)
-		e.add(op, name, inputs)
-		e.infos = appendInfo(e.infos, graphValueInfo, name, t)
-		return name
+	e.write(n)
+	return nil
+}
+
+// scalar returns the name of a constant without axes that a spelling needs, one for each
+// name and type.
+func (e *encoder) scalar(name string, d graph.DType, v float64) string {
+	key := name + "." + d.String()
+	w := e.scalars[key]
+	if w == nil {
+		w = graph.Weight(e.derive(name), scalarTensor(d, v))
+		e.scalars[key] = w
 	}
-	e.weight(c.sqrt2)
-	y := step("Div", ".div", x, c.sqrt2.Name)
-	y = step("Erf", ".erf", y)
-	e.weight(c.one)
-	y = step("Add", ".add", y, c.one.Name)
-	y = step("Mul", ".mul", x, y)
-	e.weight(c.half)
-	e.add("Mul", n.Name(), []string{y, c.half.Name})
+	e.weight(w)
+	return w.Name
+}
+
+// step adds a node of a spelling: it makes a value like the node's own, named after it.
+func (e *encoder) step(n *graph.Node, op, suffix string, inputs ...string) string {
+	name := e.derive(n.Name() + suffix)
+	e.emit(op, name, inputs)
+	e.infos = appendInfo(e.infos, graphValueInfo, name, e.types[n.Output])
+	return name
 }
 
 // scalarTensor returns a float constant without axes.

@@ -101,9 +101,9 @@ func calibrate(ctx context.Context, n *network, data []*graph.Tensor, set map[*g
 	for i, v := range values {
 		c.quantizers[v] = ranges[i]
 	}
-	// Flatten moves integers about: both sides have one quantizer.
+	// Where integers are only moved, both sides have one quantizer.
 	for _, node := range n.g.Nodes {
-		if _, ok := node.Op.(graph.Flatten); ok && set[node] {
+		if node.Is(graph.Selects) && set[node] {
 			c.quantizers[node.Output] = c.quantizers[node.Inputs[0]]
 		}
 	}

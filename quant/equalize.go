@@ -83,14 +83,15 @@ func (e *equalizer) visit(node *graph.Node) {
 			e.fix(b)
 			return
 		}
-	case graph.GlobalAveragePool, graph.Relu:
-		e.join(node.Inputs[0], out)
-		return
 	case graph.Flatten:
 		if d := e.n.dims(node.Inputs[0]); len(d) == 4 && d[2]*d[3] == 1 {
 			e.join(node.Inputs[0], out)
 			return
 		}
+	}
+	if node.Is(graph.Homogeneous) {
+		e.join(node.Inputs[0], out)
+		return
 	}
 	for _, v := range node.Inputs {
 		if v.Const == nil {

@@ -1,6 +1,8 @@
 package quant
 
 import (
+	"slices"
+
 	"github.com/repvit-go/repvit/graph"
 )
 
@@ -32,9 +34,7 @@ func (n *network) dims(v *graph.Value) []int {
 // weighted reports whether the node is a convolution or fully connected layer with constant
 // weight and bias.
 func weighted(n *graph.Node) bool {
-	switch n.Op.(type) {
-	case graph.Conv, graph.Gemm:
-	default:
+	if !n.Is(graph.Linear | graph.Quantizable) {
 		return false
 	}
 	for _, v := range n.Inputs[1:] {
@@ -43,6 +43,11 @@ func weighted(n *graph.Node) bool {
 		}
 	}
 	return n.Inputs[0].Const == nil
+}
+
+// constant reports whether one of the node's operands is.
+func constant(n *graph.Node) bool {
+	return slices.ContainsFunc(n.Inputs, func(v *graph.Value) bool { return v.Const != nil })
 }
 
 // depthwise reports whether a convolution has one input channel for each output channel.
@@ -68,21 +73,13 @@ func (n *network) pointwise(node *graph.Node) bool {
 func (n *network) scope(s Scope) map[*graph.Node]bool {
 	set := map[*graph.Node]bool{}
 	for _, node := range n.g.Nodes {
-		switch node.Op.(type) {
-		case graph.Conv, graph.Gemm:
-			set[node] = weighted(node) && (s == All || n.pointwise(node))
-		case graph.Add, graph.Mul:
-			set[node] = s == All && node.Inputs[0].Const == nil && node.Inputs[1].Const == nil
-		case graph.Gelu, graph.Relu, graph.Sigmoid, graph.GlobalAveragePool, graph.Flatten:
-			set[node] = s == All
-		}
-		if !set[node] {
-			delete(set, node)
+		if node.Is(graph.Quantizable) && (s == All || n.pointwise(node)) && (weighted(node) || !node.Is(graph.Linear) && !constant(node)) {
+			set[node] = true
 		}
 	}
 	if s == Pointwise {
 		for _, node := range n.g.Nodes {
-			if _, ok := node.Op.(graph.Gelu); ok && set[n.producers[node.Inputs[0]]] && n.all(node.Output, set) {
+			if node.Is(graph.Activation|graph.Quantizable) && set[n.producers[node.Inputs[0]]] && n.all(node.Output, set) {
 				set[node] = true
 			}
 		}

@@ -83,11 +83,8 @@ func (d *divider) divide(g *graph.Graph) {
 		d.put(p, n)
 		p.shape = d.types[n.Output].Shape
 		p.stem = p.stem || slices.ContainsFunc(n.Inputs, func(v *graph.Value) bool { return v.Type != nil })
-		switch n.Op.(type) {
-		case graph.GlobalAveragePool, graph.Flatten, graph.Cast, graph.QuantizeLinear, graph.DequantizeLinear:
-		default:
-			p.pools = false
-		}
+		_, pool := n.Op.(graph.GlobalAveragePool)
+		p.pools = p.pools && (pool || n.Op.Traits().Any(graph.Selects|graph.Converts))
 		d.adopt(p, n, pending)
 	}
 }
@@ -106,14 +103,7 @@ func (d *divider) adopt(p *part, n *graph.Node, pending []*graph.Node) {
 func (d *divider) put(p *part, n *graph.Node) {
 	d.of[n.Name()] = p
 	p.MACs += n.MACs(d.types)
-	trainable := n.Inputs
-	switch n.Op.(type) {
-	case graph.BatchNorm: // running statistics are buffers
-		trainable = n.Inputs[:3]
-	case graph.QuantizeLinear, graph.DequantizeLinear: // scale and zero point are not trained
-		trainable = n.Inputs[:1]
-	}
-	for _, v := range trainable {
+	for _, v := range n.Trainable() {
 		if v.Const != nil && !d.counted[v] {
 			d.counted[v] = true
 			p.Parameters += int64(v.Const.Len())
@@ -144,12 +134,13 @@ func (d *divider) kind(n *graph.Node) string {
 			s += fmt.Sprintf(" s%d", op.Strides[0])
 		}
 		return s
-	case graph.Gemm, graph.MatMul:
-		return "linear"
 	case graph.GlobalAveragePool:
 		if !strings.Contains(n.Name(), ".") {
 			return "mean"
 		}
+	}
+	if n.Is(graph.Linear) {
+		return "linear"
 	}
 	return ""
 }
@@ -158,8 +149,8 @@ func (d *divider) kind(n *graph.Node) string {
 func (d *divider) block(n *graph.Node) *part {
 	name := blockName(n.Name())
 	if !strings.ContainsAny(n.Name(), "./") {
-		switch n.Op.(type) {
-		case graph.Add, graph.Mul, graph.Gelu, graph.Relu, graph.Sigmoid, graph.BatchNorm:
+		_, norm := n.Op.(graph.BatchNorm)
+		if norm || n.Op.Traits().Any(graph.Arithmetic|graph.Activation) {
 			// The end of a block that has a name of its own, as a graph's output has.
 			if p := d.of[n.Inputs[0].Name]; p != nil {
 				return p

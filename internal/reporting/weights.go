@@ -14,9 +14,7 @@ func Weights(g *graph.Graph) report.Ranges {
 	r := report.Ranges{Title: "Weights"}
 	producers := g.Producers()
 	for _, n := range g.Nodes {
-		switch n.Op.(type) {
-		case graph.Conv, graph.Gemm, graph.MatMul:
-		default:
+		if !n.Is(graph.Linear) {
 			continue
 		}
 		w := n.Inputs[1]

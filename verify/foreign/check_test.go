@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/optest"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/onnx"
@@ -295,4 +296,24 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("error %q", err)
 		}
 	})
+}
+
+// Of every operator the comparison agrees or says that it does not know it: a good file is
+// never called wrong.
+func TestOperators(t *testing.T) {
+	agreed := 0
+	for _, c := range optest.Cases() {
+		for opset := onnx.MinOpset; opset <= onnx.MaxOpset; opset++ {
+			data := encode(t, c.Graph, opset)
+			switch _, err := Check(data, decoded(t, data)); {
+			case err == nil:
+				agreed++
+			case !errors.Is(err, ErrUnsupported):
+				t.Errorf("%s, opset %d: %v", c.Name, opset, err)
+			}
+		}
+	}
+	if agreed < 300 {
+		t.Errorf("%d graphs were compared, expected at least 300", agreed)
+	}
 }

@@ -161,6 +161,10 @@ func (c *comparison) node(n *graph.Node) error {
 	if _, ok := n.Op.(graph.Gelu); ok && v != nil && v.op != "Gelu" {
 		return c.gelu(n, v)
 	}
+	list, known := attributes(n)
+	if !known {
+		return fmt.Errorf("%w: node %q: the comparison does not know the operator %s", ErrUnsupported, n.Name(), n.Op.Kind())
+	}
 	if v == nil || v.op != n.Op.Kind() {
 		return disagree("node %q: found %s, expected %s", n.Name(), v.kind(), n.Op.Kind())
 	}
@@ -168,7 +172,7 @@ func (c *comparison) node(n *graph.Node) error {
 	if err := c.operands(n, v); err != nil {
 		return err
 	}
-	for _, a := range attributes(n) {
+	for _, a := range list {
 		found, ok := v.attributes[a.name]
 		if !ok {
 			found = a.missing
@@ -197,7 +201,9 @@ type attribute struct {
 	want, missing any
 }
 
-func attributes(n *graph.Node) []attribute {
+// attributes returns those of the node's operator; false for an operator that the comparison
+// does not know.
+func attributes(n *graph.Node) ([]attribute, bool) {
 	switch op := n.Op.(type) {
 	case graph.Conv:
 		k := n.Inputs[1].Const
@@ -212,24 +218,26 @@ func attributes(n *graph.Node) []attribute {
 			shape := listOf(k.Shape[2:])
 			list = append(list, attribute{"kernel_shape", shape, shape})
 		}
-		return list
+		return list, true
 	case graph.BatchNorm:
-		return []attribute{{"epsilon", float32(op.Epsilon), float32(1e-5)}, {"training_mode", int64(0), int64(0)}}
+		return []attribute{{"epsilon", float32(op.Epsilon), float32(1e-5)}, {"training_mode", int64(0), int64(0)}}, true
 	case graph.Gelu:
-		return []attribute{{"approximate", "none", "none"}}
+		return []attribute{{"approximate", "none", "none"}}, true
 	case graph.Flatten:
-		return []attribute{{"axis", int64(1), int64(1)}}
+		return []attribute{{"axis", int64(1), int64(1)}}, true
 	case graph.Gemm:
 		return []attribute{{"alpha", float32(1), float32(1)}, {"beta", float32(1), float32(1)},
-			{"transA", int64(0), int64(0)}, {"transB", int64(1), int64(0)}}
+			{"transA", int64(0), int64(0)}, {"transB", int64(1), int64(0)}}, true
 	case graph.Softmax:
-		return []attribute{{"axis", int64(-1), int64(-1)}}
+		return []attribute{{"axis", int64(-1), int64(-1)}}, true
 	case graph.Cast:
-		return []attribute{{"to", castTypes[op.To], nil}}
+		return []attribute{{"to", castTypes[op.To], nil}}, true
 	case graph.Transpose:
-		return []attribute{{"perm", listOf(op.Perm), nil}}
+		return []attribute{{"perm", listOf(op.Perm), nil}}, true
+	case graph.Relu, graph.Sigmoid, graph.Add, graph.Mul, graph.Mean, graph.GlobalAveragePool, graph.MatMul:
+		return nil, true
 	}
-	return nil
+	return nil, false
 }
 
 // castTypes are the numbers of TensorProto.DataType.

@@ -43,11 +43,11 @@ func New(g *graph.Graph, threads int) (n *Network, err error) {
 		return nil, err
 	}
 	for _, node := range g.Nodes {
-		switch node.Op.(type) {
-		case graph.Add, graph.Mul:
-			if d := types[node.Output].DType; !d.IsFloat() {
-				return nil, fmt.Errorf("%s (%s): %w: arithmetic on %v, which can overflow, expected floats", node.Name(), node.Op.Kind(), ErrUnsupported, d)
-			}
+		if operators[node.Op.Kind()].run == nil {
+			return nil, fmt.Errorf("%s: %w: operator %s", node.Name(), ErrUnsupported, node.Op.Kind())
+		}
+		if d := types[node.Output].DType; node.Is(graph.Arithmetic) && !d.IsFloat() {
+			return nil, fmt.Errorf("%s (%s): %w: arithmetic on %v, which can overflow, expected floats", node.Name(), node.Op.Kind(), ErrUnsupported, d)
 		}
 	}
 	if len(g.Inputs) != 1 {
@@ -237,44 +237,7 @@ func (n *Network) node(ctx context.Context, node *graph.Node, values map[*graph.
 		in[i] = operand(values, v)
 	}
 	out = newArray(t.Shape)
-	e := exec{ctx: ctx, threads: n.threads}
-	switch op := node.Op.(type) {
-	case graph.Conv:
-		e.conv(op, out, in)
-	case graph.BatchNorm:
-		e.batchNorm(op, out, in)
-	case graph.Gelu:
-		e.each(out, in[0], gelu)
-	case graph.Relu:
-		e.each(out, in[0], relu)
-	case graph.Sigmoid:
-		e.each(out, in[0], sigmoid)
-	case graph.Add:
-		e.broadcast(out, in[0], in[1], func(a, b float64) float64 { return a + b })
-	case graph.Mul:
-		e.broadcast(out, in[0], in[1], func(a, b float64) float64 { return a * b })
-	case graph.Mean:
-		e.mean(out, in)
-	case graph.GlobalAveragePool:
-		e.globalAveragePool(out, in[0])
-	case graph.Flatten:
-		copy(out.v, in[0].v)
-	case graph.Gemm:
-		e.gemm(out, in)
-	case graph.MatMul:
-		e.matMul(out, in[0], in[1])
-	case graph.Softmax:
-		e.softmax(out, in[0])
-	case graph.Transpose:
-		e.transpose(op, out, in[0])
-	case graph.Cast:
-		e.each(out, in[0], castTo(op.To))
-	case graph.QuantizeLinear:
-		e.quantize(op, t.DType, out, in)
-	case graph.DequantizeLinear:
-		e.dequantize(op, out, in)
-	default:
-		return array{}, fmt.Errorf("%w: operator %s", ErrUnsupported, node.Op.Kind())
-	}
+	e := exec{ctx: ctx, threads: n.threads, result: t.DType}
+	operators[node.Op.Kind()].run(&e, node.Op, out, in)
 	return out, e.failure()
 }

@@ -158,3 +158,14 @@ func TestFloat16(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryOperatorHasAFormula(t *testing.T) {
+	for _, op := range graph.Ops() {
+		if operators[op.Kind()].run == nil {
+			t.Errorf("package reference has no formula for the operator %s", op.Kind())
+		}
+	}
+	if len(operators) != len(graph.Ops()) {
+		t.Errorf("%d operators have formulas, graph.Ops has %d", len(operators), len(graph.Ops()))
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/panics"
 )
 
@@ -12,6 +13,7 @@ import (
 type exec struct {
 	ctx     context.Context
 	threads int
+	result  graph.DType // of the node
 	mu      sync.Mutex
 	err     error
 }

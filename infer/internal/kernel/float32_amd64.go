@@ -155,15 +155,15 @@ func (s *simd) multiply(g *Gemm) {
 func (s *simd) multiplyRows(g *Gemm, from, to int, next uintptr) {
 	ld := Pad(g.W.N, Lanes)
 	last := to - 1
-	if g.Act == Sigmoid {
-		s.multiplySigmoid(g, from, to)
+	if !inTiles(g.Act) {
+		s.multiplyApply(g, from, to)
 		return
 	}
 	var t tile
 	t.table = address(s.gelu, 0, len(s.gelu))
 	t.lda, t.ldo, t.ldr = 4*g.In.LD, 4*g.Out.LD, 4*g.Residual.LD
 	t.step, t.k, t.segments = 4, g.W.K, 1
-	t.act = int(g.Act)
+	t.act = int(g.Act.Function)
 	a := address(g.In.Data, from*g.In.LD, last*g.In.LD+g.W.K)
 	out := address(g.Out.Data, from*g.Out.LD, last*g.Out.LD+ld)
 	b, bias := address(g.W.B, 0, g.W.K*ld), address(g.W.Bias, 0, ld)
@@ -188,14 +188,26 @@ func (s *simd) multiplyRows(g *Gemm, from, to int, next uintptr) {
 	}
 }
 
-// multiplySigmoid is for an activation that the matrix kernels do not know.
-func (s *simd) multiplySigmoid(g *Gemm, from, to int) {
+// inTiles reports whether the matrix kernels apply the activation themselves.
+func inTiles(act Activation) bool { return act.Function <= relu }
+
+// multiplyApply is for other activations. It takes as many rows at a time as stay in the
+// second-level cache until they are activated.
+func (s *simd) multiplyApply(g *Gemm, from, to int) {
 	ld := Pad(g.W.N, Lanes)
 	one := Gemm{In: g.In, Out: g.Out, W: g.W}
 	if g.Residual.Data == nil {
-		s.multiplyRows(&one, from, to, address(g.W.B, 0, 0))
-		for r := from; r < to; r++ {
-			s.apply(g.Out.Data[r*g.Out.LD:][:ld], Sigmoid)
+		block := max(14, 32<<10/ld/14*14)
+		for ; from < to; from += block {
+			last := min(from+block, to)
+			s.multiplyRows(&one, from, last, address(g.W.B, 0, 0))
+			if ld == g.Out.LD {
+				s.apply(g.Out.Data[from*ld:last*ld], g.Act)
+				continue
+			}
+			for r := from; r < last; r++ {
+				s.apply(g.Out.Data[r*g.Out.LD:][:ld], g.Act)
+			}
 		}
 		return
 	}
@@ -203,7 +215,7 @@ func (s *simd) multiplySigmoid(g *Gemm, from, to int) {
 	for r := from; r < to; r++ {
 		one.In = g.In.from(r, 1)
 		s.multiplyRows(&one, 0, 1, address(g.W.B, 0, 0))
-		s.apply(one.Out.Data, Sigmoid)
+		s.apply(one.Out.Data, g.Act)
 		s.addInto(one.Out.Data, g.Residual.Data[r*g.Residual.LD:][:ld])
 		copy(g.Out.Data[r*g.Out.LD:][:ld], one.Out.Data)
 	}
@@ -247,12 +259,12 @@ func (s *simd) conv3x3(v *Conv3x3) {
 		for x := 0; x < v.WO; x = max(x+1, inner) {
 			c.column(n, y, x, rows)
 		}
-		r += rows
-	}
-	if v.Act == Sigmoid {
-		for p := v.From * v.WO; p < v.To*v.WO; p++ {
-			s.apply(v.Out.Data[p*v.Out.LD:][:c.ld], Sigmoid)
+		if !inTiles(v.Act) {
+			for p := r * v.WO; p < (r+rows)*v.WO; p++ {
+				s.apply(v.Out.Data[p*v.Out.LD:][:c.ld], v.Act)
+			}
 		}
+		r += rows
 	}
 	runtime.KeepAlive(v)
 }
@@ -303,8 +315,8 @@ func (s *simd) dense(v *Conv3x3) dense {
 	c.b, c.bias = address(v.W.B, 0, v.W.K*c.ld), address(v.W.Bias, 0, c.ld)
 	c.t.table = address(s.gelu, 0, len(s.gelu))
 	c.t.k = v.Cin
-	if v.Act != Sigmoid {
-		c.t.act = int(v.Act)
+	if inTiles(v.Act) {
+		c.t.act = int(v.Act.Function)
 	}
 	return c
 }
@@ -486,8 +498,11 @@ func (s *simd) apply(x []float32, act Activation) {
 		return
 	}
 	table := s.gelu
-	if act == Sigmoid {
+	switch act.Function {
+	case sigmoid:
 		table = s.sigmoid
+	case clamp, gatedClamp:
+		table = []float32{act.Scale, act.Shift, act.Low, act.High}
 	}
 	n := len(x) / s.lanes
 	if n > 0 {
@@ -503,8 +518,8 @@ func (s *simd) apply(x []float32, act Activation) {
 
 func (s *simd) applyVectors(x *float32, n int, act Activation, table []float32) {
 	if s.lanes == 8 {
-		applyAVX2(x, n, int(act), &table[0])
+		applyAVX2(x, n, int(act.Function), &table[0])
 	} else {
-		applyAVX512(x, n, int(act), &table[0])
+		applyAVX512(x, n, int(act.Function), &table[0])
 	}
 }

@@ -14915,6 +14915,7 @@ TEXT ·applyAVX512(SB), NOSPLIT, $0-32
 	JEQ  relu
 	CMPQ AX, $0x03
 	JEQ  sigmoid
+	JGT  clamps
 
 gelu:
 	VMOVUPS     (SI), Z0
@@ -14983,6 +14984,42 @@ sigmoid:
 	ADDQ        $0x40, SI
 	DECQ        CX
 	JNE         sigmoid
+	VZEROUPPER
+	RET
+
+clamps:
+	VBROADCASTSS (BX), Z2
+	VBROADCASTSS 4(BX), Z3
+	VBROADCASTSS 8(BX), Z4
+	VBROADCASTSS 12(BX), Z5
+	CMPQ         AX, $0x04
+	JNE          gated
+
+clamp:
+	VMOVUPS     (SI), Z0
+	VMOVAPS     Z3, Z1
+	VFMADD231PS Z2, Z0, Z1
+	VMAXPS      Z1, Z4, Z1
+	VMINPS      Z1, Z5, Z1
+	VMOVAPS     Z1, Z0
+	VMOVUPS     Z0, (SI)
+	ADDQ        $0x40, SI
+	DECQ        CX
+	JNE         clamp
+	VZEROUPPER
+	RET
+
+gated:
+	VMOVUPS     (SI), Z0
+	VMOVAPS     Z3, Z1
+	VFMADD231PS Z2, Z0, Z1
+	VMAXPS      Z1, Z4, Z1
+	VMINPS      Z1, Z5, Z1
+	VMULPS      Z1, Z0, Z0
+	VMOVUPS     Z0, (SI)
+	ADDQ        $0x40, SI
+	DECQ        CX
+	JNE         gated
 	VZEROUPPER
 	RET
 
@@ -17798,6 +17835,7 @@ TEXT ·applyAVX2(SB), NOSPLIT, $0-32
 	JEQ  relu
 	CMPQ AX, $0x03
 	JEQ  sigmoid
+	JGT  clamps
 
 gelu:
 	VMOVUPS     (SI), Y0
@@ -17871,6 +17909,42 @@ sigmoid:
 	ADDQ        $0x20, SI
 	DECQ        CX
 	JNE         sigmoid
+	VZEROUPPER
+	RET
+
+clamps:
+	VBROADCASTSS (BX), Y2
+	VBROADCASTSS 4(BX), Y3
+	VBROADCASTSS 8(BX), Y4
+	VBROADCASTSS 12(BX), Y5
+	CMPQ         AX, $0x04
+	JNE          gated
+
+clamp:
+	VMOVUPS     (SI), Y0
+	VMOVAPS     Y3, Y1
+	VFMADD231PS Y2, Y0, Y1
+	VMAXPS      Y1, Y4, Y1
+	VMINPS      Y1, Y5, Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     Y0, (SI)
+	ADDQ        $0x20, SI
+	DECQ        CX
+	JNE         clamp
+	VZEROUPPER
+	RET
+
+gated:
+	VMOVUPS     (SI), Y0
+	VMOVAPS     Y3, Y1
+	VFMADD231PS Y2, Y0, Y1
+	VMAXPS      Y1, Y4, Y1
+	VMINPS      Y1, Y5, Y1
+	VMULPS      Y1, Y0, Y0
+	VMOVUPS     Y0, (SI)
+	ADDQ        $0x20, SI
+	DECQ        CX
+	JNE         gated
 	VZEROUPPER
 	RET
 

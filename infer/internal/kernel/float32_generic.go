@@ -207,22 +207,26 @@ func applyGeneric(x []float32, act Activation) {
 }
 
 func activate(x float32, act Activation) float32 {
-	switch act {
-	case GELU:
-		return gelu(x)
-	case ReLU:
+	switch act.Function {
+	case gelu:
+		return exactGELU(x)
+	case relu:
 		if x < 0 {
 			return 0
 		}
 		return x
-	case Sigmoid:
+	case sigmoid:
 		return float32(1 / (1 + math.Exp(-float64(x))))
+	case clamp:
+		return min(max(act.Scale*x+act.Shift, act.Low), act.High)
+	case gatedClamp:
+		return x * min(max(act.Scale*x+act.Shift, act.Low), act.High)
 	}
 	return x
 }
 
-// gelu returns x·Φ(x), Φ being the standard normal distribution function.
-func gelu(x float32) float32 {
+// exactGELU returns x·Φ(x), Φ being the standard normal distribution function.
+func exactGELU(x float32) float32 {
 	v := float64(x)
 	if v < -40 { // −Inf·0 would be NaN
 		return 0

@@ -84,7 +84,9 @@ func packed(t testing.TB, r *rand.Rand, s *Float32, n, k int) (p, plain *Packed)
 	return &Packed{K: k, N: n, B: b, Bias: c}, generic.Pack(w, n, k, bias)
 }
 
-func randomActivation(r *rand.Rand) Activation { return Activation(r.IntN(4)) }
+func randomActivation(r *rand.Rand) Activation {
+	return []Activation{Identity, GELU, ReLU, Sigmoid, Clamp(1, 0, -0.5, 0.75), Clamp(0.2, 0.5, 0, 1), GatedClamp(1./6, 0.5, 0, 1)}[r.IntN(7)]
+}
 
 // same compares an output with that of the plain set: results may differ by rounding, what
 // is unset in one must be in the other, and padding must be zero.
@@ -97,7 +99,7 @@ func same(t *testing.T, got, want Matrix, cols int, act Activation) {
 			if math.Float32bits(g) != math.Float32bits(unset) {
 				t.Fatalf("element %d of row %d was written", i%want.LD, i/want.LD)
 			}
-		case i%want.LD >= cols && act != Sigmoid && g != 0:
+		case i%want.LD >= cols && activate(0, act) == 0 && g != 0:
 			t.Fatalf("padding column %d of row %d is %v", i%want.LD, i/want.LD, g)
 		case !(math.Abs(float64(g-w)) <= 2e-5*max(1, math.Abs(float64(w)))):
 			t.Fatalf("element %d of row %d is %v, expected %v", i%want.LD, i/want.LD, g, w)
@@ -428,6 +430,18 @@ func TestReLUError(t *testing.T) {
 			return 0
 		}
 		return x
+	})
+}
+
+func TestClampError(t *testing.T) {
+	testError(t, Clamp(1, 0, -1, 6), 0, func(x float64) float64 { return min(max(x, -1), 6) })
+	testError(t, Clamp(1, 0, float32(math.Inf(-1)), 6), 0, func(x float64) float64 { return min(x, 6) })
+}
+
+func TestHardSwishError(t *testing.T) {
+	testError(t, GatedClamp(1./6, 0.5, 0, 1), 1.5e-7, func(x float64) float64 {
+		// In float32 1/6 is not 1/6, but the product is still that of a number near it.
+		return x * min(max(x*float64(float32(1./6))+0.5, 0), 1)
 	})
 }
 

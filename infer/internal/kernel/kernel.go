@@ -7,9 +7,9 @@
 // and one column for each channel, so a 1×1 convolution is a plain matrix product and a
 // depthwise one works on vectors of channels. Rows are LD elements apart. For float32, LD
 // is the number of channels rounded up to [Lanes], and the padding columns hold zeros;
-// kernels keep them zero, because weights and biases are padded with zeros and every
-// activation function that kernels apply maps 0 to 0 (a Sigmoid's padding is never read
-// back unmultiplied). For uint8, LD is the number of channels rounded up to [Lanes8], and
+// kernels keep them zero, because weights and biases are padded with zeros, unless an
+// activation function maps 0 to something else: such padding is never read back
+// unmultiplied. For uint8, LD is the number of channels rounded up to [Lanes8], and
 // the padding columns hold anything: weights are zero there.
 //
 // # Instruction sets
@@ -37,18 +37,45 @@ const Lanes8 = 64
 // Pad rounds n up to a multiple of m.
 func Pad(n, m int) int { return (n + m - 1) / m * m }
 
-// Activation is a function applied to each output of a kernel.
-type Activation uint8
+// Activation is a function applied to each output of a kernel. NaN gives NaN.
+type Activation struct {
+	Function Function
+	// Parameters of [Clamp] and [GatedClamp].
+	Scale, Shift, Low, High float32
+}
 
-// The activation functions. GELU is x·Φ(x), the exact one with erf, not its tanh
-// approximation. Of GELU and Sigmoid the absolute error is below 1.5e-7·max(1, |x|) in every
-// set, over all of float32; NaN gives NaN.
+// Function is a kind of activation function.
+type Function uint8
+
+// The functions. Generated code knows their numbers.
 const (
-	Identity Activation = iota
-	GELU
-	ReLU
-	Sigmoid
+	identity Function = iota
+	gelu
+	relu
+	sigmoid
+	clamp
+	gatedClamp
 )
+
+// The activation functions without parameters; Identity is the zero value. GELU is x·Φ(x),
+// the exact one with erf, not its tanh approximation. Of GELU and Sigmoid the absolute error
+// is below 1.5e-7·max(1, |x|) in every set, over all of float32.
+var (
+	Identity = Activation{}
+	GELU     = Activation{Function: gelu}
+	ReLU     = Activation{Function: relu}
+	Sigmoid  = Activation{Function: sigmoid}
+)
+
+// Clamp is min(max(scale·x + shift, low), high).
+func Clamp(scale, shift, low, high float32) Activation {
+	return Activation{clamp, scale, shift, low, high}
+}
+
+// GatedClamp is x·min(max(scale·x + shift, low), high).
+func GatedClamp(scale, shift, low, high float32) Activation {
+	return Activation{gatedClamp, scale, shift, low, high}
+}
 
 // Matrix is a float32 activation, or a part of one: Rows rows of LD elements.
 type Matrix struct {

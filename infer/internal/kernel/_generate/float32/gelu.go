@@ -214,12 +214,22 @@ func (s *isa) emitSigmoid(x VecPhysical, table Register, t [3]VecPhysical) {
 	VDIVPS(p, one, x)
 }
 
+// emitClamp sets y to min(max(scale·x + shift, low), high), or NaN, which passes as the
+// second operand of minimum and maximum.
+func (s *isa) emitClamp(x, y VecPhysical, c [4]VecPhysical) {
+	VMOVAPS(c[1], y)
+	VFMADD231PS(c[0], x, y)
+	VMAXPS(y, c[2], y)
+	VMINPS(y, c[3], y)
+}
+
 // activations emits the function that applies an activation to whole vectors in memory.
 //
-// Registers: SI elements, CX vectors left, BX table; V0 the value, V1 to V4 temporary.
+// Registers: SI elements, CX vectors left, BX table; V0 the value, V1 to V4 temporary; for
+// clamps V1 temporary, V2 to V5 the parameters.
 func (s *isa) activations() {
 	s.text("apply", "func(x *float32, vectors, act int, table *float32)",
-		"applies an activation, not Identity, to whole vectors in place; the table is that of GELU or Sigmoid.")
+		"applies an activation, not Identity, to whole vectors in place; the table is that of GELU or Sigmoid, or the parameters of a clamp.")
 	Load(Param("x"), RSI)
 	Load(Param("vectors"), RCX)
 	Load(Param("act"), RAX)
@@ -240,17 +250,34 @@ func (s *isa) activations() {
 	JEQ(LabelRef("relu"))
 	CMPQ(RAX, imm(actSigmoid))
 	JEQ(LabelRef("sigmoid"))
+	JGT(LabelRef("clamps"))
 	loop("gelu", func() { s.emitGELU(v[0], RBX, [4]VecPhysical(v[1:])) })
 	loop("relu", func() { s.emitReLU(v[0], v[1]) })
 	loop("sigmoid", func() { s.emitSigmoid(v[0], RBX, [3]VecPhysical(v[1:])) })
+	Label("clamps")
+	for i := range 4 {
+		VBROADCASTSS(at(RBX, 4*i), v[2+i])
+	}
+	CMPQ(RAX, imm(actClamp))
+	JNE(LabelRef("gated"))
+	loop("clamp", func() {
+		s.emitClamp(v[0], v[1], [4]VecPhysical(v[2:]))
+		VMOVAPS(v[1], v[0])
+	})
+	loop("gated", func() {
+		s.emitClamp(v[0], v[1], [4]VecPhysical(v[2:]))
+		VMULPS(v[1], v[0], v[0])
+	})
 }
 
-// The values of type kernel.Activation.
+// The values of type kernel.Function.
 const (
 	actIdentity = iota
 	actGELU
 	actReLU
 	actSigmoid
+	actClamp
+	actGatedClamp
 )
 
 // constants returns the Go file with the tables.

@@ -6,6 +6,9 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
+// cast is the conversion to a type.
+func (e *exec) cast(op graph.Cast, out array, in []array) { e.each(out, in[0], castTo(op.To)) }
+
 // castTo returns the conversion to a type.
 func castTo(t graph.DType) func(float64) float64 {
 	switch t {
@@ -46,35 +49,4 @@ func limits(t graph.DType) (low, high float64) {
 		return math.MinInt32, math.MaxInt32
 	}
 	return math.MinInt64, math.MaxInt64
-}
-
-// quantize is saturate(round(x/scale) + zero), ties to even.
-func (e *exec) quantize(op graph.QuantizeLinear, to graph.DType, out array, in []array) {
-	low, high := limits(to)
-	e.scaled(op.Axis, out, in, func(x, scale, zero float64) float64 {
-		return min(max(math.RoundToEven(x/scale)+zero, low), high)
-	})
-}
-
-// dequantize is (x − zero)·scale.
-func (e *exec) dequantize(op graph.DequantizeLinear, out array, in []array) {
-	e.scaled(op.Axis, out, in, func(x, scale, zero float64) float64 { return (x - zero) * scale })
-}
-
-// scaled applies f to every element with the scale and zero point of its index on axis.
-func (e *exec) scaled(axis int, out array, in []array, f func(x, scale, zero float64) float64) {
-	x, scale, zero := in[0], in[1], in[2]
-	channels, inner := 1, 1
-	if len(scale.shape) != 0 {
-		channels = x.shape[axis]
-		for _, d := range x.shape[axis+1:] {
-			inner *= d
-		}
-	}
-	e.chunks(len(out.v), func(from, to int) {
-		for i := from; i < to; i++ {
-			c := i / inner % channels
-			out.v[i] = f(x.v[i], scale.v[c], zero.v[c])
-		}
-	})
 }

@@ -1,0 +1,12 @@
+package graph
+
+// Add is the sum of two values; axes of size 1 are broadcast.
+type Add struct{}
+
+// Kind implements [Op].
+func (Add) Kind() string { return "Add" }
+
+// Traits implements [Op].
+func (Add) Traits() Traits { return Arithmetic | Quantizable }
+
+func (Add) infer(in []Type) (Type, error) { return broadcast(in) }

@@ -1,0 +1,132 @@
+package optest
+
+import "github.com/repvit-go/repvit/graph"
+
+// table holds at least one case for each operator of package graph.
+var table = []row{
+	{"convolution 1×1", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 1, 1) }},
+	{"convolution 1×1, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 2, 1) }},
+	{"convolution 3×3", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 3, 1, 1) }},
+	{"convolution 3×3 of a feature map, stride 2", graph.Conv{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.conv(b.conv(x, Channels, 20, 1, 1, 1), 20, 36, 3, 2, 1)
+	}},
+	{"depthwise convolution 1×1", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 1, 1, Channels) }},
+	{"depthwise convolution 3×3", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 3, 1, Channels) }},
+	{"depthwise convolution 3×3, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 3, 2, Channels) }},
+	{"depthwise convolution 5×5, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 5, 2, Channels) }},
+	{"depthwise convolution with a multiplier", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 2*Channels, 3, 1, Channels) }},
+	{"convolution in groups", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 8, 3, 1, 4) }},
+	{"convolution, uneven and without bias", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Conv{Strides: [2]int{3, 2}, Pads: [4]int{0, 1, 2, 3}, Group: 1}, x, b.normal(0.2, 9, Channels, 2, 4))
+	}},
+	{"fully connected", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 200, Channels), b.normal(0.1, 200))
+	}},
+	{"fully connected without bias", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 7, Channels))
+	}},
+	{"matrix product of pixels", graph.MatMul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(0.3, Channels, 36))
+	}},
+	{"matrix product of vectors", graph.MatMul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, b.vector(x), b.normal(0.3, Channels, 5))
+	}},
+	{"batch normalisation", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(x) }},
+	{"batch normalisation of vectors", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(b.vector(x)) }},
+	activation("GELU", graph.Gelu{}),
+	activation("ReLU", graph.Relu{}),
+	activation("sigmoid", graph.Sigmoid{}),
+	{"sum", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
+	}},
+	{"sum with a constant for each channel", graph.Add{}, 1e-7, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, x, b.normal(1, 1, Channels, 1, 1))
+	}},
+	{"sum, both operands broadcast", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 1, Channels, 5, 1))
+	}},
+	{"product", graph.Mul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mul{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
+	}},
+	{"product with a factor for each channel", graph.Mul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mul{}, x, b.add(graph.Sigmoid{}, b.add(graph.GlobalAveragePool{}, x)))
+	}},
+	{"mean of two", graph.Mean{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mean{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
+	}},
+	{"mean of vectors", graph.Mean{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		v := b.vector(x)
+		return b.add(graph.Mean{}, v, b.add(graph.Relu{}, v), v)
+	}},
+	{"mean of every channel", graph.GlobalAveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.GlobalAveragePool{}, x)
+	}},
+	{"softmax", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Softmax{}, b.add(graph.Gemm{}, b.vector(x), b.normal(1, 200, Channels)))
+	}},
+	{"flatten pixels", graph.Flatten{}, 0, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Flatten{}, x) }},
+	{"flatten means", graph.Flatten{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value { return b.vector(x) }},
+	{"transpose", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Transpose{Perm: []int{3, 1, 0, 2}}, x)
+	}},
+	{"channels last", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x)
+	}},
+	{"float16 and back", graph.Cast{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Float16}, x))
+	}},
+	{"whole numbers", graph.Cast{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Int32}, x))
+	}},
+	{"quantized", graph.QuantizeLinear{}, 1e-7, func(b *builder, x *graph.Value) *graph.Value {
+		s, z := b.constant(graph.Float32Tensor([]int{}, []float32{0.0625})), b.constant(graph.Uint8Tensor([]int{}, []uint8{128}))
+		return b.add(graph.DequantizeLinear{}, b.add(graph.QuantizeLinear{}, x, s, z), s, z)
+	}},
+	{"quantized by channel", graph.DequantizeLinear{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		s, z := b.positive(Channels), b.constant(graph.Int8Tensor([]int{Channels}, []int8{0, 1, 2, 3, 4, 5, -6, -7, -8, -9, -10, -11}))
+		return b.add(graph.DequantizeLinear{Axis: 1}, b.add(graph.QuantizeLinear{Axis: 1}, x, s, z), s, z)
+	}},
+	{"quantized weight", graph.DequantizeLinear{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		w, _ := b.weight8(b.normal(0.3, 20, Channels, 1, 1))
+		return b.add(graph.Conv{Strides: [2]int{1, 1}, Group: 1}, x, w)
+	}},
+}
+
+func activation(name string, op graph.Op) row {
+	return row{name, op, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
+}
+
+func (b *builder) norm(x *graph.Value) *graph.Value {
+	return b.add(graph.BatchNorm{Epsilon: 1e-5}, x, b.positive(Channels), b.normal(0.1, Channels), b.normal(0.1, Channels), b.positive(Channels))
+}
+
+// before is what activation functions stand behind.
+var before = []struct {
+	name  string
+	build func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value
+}{
+	{"a pointwise convolution", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return act(b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{"a convolution of the input", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return act(b.conv(x, Channels, 20, 3, 2, 1))
+	}},
+	{"a depthwise convolution", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return act(b.conv(x, Channels, Channels, 3, 1, Channels))
+	}},
+	{"a depthwise convolution 5×5", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return act(b.conv(x, Channels, Channels, 5, 1, Channels))
+	}},
+	{"a normalisation", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return act(b.norm(x))
+	}},
+	{"a fully connected layer", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return act(b.add(graph.Gemm{}, b.vector(x), b.normal(1, 200, Channels), b.normal(0.1, 200)))
+	}},
+	{"a convolution, with a residual", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, act(b.conv(x, Channels, Channels, 1, 1, 1)), x)
+	}},
+	{"the first of two convolutions", func(b *builder, x *graph.Value, act func(*graph.Value) *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, x, b.conv(act(b.conv(x, Channels, 36, 1, 1, 1)), 36, Channels, 1, 1, 1))
+	}},
+}

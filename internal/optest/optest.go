@@ -1,0 +1,222 @@
+// Package optest holds small graphs, some for each operator of package graph, that the tests
+// of every package run which knows operators: formats write and read them, engines compute
+// them. An operator that a package forgets fails a test of that package. Only tests use it.
+package optest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// Case is a graph for an operator: one input "x" of float32, batch×12×height×width, and one
+// output "y".
+type Case struct {
+	Name  string
+	Op    graph.Op // what the case is for
+	Graph *graph.Graph
+	// Tolerance is the largest error in float32, as a part of the largest element.
+	Tolerance float64
+}
+
+// Channels is what the inputs have.
+const Channels = 12
+
+// Shapes are those of inputs, with rests for every length of vector.
+func Shapes() [][]int { return [][]int{{1, Channels, 9, 7}, {2, Channels, 8, 17}, {3, Channels, 3, 3}} }
+
+// Input returns normally distributed numbers, the same each time.
+func Input(shape []int) *graph.Tensor {
+	n, err := graph.Numel(shape)
+	if err != nil {
+		panic(err)
+	}
+	r := rand.New(rand.NewPCG(7, 11))
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(2 * r.NormFloat64())
+	}
+	return graph.Float32Tensor(shape, v)
+}
+
+// Cases returns those of [table], and for each activation function how it stands behind
+// other operators, into which engines fuse it.
+func Cases() []Case {
+	var all []Case
+	for _, t := range table {
+		all = append(all, t.make())
+		if !t.op.Traits().Has(graph.Activation) {
+			continue
+		}
+		for _, f := range before {
+			all = append(all, row{t.name + " behind " + f.name, t.op, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+				return f.build(b, x, func(x *graph.Value) *graph.Value { return b.add(t.op, x) })
+			}}.make())
+		}
+	}
+	return all
+}
+
+// row describes a case.
+type row struct {
+	name      string
+	op        graph.Op
+	tolerance float64
+	build     func(b *builder, x *graph.Value) *graph.Value
+}
+
+func (t row) make() Case {
+	in := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{
+		graph.Symbol("batch"), graph.Fixed(Channels), graph.Symbol("height"), graph.Symbol("width")}}}
+	b := &builder{Graph: &graph.Graph{Name: "case", Inputs: []*graph.Value{in}}, r: rand.New(rand.NewPCG(1, 2))}
+	y := t.build(b, in)
+	y.Name = "y"
+	b.Outputs = []*graph.Value{y}
+	if err := b.Validate(); err != nil {
+		panic(fmt.Sprintf("optest: %s: %v", t.name, err))
+	}
+	return Case{t.name, t.op, b.Graph, t.tolerance}
+}
+
+// builder makes graphs with random weights.
+type builder struct {
+	*graph.Graph
+	r *rand.Rand
+	n int
+}
+
+// add appends a node with a made-up name.
+func (b *builder) add(op graph.Op, in ...*graph.Value) *graph.Value {
+	b.n++
+	return b.Add(fmt.Sprintf("%s%d", op.Kind(), b.n), op, in...)
+}
+
+func (b *builder) constant(t *graph.Tensor) *graph.Value {
+	b.n++
+	return graph.Weight(fmt.Sprintf("weight%d", b.n), t)
+}
+
+func (b *builder) normal(deviation float64, shape ...int) *graph.Value {
+	return b.random(shape, func() float64 { return deviation * b.r.NormFloat64() })
+}
+
+func (b *builder) positive(shape ...int) *graph.Value {
+	return b.random(shape, func() float64 { return 0.5 + b.r.Float64() })
+}
+
+func (b *builder) random(shape []int, f func() float64) *graph.Value {
+	n, _ := graph.Numel(shape)
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(f())
+	}
+	return b.constant(graph.Float32Tensor(shape, v))
+}
+
+// conv appends a convolution with bias, whose padding keeps the size but for the stride.
+func (b *builder) conv(x *graph.Value, cin, cout, kernel, stride, group int) *graph.Value {
+	p := (kernel - 1) / 2
+	fan := float64(cin / group * kernel * kernel)
+	return b.add(graph.Conv{Strides: [2]int{stride, stride}, Pads: [4]int{p, p, p, p}, Group: group}, x,
+		b.normal(1/math.Sqrt(fan), cout, cin/group, kernel, kernel), b.normal(0.1, cout))
+}
+
+// vector is the mean of every channel, N×12.
+func (b *builder) vector(x *graph.Value) *graph.Value {
+	return b.add(graph.Flatten{}, b.add(graph.GlobalAveragePool{}, x))
+}
+
+// The quantization of activations in int8 graphs.
+const (
+	step = 0.03
+	zero = 130
+)
+
+// Step is the scale of the result of [Int8].
+const Step = step
+
+// Int8 returns a copy of g in which every operator that may be quantized reads and gives
+// uint8, and has int8 weights; false where there is none.
+func Int8(g *graph.Graph) (*graph.Graph, bool) {
+	c := g.Clone()
+	nodes := c.Nodes
+	c.Nodes = nil
+	b := &builder{Graph: c, n: len(nodes) + 1<<16} // names that nothing has
+	rounded := map[*graph.Value]*graph.Value{}
+	found := false
+	for _, n := range nodes {
+		if !n.Is(graph.Quantizable) || slices.ContainsFunc(n.Inputs, func(v *graph.Value) bool { return v.Const != nil }) && !n.Is(graph.Linear) {
+			for i, v := range n.Inputs {
+				if r := rounded[v]; r != nil {
+					n.Inputs[i] = r
+				}
+			}
+			c.Nodes = append(c.Nodes, n)
+			continue
+		}
+		found = true
+		var scales []float32
+		for i, v := range n.Inputs {
+			switch {
+			case v.Const != nil && i == 1:
+				n.Inputs[i], scales = b.weight8(v)
+			case v.Const != nil:
+				n.Inputs[i] = b.bias32(v, scales)
+			default:
+				if rounded[v] == nil {
+					rounded[v] = b.rounded(v)
+				}
+				n.Inputs[i] = rounded[v]
+			}
+		}
+		c.Nodes = append(c.Nodes, n)
+		rounded[n.Output] = b.rounded(n.Output)
+	}
+	y := c.Outputs[0]
+	if r := rounded[y]; r != nil {
+		y.Name, r.Name = "y.real", "y"
+		c.Outputs[0] = r
+	}
+	return c, found
+}
+
+// rounded quantizes and dequantizes.
+func (b *builder) rounded(x *graph.Value) *graph.Value {
+	s, z := b.constant(graph.Float32Tensor([]int{}, []float32{step})), b.constant(graph.Uint8Tensor([]int{}, []uint8{zero}))
+	return b.add(graph.DequantizeLinear{}, b.add(graph.QuantizeLinear{}, x, s, z), s, z)
+}
+
+// weight8 quantizes a weight M×…, with a scale for each row.
+func (b *builder) weight8(w *graph.Value) (*graph.Value, []float32) {
+	rows := w.Const.Shape[0]
+	v := w.Const.Float32s()
+	k := len(v) / rows
+	scales, q := make([]float32, rows), make([]int8, len(v))
+	for r := range rows {
+		top := float32(1e-6)
+		for _, x := range v[r*k:][:k] {
+			top = max(top, x, -x)
+		}
+		scales[r] = top / 127
+		for i, x := range v[r*k:][:k] {
+			q[r*k+i] = int8(math.RoundToEven(float64(x / scales[r])))
+		}
+	}
+	return b.add(graph.DequantizeLinear{Axis: 0}, b.constant(graph.Int8Tensor(w.Const.Shape, q)),
+		b.constant(graph.Float32Tensor([]int{rows}, scales)), b.constant(graph.Int8Tensor([]int{rows}, make([]int8, rows)))), scales
+}
+
+// bias32 quantizes a bias with the scale of the sums.
+func (b *builder) bias32(v *graph.Value, weights []float32) *graph.Value {
+	n := v.Const.Len()
+	scales, q := make([]float32, n), make([]int32, n)
+	for i, x := range v.Const.Float32s() {
+		scales[i] = step * weights[i]
+		q[i] = int32(math.RoundToEven(float64(x / scales[i])))
+	}
+	return b.add(graph.DequantizeLinear{Axis: 0}, b.constant(graph.Int32Tensor([]int{n}, q)),
+		b.constant(graph.Float32Tensor([]int{n}, scales)), b.constant(graph.Int32Tensor([]int{n}, make([]int32, n))))
+}

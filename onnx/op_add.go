@@ -1,0 +1,8 @@
+package onnx
+
+import "github.com/repvit-go/repvit/graph"
+
+var addOperator = operator{
+	encode: encodes(arithmetic[graph.Add]),
+	decode: decoders{"Add": simple(graph.Add{}, 2)},
+}

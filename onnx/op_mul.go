@@ -1,0 +1,8 @@
+package onnx
+
+import "github.com/repvit-go/repvit/graph"
+
+var mulOperator = operator{
+	encode: encodes(arithmetic[graph.Mul]),
+	decode: decoders{"Mul": simple(graph.Mul{}, 2)},
+}

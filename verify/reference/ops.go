@@ -1,0 +1,44 @@
+package reference
+
+import "github.com/repvit-go/repvit/graph"
+
+// operators are the formulas by the name of the operator. Each stands in a file of its name.
+var operators = tableOf(
+	formula((*exec).conv),
+	formula((*exec).gemm),
+	formula((*exec).matMul),
+	formula((*exec).batchNorm),
+	formula((*exec).gelu),
+	formula((*exec).relu),
+	formula((*exec).sigmoid),
+	formula((*exec).add),
+	formula((*exec).mul),
+	formula((*exec).mean),
+	formula((*exec).globalAveragePool),
+	formula((*exec).softmax),
+	formula((*exec).flatten),
+	formula((*exec).transpose),
+	formula((*exec).cast),
+	formula((*exec).quantize),
+	formula((*exec).dequantize),
+)
+
+// operator computes a node's value.
+type operator struct {
+	kind string
+	// run sets out, whose elements are 0.
+	run func(e *exec, op graph.Op, out array, in []array)
+}
+
+func formula[T graph.Op](f func(*exec, T, array, []array)) operator {
+	var of T
+	return operator{of.Kind(), func(e *exec, op graph.Op, out array, in []array) { f(e, op.(T), out, in) }}
+}
+
+func tableOf(all ...operator) map[string]operator {
+	m := make(map[string]operator, len(all))
+	for _, o := range all {
+		m[o.kind] = o
+	}
+	return m
+}
