@@ -1,6 +1,6 @@
 package graph
 
-import "math"
+import "slices"
 
 // Parameters returns the number of trainable parameters: the elements of all weights
 // except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, and
@@ -44,10 +44,6 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 // MACs returns the node's multiply-accumulate operations, given the types that
 // [Graph.Infer] returned for an input whose shape is known in full.
 func (n *Node) MACs(types map[*Value]Type) int64 {
-	out, ok := types[n.Output].Shape.Ints()
-	if !ok {
-		return 0
-	}
 	var each Shape // whose product is the multiplications for one output element
 	switch n.Op.(type) {
 	case Conv:
@@ -59,13 +55,10 @@ func (n *Node) MACs(types map[*Value]Type) int64 {
 	default:
 		return 0
 	}
-	dims, ok := each.Ints()
-	if !ok {
+	_, known := append(slices.Clone(each), types[n.Output].Shape...).Ints()
+	if !known {
 		return 0
 	}
-	count, err := Numel(append(out, dims...))
-	if err != nil {
-		return math.MaxInt64
-	}
-	return int64(count)
+	// Neither factor is above 2³¹.
+	return types[n.Output].elements() * Type{Shape: each}.elements()
 }

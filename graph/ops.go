@@ -230,8 +230,8 @@ func (o Conv) infer(in []Type) (Type, error) {
 	return Type{in[0].DType, Shape{x[0], Fixed(k[0]), h, v}}, nil
 }
 
-// maxAxis bounds axis arithmetic well below overflow.
-const maxAxis = 1 << 40
+// maxAxis bounds axis arithmetic below the overflow of 32 bits. A value has fewer than 2³¹ elements.
+const maxAxis = 1 << 29
 
 // window is the output size along one spatial axis: ⌊(n + pads − kernel)/stride⌋ + 1.
 func (o Conv) window(n Dim, kernel, axis int) (Dim, error) {
