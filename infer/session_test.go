@@ -491,6 +491,18 @@ func TestTop(t *testing.T) {
 			t.Errorf("top %d of %v: %s, %v, want %s", tt.k, tt.logits, got, err, tt.want)
 		}
 	}
+	delete(b.Metadata, metaLabels)
+	// Scores of graphs that end in Softmax are what they give.
+	b.Outputs[0] = b.add(graph.Softmax{}, b.Outputs[0])
+	for _, to := range []graph.DType{0, graph.Float16, graph.Float32} {
+		if to != 0 {
+			b.Outputs[0] = b.add(graph.Cast{To: to}, b.Outputs[0])
+		}
+		top, err := open(t, b.Graph, Options{Threads: 1}).Top([]float32{0.25, 0.125, 0.625}, 2)
+		if got, want := printed(top), "[{2 2 0.6250} {0 0 0.2500}]"; err != nil || got != want {
+			t.Errorf("probabilities as %v: %s, %v, want %s", to, got, err, want)
+		}
+	}
 	b.Metadata[metaLabels] = `["a"]`
 	if _, err := s.Top([]float32{1, 2, 3}, 1); !errors.Is(err, graph.ErrShape) {
 		t.Errorf("one label for three logits: error %v", err)
