@@ -1,6 +1,6 @@
 package graph
 
-import "math"
+import "slices"
 
 // Parameters returns the number of trainable parameters: the elements of all weights
 // except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, and
@@ -47,21 +47,18 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 // [Graph.Infer] returned for an input whose shape is known in full.
 func (n *Node) MACs(types map[*Value]Type) int64 {
 	m, multiplies := n.Op.(multiplier)
-	out, ok := types[n.Output].Shape.Ints()
-	if !multiplies || !ok {
+	if !multiplies {
 		return 0
 	}
 	in := make([]Type, len(n.Inputs))
 	for i, v := range n.Inputs {
 		in[i] = types[v]
 	}
-	dims, ok := m.each(in).Ints()
-	if !ok {
+	each := m.each(in)
+	_, known := append(slices.Clone(each), types[n.Output].Shape...).Ints()
+	if !known {
 		return 0
 	}
-	count, err := Numel(append(out, dims...))
-	if err != nil {
-		return math.MaxInt64
-	}
-	return int64(count)
+	// Neither factor is above 2³¹.
+	return types[n.Output].elements() * Type{Shape: each}.elements()
 }

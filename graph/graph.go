@@ -78,6 +78,22 @@ func (g *Graph) Producers() map[*Value]*Node {
 	return m
 }
 
+// Probabilities reports whether a value is what [Softmax] gives, whatever type it was then
+// brought to.
+func (g *Graph) Probabilities(v *Value) bool {
+	producers := g.Producers()
+	for n := producers[v]; n != nil; n = producers[n.Inputs[0]] {
+		switch n.Op.(type) {
+		case Softmax:
+			return true
+		case Cast, QuantizeLinear, DequantizeLinear:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
 // Consumers maps every value to the nodes that read it, in order; a node that reads a
 // value twice stands twice. Graph outputs are not consumers.
 func (g *Graph) Consumers() map[*Value][]*Node {

@@ -118,8 +118,8 @@ func sameFloats(in []Type) error {
 	return nil
 }
 
-// maxAxis bounds axis arithmetic well below overflow.
-const maxAxis = 1 << 40
+// maxAxis bounds axis arithmetic below the overflow of 32 bits. A value has fewer than 2³¹ elements.
+const maxAxis = 1 << 29
 
 // unary is the type of an operator whose result is like its operand, floats.
 func unary(in []Type) (Type, error) {

@@ -90,8 +90,8 @@ func (s *Session) Preprocess() (preprocess.Config, error) {
 
 // Top returns the k most probable classes, or all if there are fewer, most probable first,
 // given the logits of one image as [Session.Run] computes them. Equal scores are ordered by
-// index and NaN comes last. Scores are the softmax of the logits, unless the graph ends in
-// Softmax itself. The error wraps [graph.ErrGraph] where the model's labels are malformed
+// index and NaN comes last. Scores are the softmax of the logits, or what the graph
+// gives where it ends in Softmax itself. The error wraps [graph.ErrGraph] where the model's labels are malformed
 // and [graph.ErrShape] where their number differs from that of the logits.
 func (s *Session) Top(logits []float32, k int) ([]Prediction, error) {
 	g := s.model.graph
@@ -105,7 +105,7 @@ func (s *Session) Top(logits []float32, k int) ([]Prediction, error) {
 		}
 	}
 	scores := logits
-	if n := g.Producers()[g.Outputs[0]]; n == nil || n.Op != graph.Op(graph.Softmax{}) {
+	if !g.Probabilities(g.Outputs[0]) {
 		scores = make([]float32, len(logits))
 		softmax(scores, logits)
 	}

@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 		{"done context", func() error { _, err := s.Run(done, x); return err }(), context.Canceled},
 		{"short dst", s.RunInto(t.Context(), make([]float32, 6), x.Shape, x.Float32s()), graph.ErrShape},
 		{"short input", s.RunInto(t.Context(), make([]float32, 7), x.Shape, x.Float32s()[1:]), graph.ErrShape},
-		{"huge input", s.RunInto(t.Context(), make([]float32, 7), []int{1, 3, 1 << 40, 1 << 40}, nil), graph.ErrShape},
+		{"huge input", s.RunInto(t.Context(), make([]float32, 7), []int{1, 3, math.MaxInt, math.MaxInt}, nil), graph.ErrShape},
 		{"closed", func() error { _, err := closed.Run(t.Context(), x); return err }(), ErrClosed},
 		{"closed, observed", closed.Observe(t.Context(), x, func(*graph.Value, *graph.Tensor) error { return nil }), ErrClosed},
 		{"unknown instruction set", func() error { _, err := New(tiny.deploy(), Options{ISA: "mmx"}); return err }(), ErrUnsupported},
@@ -489,6 +489,18 @@ func TestTop(t *testing.T) {
 		top, err := s.Top(tt.logits, tt.k)
 		if got := printed(top); err != nil || got != tt.want {
 			t.Errorf("top %d of %v: %s, %v, want %s", tt.k, tt.logits, got, err, tt.want)
+		}
+	}
+	delete(b.Metadata, metaLabels)
+	// Scores of graphs that end in Softmax are what they give.
+	b.Outputs[0] = b.add(graph.Softmax{}, b.Outputs[0])
+	for _, to := range []graph.DType{0, graph.Float16, graph.Float32} {
+		if to != 0 {
+			b.Outputs[0] = b.add(graph.Cast{To: to}, b.Outputs[0])
+		}
+		top, err := open(t, b.Graph, Options{Threads: 1}).Top([]float32{0.25, 0.125, 0.625}, 2)
+		if got, want := printed(top), "[{2 2 0.6250} {0 0 0.2500}]"; err != nil || got != want {
+			t.Errorf("probabilities as %v: %s, %v, want %s", to, got, err, want)
 		}
 	}
 	b.Metadata[metaLabels] = `["a"]`

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"io/fs"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -41,7 +42,8 @@ func TestHostile(t *testing.T) {
 				t.Fatal("it was read without an error")
 			}
 			text := err.Error()
-			if !strings.Contains(text, path+": ") || !strings.Contains(text, want) {
+			narrow := bits.UintSize == 32 && (strings.Contains(text, "more than 32 bits") || name == "safetensors_shape_overflow.safetensors")
+			if !strings.Contains(text, path+": ") || !strings.Contains(text, want) && !narrow {
 				t.Errorf("error is %q, want the path and %q", text, want)
 			}
 			if strings.ContainsAny(text, "\n\r") || len(text) > 1000 {

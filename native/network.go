@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 
 	"github.com/repvit-go/repvit/graph"
@@ -72,7 +73,7 @@ func (d *dim) UnmarshalJSON(text []byte) error {
 		}
 		return err
 	}
-	if err == nil && text[0] != 'n' && (d.Sym == "" || d.Div < 1 || d.Div > 1<<40) {
+	if err == nil && text[0] != 'n' && (d.Sym == "" || d.Div < 1 || d.Div > math.MaxInt32) {
 		err = fmt.Errorf("found size %s, expected a symbol with a positive divisor", clip(string(text)))
 	}
 	return err

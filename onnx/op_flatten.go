@@ -47,7 +47,7 @@ func (d *decoder) reshape(n *node) error {
 	d.check(n, func(types map[*graph.Value]graph.Type) error {
 		in, out := types[x].Shape, types[y].Shape
 		for i, size := range shape {
-			ok := size == -1 || out[i] == graph.Fixed(int(size)) || size == 0 && in[i] == out[i]
+			ok := size == -1 || out[i].Known() && int64(out[i].Size) == size || size == 0 && in[i] == out[i]
 			if !ok {
 				return fmt.Errorf("%w: found shape %v, expected %v", ErrUnsupported, shape, out)
 			}

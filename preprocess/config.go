@@ -125,30 +125,30 @@ func (c Config) Validate() error {
 }
 
 // crop is where the target lies in the scaled image. A negative position means black around
-// the image.
+// the image. Thin images become longer than a 32-bit int counts.
 type crop struct {
-	height, width int // of the scaled image
-	top, left     int
+	height, width int64 // of the scaled image
+	top, left     int64
 }
 
 // crop applies the geometry rule to an image of h×w pixels.
 func (c Config) crop(h, w int) crop {
 	// At least one pixel, for small targets of a large crop_pct.
-	sh, sw := max(int(float64(c.Height)/c.CropPct), 1), max(int(float64(c.Width)/c.CropPct), 1)
+	sh, sw := max(int64(float64(c.Height)/c.CropPct), 1), max(int64(float64(c.Width)/c.CropPct), 1)
 	var r crop
-	if w*sh <= h*sw {
+	if h, w := int64(h), int64(w); w*sh <= h*sw {
 		r.width, r.height = sw, sw*h/w
 	} else {
 		r.width, r.height = sh*w/h, sh
 	}
-	r.top, r.left = offset(r.height, c.Height), offset(r.width, c.Width)
+	r.top, r.left = offset(r.height, int64(c.Height)), offset(r.width, int64(c.Width))
 	return r
 }
 
 // offset returns where the centre piece of a length begins.
-func offset(have, want int) int {
+func offset(have, want int64) int64 {
 	if have < want {
 		return -((want - have) / 2)
 	}
-	return int(math.RoundToEven(float64(have-want) / 2))
+	return int64(math.RoundToEven(float64(have-want) / 2))
 }

@@ -203,13 +203,13 @@ func TestFancyUpsampling(t *testing.T) {
 
 func TestTapsSumToOne(t *testing.T) {
 	for name, f := range filters {
-		for _, c := range [][2]int{{1, 1}, {1, 300}, {300, 1}, {97, 31}, {31, 97}, {8191, 256}} {
-			for i, tap := range f.taps(c[0], c[1], 0, c[1]) {
+		for _, c := range [][2]int64{{1, 1}, {1, 300}, {300, 1}, {97, 31}, {31, 97}, {8191, 256}} {
+			for i, tap := range f.taps(int(c[0]), c[1], 0, c[1]) {
 				sum := 0
 				for _, k := range tap.coeffs {
 					sum += int(k)
 				}
-				if d := sum - 1<<precision; tap.first < 0 || tap.first+len(tap.coeffs) > c[0] || max(d, -d) > len(tap.coeffs) {
+				if d := sum - 1<<precision; tap.first < 0 || tap.first+len(tap.coeffs) > int(c[0]) || max(d, -d) > len(tap.coeffs) {
 					t.Errorf("%s, %d to %d, sample %d: from %d, %d coefficients with sum %d", name, c[0], c[1], i, tap.first, len(tap.coeffs), sum)
 				}
 			}

@@ -46,12 +46,12 @@ type tap struct {
 
 // taps returns the taps of the output samples from..to of an axis that is scaled from in to
 // out samples.
-func (f filter) taps(in, out, from, to int) []tap {
+func (f filter) taps(in int, out, from, to int64) []tap {
 	ts := make([]tap, to-from)
-	if in == out {
+	if int64(in) == out {
 		one := []int32{1 << precision}
 		for i := range ts {
-			ts[i] = tap{from + i, one}
+			ts[i] = tap{int(from) + i, one}
 		}
 		return ts
 	}
@@ -63,7 +63,7 @@ func (f filter) taps(in, out, from, to int) []tap {
 	coeffs := make([]int32, 0, min(size, in)*len(ts))
 	weights := make([]float64, 0, min(size, in))
 	for i := range ts {
-		center := float64((float64(from+i) + 0.5) * scale)
+		center := float64((float64(from+int64(i)) + 0.5) * scale)
 		first := max(int(center-support+0.5), 0)
 		last := min(int(center+support+0.5), in)
 		weights = weights[:0]
@@ -87,11 +87,11 @@ func (f filter) taps(in, out, from, to int) []tap {
 
 // nearest returns taps of one sample each. PIL adds up positions, and so rounds them; in
 // images of more pixels than PIL can make nobody waits for that.
-func nearest(in, out, from, to int) []tap {
+func nearest(in int, out, from, to int64) []tap {
 	ts := make([]tap, to-from)
 	one := []int32{1 << precision}
 	step := float64(in) / float64(out)
-	at, i := step*0.5, 0
+	at, i := step*0.5, int64(0)
 	if to > maxPixels {
 		at, i = float64(step*(float64(from)+0.5)), from
 	}

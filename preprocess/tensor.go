@@ -69,8 +69,8 @@ func (c Config) levels(img image.Image) []uint8 {
 	b := img.Bounds()
 	r := c.crop(b.Dy(), b.Dx())
 	// The part of the crop that lies inside the scaled image.
-	x0, x1 := max(-r.left, 0), min(r.width-r.left, c.Width)
-	y0, y1 := max(-r.top, 0), min(r.height-r.top, c.Height)
+	x0, x1 := max(-r.left, 0), min(r.width-r.left, int64(c.Width))
+	y0, y1 := max(-r.top, 0), min(r.height-r.top, int64(c.Height))
 	taps := filters[c.Interpolation].taps
 	if c.Interpolation == Nearest {
 		taps = nearest
@@ -79,18 +79,18 @@ func (c Config) levels(img image.Image) []uint8 {
 	rows := taps(b.Dy(), r.height, r.top+y0, r.top+y1)
 	n := c.Channels()
 	// As in PIL, colours that alpha hides do not bleed into others.
-	premultiply := n == 4 && c.Interpolation != Nearest && (r.width != b.Dx() || r.height != b.Dy())
+	premultiply := n == 4 && c.Interpolation != Nearest && (r.width != int64(b.Dx()) || r.height != int64(b.Dy()))
 	inner := resample(newChannels(img, n, premultiply), n, cols, rows)
 	if premultiply {
 		unmultiply(inner)
 	}
-	if x1-x0 == c.Width && y1-y0 == c.Height {
+	if len(inner) == n*c.Height*c.Width {
 		return inner
 	}
 	out := make([]uint8, n*c.Height*c.Width)
-	line := n * (x1 - x0)
-	for y := y0; y < y1; y++ {
-		copy(out[n*(y*c.Width+x0):], inner[(y-y0)*line:][:line])
+	line := n * int(x1-x0)
+	for y := range int(y1 - y0) {
+		copy(out[n*((int(y0)+y)*c.Width+int(x0)):], inner[y*line:][:line])
 	}
 	return out
 }

@@ -236,9 +236,9 @@ func FuzzAgainstGopickle(f *testing.F) {
 			}
 		}
 		root := func(storage any) any { return tt.Ordered{"a.weight", tt.Tensor(storage, int(offset), shape, strides)} }
-		file := tt.Checkpoint(root(tt.Storage(name, "0", n)), tt.Record{Name: "0", Data: data})
+		file := tt.Checkpoint(root(tt.Storage(name, "0", int64(n))), tt.Record{Name: "0", Data: data})
 		if legacy {
-			file = tt.Legacy(root(tt.LegacyStorage(name, "0", n, nil)), size, tt.Record{Name: "0", Data: data})
+			file = tt.Legacy(root(tt.LegacyStorage(name, "0", int64(n), nil)), size, tt.Record{Name: "0", Data: data})
 		}
 		if err := os.WriteFile(path, file, 0o600); err != nil {
 			t.Fatal(err)

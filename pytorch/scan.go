@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strconv"
 )
 
@@ -204,6 +205,10 @@ func (s *scanner) line(rest []byte, from int) (int, error) {
 func (s *scanner) count(op byte, arg []byte) error {
 	o := opcodes[op]
 	s.opcodes++
+	// The pickle machine cuts an integer of up to 64 bits to an int.
+	if bits.UintSize == 32 && (o.arg == argInt1 && 1+4 < len(arg) && len(arg) <= 1+8 || o.arg == argInt4 && 4+4 < len(arg) && len(arg) <= 4+8 || (op == 'I' || op == 'L') && len(arg) > len("-999999999\n")) {
+		return fmt.Errorf("%w: byte %d of %s: an integer of more than 32 bits, expected a program of 64 bits to read it", ErrUnsupported, s.at, s.place)
+	}
 	if o.container {
 		s.containers++
 	}

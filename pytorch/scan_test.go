@@ -220,7 +220,7 @@ func cheap(t *testing.T, data []byte) {
 	runtime.ReadMemStats(&after)
 	mib := (after.TotalAlloc - before.TotalAlloc) >> 20
 	t.Logf("%d KiB: %d MiB allocated; %.150v", len(data)>>10, mib, err)
-	if mib > 160 {
+	if mib > 256 { // the race detector drops what is pooled, and a buffer grows again
 		t.Errorf("%d MiB allocated for a file of %d KiB", mib, len(data)>>10)
 	}
 	if err != nil && (len(err.Error()) > 1000 || strings.Contains(err.Error(), "\n")) {

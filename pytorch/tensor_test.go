@@ -89,7 +89,7 @@ func TestViews(t *testing.T) {
 		{0, []int{2, 3, 4}, []int{12, 4, 1}, nil},
 		{7, nil, nil, []float64{7}},
 		{23, []int{1}, []int{1}, []float64{23}},
-		{23, []int{1, 1}, []int{1 << 40, 7}, []float64{23}},
+		{23, []int{1, 1}, []int{1 << 29, 7}, []float64{23}},
 		{0, []int{0, 4}, []int{4, 1}, []float64{}},
 		{24, []int{0}, []int{1}, []float64{}},
 		{5, []int{3}, []int{1}, []float64{5, 6, 7}},

@@ -114,10 +114,13 @@ func TestQuantize(t *testing.T) {
 }
 
 // checkIntegers checks that the operators of the scope, and only they, stand between
-// DequantizeLinear.
+// DequantizeLinear, and that logits stay float.
 func checkIntegers(t *testing.T, g *graph.Graph, s Scope) {
 	t.Helper()
 	p := g.Producers()
+	if last := p[g.Outputs[0]]; last.Op.Kind() != "Gemm" {
+		t.Errorf("logits come from %s (%s), want them from Gemm, as float32", last.Name(), last.Op.Kind())
+	}
 	for _, n := range g.Nodes {
 		switch op := n.Op.(type) {
 		case graph.Conv, graph.Gemm:

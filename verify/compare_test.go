@@ -149,7 +149,7 @@ func TestMadeInput(t *testing.T) {
 	if n < 8 || !slices.Equal(two.Float32s(), all.Slice(0, 2).Float32s()) || !slices.Equal(all.Slice(0, 1).Float32s(), all.Slice(n, n+1).Float32s()) {
 		t.Errorf("%v and %v", all.Shape, two.Shape)
 	}
-	for _, shape := range [][]int{{2, 3}, {-1, 3, 32, 32}, {1 << 40, 3, 32, 32}, {1, 1 << 40, 32, 32}, {1, 3, 0, 32}, {1, 3, 1 << 20, 1}} {
+	for _, shape := range [][]int{{2, 3}, {-1, 3, 32, 32}, {math.MaxInt, 3, 32, 32}, {1, math.MaxInt, 32, 32}, {1, 3, 0, 32}, {1, 3, 1 << 20, 1}} {
 		if x, err := MadeInput(context.Background(), shape); err == nil {
 			t.Errorf("%v: made %v", shape, x.Shape)
 		}

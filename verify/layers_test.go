@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/reparam"
 )
 
@@ -176,6 +177,11 @@ func TestDiverges(t *testing.T) {
 	} {
 		if c.l.Diverges(tol) != c.want {
 			t.Errorf("%+v diverges: %v", c.l, !c.want)
+		}
+	}
+	for sqnr, want := range map[float64]bool{quant.UsableSQNR: false, quant.UsableSQNR - 1e-9: true, nan: true} {
+		if (Layer{SQNR: sqnr}).Diverges(Int8Tolerance) != want {
+			t.Errorf("%v dB of an int8 layer diverge: %v", sqnr, !want)
 		}
 	}
 	x := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(2)}}

@@ -202,7 +202,7 @@ func disagreement(ctx context.Context, cfg *config, n, against *network, m verif
 		if err != nil {
 			return d, err
 		}
-		if *side.score, err = verify.Probability(y, side.class); err != nil {
+		if *side.score, err = verify.Probability(side.n.engine.Graph(), y, side.class); err != nil {
 			return d, err
 		}
 	}

@@ -40,12 +40,24 @@ func (p *Progress) Update(stage string, done, total int) {
 	if p.display == nil || p.stage != stage {
 		p.Done()
 		p.stage = stage
-		p.display = mpb.New(mpb.WithOutput(p.w))
+		p.display = mpb.New(output(p.w)...)
 		p.bar = p.display.AddBar(int64(total), mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(printable.Line(stage), decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d")),
 			mpb.AppendDecorators(decor.AverageSpeed(0, "%.0f/s"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	}
 	p.bar.SetCurrent(int64(done))
+}
+
+// output is where a display goes. Terminals on serial lines and in containers may say that
+// they have no rows, on which nothing would be shown; behind a plain writer they are taken to
+// have some.
+func output(w io.Writer) []mpb.ContainerOption {
+	if f, ok := w.(*os.File); ok {
+		if width, height, err := term.GetSize(int(f.Fd())); err != nil || width < 1 || height < 1 {
+			return []mpb.ContainerOption{mpb.WithOutput(struct{ io.Writer }{w}), mpb.ForceTTY(), mpb.WithAutoRefresh()}
+		}
+	}
+	return []mpb.ContainerOption{mpb.WithOutput(w)}
 }
 
 // Done removes the bar.

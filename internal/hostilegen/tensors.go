@@ -7,7 +7,7 @@ import (
 )
 
 // view returns a checkpoint with one tensor over a storage of six elements.
-func view(offset int, shape, strides []int) []byte {
+func view(offset int64, shape, strides []int64) []byte {
 	_, storage := small()
 	return tt.Checkpoint(tt.Ordered{"a.weight", tt.Tensor(tt.Storage("FloatStorage", "0", 6), offset, shape, strides)}, storage)
 }
@@ -18,8 +18,8 @@ func rebuilt(args ...any) []byte {
 	return tt.Checkpoint(tt.Ordered{"a.weight", tt.Call{Func: tt.Global("torch._utils _rebuild_tensor_v2"), Args: args}}, storage)
 }
 
-func ones(n int) []int {
-	v := make([]int, n)
+func ones(n int) []int64 {
+	v := make([]int64, n)
 	for i := range v {
 		v[i] = 1
 	}
@@ -41,18 +41,18 @@ func tensors() []attack {
 			tt.Tensor(tt.Storage("FloatStorage", "0", 4096), 0, []int{4096}, []int{1}))
 	}
 	return []attack{
-		{"tensor_outside.pth", view(0, []int{200, 3}, []int{3, 1}), "record archive/data/0: found a tensor with shape [200 3], strides [3 1] and offset 0, " + outside},
-		{"tensor_last_outside.pth", view(1, []int{2, 3}, []int{3, 1}), outside},
-		{"tensor_stride_outside.pth", view(0, []int{2, 3}, []int{4, 1}), outside},
-		{"tensor_offset_outside.pth", view(6, []int{1}, []int{1}), outside},
-		{"tensor_offset_huge.pth", view(math.MaxInt/2, []int{2}, []int{math.MaxInt / 2}), outside},
-		{"tensor_offset_negative.pth", view(-1, []int{2}, []int{1}), outside},
-		{"tensor_size_negative.pth", view(0, []int{-2, -3}, []int{3, 1}), "expected no negative numbers"},
-		{"tensor_stride_negative.pth", view(5, []int{6}, []int{-1}), "expected no negative numbers"},
-		{"tensor_overflow.pth", view(0, []int{1 << 32, 1 << 32}, []int{0, 0}), outside},
-		{"tensor_stride_overflow.pth", view(0, []int{3, 3}, []int{1 << 61, 1 << 61}), outside},
-		{"tensor_expanded.pth", view(0, []int{1 << 40}, []int{0}), outside},
-		{"tensor_strides_missing.pth", view(0, []int{2, 3}, []int{1}), "expected as many strides as axes"},
+		{"tensor_outside.pth", view(0, []int64{200, 3}, []int64{3, 1}), "record archive/data/0: found a tensor with shape [200 3], strides [3 1] and offset 0, " + outside},
+		{"tensor_last_outside.pth", view(1, []int64{2, 3}, []int64{3, 1}), outside},
+		{"tensor_stride_outside.pth", view(0, []int64{2, 3}, []int64{4, 1}), outside},
+		{"tensor_offset_outside.pth", view(6, []int64{1}, []int64{1}), outside},
+		{"tensor_offset_huge.pth", view(math.MaxInt64/2, []int64{2}, []int64{math.MaxInt64 / 2}), outside},
+		{"tensor_offset_negative.pth", view(-1, []int64{2}, []int64{1}), outside},
+		{"tensor_size_negative.pth", view(0, []int64{-2, -3}, []int64{3, 1}), "expected no negative numbers"},
+		{"tensor_stride_negative.pth", view(5, []int64{6}, []int64{-1}), "expected no negative numbers"},
+		{"tensor_overflow.pth", view(0, []int64{1 << 32, 1 << 32}, []int64{0, 0}), outside},
+		{"tensor_stride_overflow.pth", view(0, []int64{3, 3}, []int64{1 << 61, 1 << 61}), outside},
+		{"tensor_expanded.pth", view(0, []int64{1 << 40}, []int64{0}), outside},
+		{"tensor_strides_missing.pth", view(0, []int64{2, 3}, []int64{1}), "expected as many strides as axes"},
 		{"tensor_axes.pth", view(0, ones(65), ones(65)), notRebuilt},
 		{"tensor_long_shape.pth", rebuilt(s, 0, long, long), notRebuilt},
 		{"tensor_size_text.pth", rebuilt(s, 0, tt.Tuple{"2", 3}, tt.Tuple{3, 1}), notRebuilt},

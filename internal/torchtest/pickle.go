@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Values that Pickle writes besides string, []byte, int, float64, bool and nil.
+// Values that Pickle writes besides string, []byte, int, int64, float64, bool and nil.
 type (
 	// Dict is a dictionary: keys and values in turn.
 	Dict []any
@@ -36,23 +36,23 @@ type (
 )
 
 // Storage is the persistent id of a storage of numel elements ("FloatStorage").
-func Storage(class, key string, numel int) PersistentID {
+func Storage(class, key string, numel int64) PersistentID {
 	return PersistentID{Tuple{"storage", Global("torch " + class), key, "cpu", numel}}
 }
 
 // LegacyStorage is [Storage] as legacy streams have it, with the metadata of a view: nil, or
 // Tuple{key, offset, size}.
-func LegacyStorage(class, key string, numel int, view any) PersistentID {
+func LegacyStorage(class, key string, numel int64, view any) PersistentID {
 	return PersistentID{append(Storage(class, key, numel).ID.(Tuple), view)}
 }
 
 // Tensor is a tensor over a storage.
-func Tensor(storage any, offset int, shape, strides []int) Call {
+func Tensor[N int | int64](storage any, offset N, shape, strides []N) Call {
 	return Call{Global("torch._utils _rebuild_tensor_v2"),
 		Tuple{storage, offset, ints(shape), ints(strides), false, Call{Global("collections OrderedDict"), nil}}}
 }
 
-func ints(v []int) Tuple {
+func ints[N int | int64](v []N) Tuple {
 	t := make(Tuple, len(v))
 	for i, n := range v {
 		t[i] = n
@@ -77,7 +77,9 @@ func encode(v any) []byte {
 	case bool:
 		b.WriteByte(map[bool]byte{true: 0x88, false: 0x89}[v])
 	case int:
-		if v == int(int32(v)) {
+		b.Write(encode(int64(v)))
+	case int64:
+		if v == int64(int32(v)) {
 			b.WriteByte('J')
 			b.Write(binary.LittleEndian.AppendUint32(nil, uint32(v)))
 		} else {

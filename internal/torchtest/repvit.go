@@ -142,7 +142,7 @@ func CheckpointOf(key string, tensors []Named) []byte {
 			strides[j] = n
 			n *= t.Shape[j]
 		}
-		dict = append(dict, t.Name, Tensor(Storage("FloatStorage", name, n), 0, t.Shape, strides))
+		dict = append(dict, t.Name, Tensor(Storage("FloatStorage", name, int64(n)), 0, t.Shape, strides))
 		storages = append(storages, Record{name, Float32s(t.Values...)})
 	}
 	var root any = dict
