@@ -44,34 +44,15 @@ func (o Conv) infer(in []Type) (Type, error) {
 			return Type{}, err
 		}
 	}
-	h, err := o.window(x[2], k[2], 0)
+	h, err := slide(x[2], k[2], o.Strides[0], o.Pads[0], o.Pads[2])
 	if err != nil {
 		return Type{}, err
 	}
-	v, err := o.window(x[3], k[3], 1)
+	v, err := slide(x[3], k[3], o.Strides[1], o.Pads[1], o.Pads[3])
 	if err != nil {
 		return Type{}, err
 	}
 	return Type{in[0].DType, Shape{x[0], Fixed(k[0]), h, v}}, nil
-}
-
-// window is the output size along one spatial axis: ⌊(n + pads − kernel)/stride⌋ + 1.
-func (o Conv) window(n Dim, kernel, axis int) (Dim, error) {
-	stride, before, after := o.Strides[axis], o.Pads[axis], o.Pads[axis+2]
-	if stride < 1 || before < 0 || after < 0 || stride > maxAxis || before > maxAxis || after > maxAxis || kernel > maxAxis {
-		return Dim{}, fmt.Errorf("%w: stride %d, padding %d and %d", ErrShape, stride, before, after)
-	}
-	if n.Known() {
-		if n.Size > maxAxis || n.Size+before+after < kernel {
-			return Dim{}, fmt.Errorf("%w: axis of size %d with padding %d+%d is smaller than the kernel, %d", ErrShape, n.Size, before, after, kernel)
-		}
-		return Fixed((n.Size+before+after-kernel)/stride + 1), nil
-	}
-	// ⌊(n − 1)/s⌋ + 1 = ⌈n/s⌉ is the one case that stays a quotient of the symbol.
-	if n.Sym != "" && before+after-kernel == -1 && n.Div <= maxAxis/stride {
-		return Dim{Sym: n.Sym, Div: n.Div * stride}, nil
-	}
-	return Dim{Div: 1}, nil
 }
 
 func (Conv) each(in []Type) Shape { return in[1].Shape[1:] }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -22,9 +23,9 @@ type Op interface {
 func Ops() []Op {
 	return []Op{
 		Conv{}, Gemm{}, MatMul{}, BatchNorm{},
-		Gelu{}, Relu{}, Sigmoid{},
+		Gelu{}, Relu{}, Sigmoid{}, HardSigmoid{}, HardSwish{}, Clip{},
 		Add{}, Mul{}, Mean{},
-		GlobalAveragePool{},
+		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{},
 		Flatten{}, Transpose{}, Cast{},
 		QuantizeLinear{}, DequantizeLinear{},
@@ -66,6 +67,12 @@ func (n *Node) Is(all Traits) bool { return n.Op.Traits().Has(all) }
 type multiplier interface {
 	// each returns the axes whose product is the multiplications for one output element.
 	each(in []Type) Shape
+}
+
+// windowed is an operator that reads several elements for each one of its result, and
+// multiplies none.
+type windowed interface {
+	reads() []int // sizes whose product they are
 }
 
 // trained is an operator of which not all constants are trained.
@@ -127,6 +134,59 @@ func unary(in []Type) (Type, error) {
 		return Type{}, err
 	}
 	return in[0], sameFloats(in)
+}
+
+// finite checks numbers that engines hold as float32.
+func finite(attributes ...float64) error {
+	for _, v := range attributes {
+		if !(math.Abs(v) <= math.MaxFloat32) {
+			return fmt.Errorf("%w: an attribute of %v, want a number that float32 holds", ErrUnsupported, v)
+		}
+	}
+	return nil
+}
+
+// pool is the type of an operator of windows on feature maps.
+func pool(in []Type, kernel, strides [2]int, pads [4]int) (Type, error) {
+	if err := arity(in, 1, 1, 4); err != nil {
+		return Type{}, err
+	}
+	if err := sameFloats(in); err != nil {
+		return Type{}, err
+	}
+	s := in[0].Shape
+	out := Shape{s[0], s[1], {}, {}}
+	for i := range kernel {
+		if kernel[i] < 1 {
+			return Type{}, fmt.Errorf("%w: a kernel of %v", ErrShape, kernel)
+		}
+		if pads[i] >= kernel[i] || pads[i+2] >= kernel[i] {
+			return Type{}, fmt.Errorf("%w: padding %v of a kernel of %v, want less than the kernel", ErrUnsupported, pads, kernel)
+		}
+		var err error
+		if out[i+2], err = slide(s[i+2], kernel[i], strides[i], pads[i], pads[i+2]); err != nil {
+			return Type{}, err
+		}
+	}
+	return Type{in[0].DType, out}, nil
+}
+
+// slide is the number of places of a window along an axis: ⌊(n + pads − kernel)/stride⌋ + 1.
+func slide(n Dim, kernel, stride, before, after int) (Dim, error) {
+	if stride < 1 || before < 0 || after < 0 || stride > maxAxis || before > maxAxis || after > maxAxis || kernel > maxAxis {
+		return Dim{}, fmt.Errorf("%w: stride %d, padding %d and %d", ErrShape, stride, before, after)
+	}
+	if n.Known() {
+		if n.Size > maxAxis || n.Size+before+after < kernel {
+			return Dim{}, fmt.Errorf("%w: axis of size %d with padding %d+%d is smaller than the kernel, %d", ErrShape, n.Size, before, after, kernel)
+		}
+		return Fixed((n.Size+before+after-kernel)/stride + 1), nil
+	}
+	// ⌊(n − 1)/s⌋ + 1 = ⌈n/s⌉ is the one case that stays a quotient of the symbol.
+	if n.Sym != "" && before+after-kernel == -1 && n.Div <= maxAxis/stride {
+		return Dim{Sym: n.Sym, Div: n.Div * stride}, nil
+	}
+	return Dim{Div: 1}, nil
 }
 
 // broadcast is NumPy's rule, for operands of equal rank.

@@ -15,9 +15,9 @@ func init() {
 	lowerings = map[string]opLowering{}
 	for _, o := range []opLowering{
 		convLowering, gemmLowering, matMulLowering, batchNormLowering,
-		geluLowering, reluLowering, sigmoidLowering,
+		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
 		addLowering, mulLowering, meanLowering,
-		globalAveragePoolLowering,
+		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,

@@ -11,7 +11,7 @@ import (
 func TestOperators(t *testing.T) {
 	for _, c := range optest.Cases() {
 		graphs := []*graph.Graph{c.Graph}
-		if g, ok := optest.Int8(c.Graph); ok {
+		if g, _ := optest.Int8(c.Graph); g != nil {
 			graphs = append(graphs, g)
 		}
 		for _, g := range graphs {

@@ -15,10 +15,11 @@
 // graph's tensors to the writer without another copy. The graph's metadata is stored sorted
 // by key.
 //
-// Operators are written one to one, with one exception: GELU, an operator since opset 20,
+// Operators are written one to one, with two exceptions. GELU, an operator since opset 20,
 // is x·(erf(x/√2) + 1)·½ in older ones, as five nodes in the form that runtimes recognise
-// and fuse again. The intermediate values are named after the GELU ("features.0.act.erf");
-// its constants are shared ("gelu.sqrt2"). QuantizeLinear and DequantizeLinear have scales
+// and fuse again; HardSwish, an operator since opset 14, is x·HardSigmoid(x) in opset 13. The
+// intermediate values are named after the node ("features.0.act.erf"); constants are shared
+// ("gelu.sqrt2"), the bounds of Clip too ("clip.6"). QuantizeLinear and DequantizeLinear have scales
 // of float32, or of float16 from opset 19 on.
 //
 // The same graph gives the same bytes. They are those that a protocol buffer library writes
@@ -29,12 +30,14 @@
 // [Decode] reads what Encode writes into an equal graph, and models that PyTorch's exporter
 // makes of networks of this kind. It understands
 //
-//   - Add, BatchNormalization, Cast, Conv, DequantizeLinear, Gelu, Gemm, GlobalAveragePool,
-//     MatMul, Mean, Mul, QuantizeLinear, Relu, Sigmoid, Softmax, Transpose;
+//   - Add, AveragePool, BatchNormalization, Cast, Clip, Conv, DequantizeLinear, Gelu, Gemm,
+//     GlobalAveragePool, HardSigmoid, HardSwish, MatMul, MaxPool, Mean, Mul, QuantizeLinear,
+//     Relu, Sigmoid, Softmax, Transpose; pooling without ceil_mode and dilations, and bounds of
+//     Clip that are constants;
 //   - Flatten, and Reshape or Squeeze where they do the same to a feature map;
 //   - ReduceMean over both spatial axes, as GlobalAveragePool;
-//   - GELU spelled with Erf, in opsets with and without the operator, and the mean of two
-//     values spelled as a sum divided by two;
+//   - GELU spelled with Erf and HardSwish spelled with HardSigmoid, in opsets with and without
+//     the operators, and the mean of two values spelled as a sum divided by two;
 //   - Constant and Identity nodes, which leave no trace.
 //
 // A Gemm weight that is not stored transposed is transposed. The epsilon of a

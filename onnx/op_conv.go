@@ -33,8 +33,8 @@ func (d *decoder) conv(n *node) error {
 	if err != nil {
 		return first(err)
 	}
-	if dilations != [2]int{1, 1} {
-		return fmt.Errorf("%w: found attribute dilations = %v, expected [1 1]", ErrUnsupported, dilations)
+	if err := n.ones("dilations", &dilations); err != nil {
+		return err
 	}
 	if group < 1 || group > math.MaxInt32 {
 		return fmt.Errorf("%w: found attribute group = %d, expected a positive number", ErrFormat, group)

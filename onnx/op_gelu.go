@@ -37,10 +37,10 @@ func (d *decoder) gelu(n *node) error {
 func (e *encoder) erfGelu(n *graph.Node) {
 	t := e.types[n.Output].DType
 	x := e.operands(n)[0]
-	y := e.step(n, "Div", ".div", x, e.scalar("gelu.sqrt2", t, math.Sqrt2))
-	y = e.step(n, "Erf", ".erf", y)
-	y = e.step(n, "Add", ".add", y, e.scalar("gelu.one", t, 1))
-	y = e.step(n, "Mul", ".mul", x, y)
+	y := e.step(n, "Div", ".div", []string{x, e.scalar("gelu.sqrt2", t, math.Sqrt2)})
+	y = e.step(n, "Erf", ".erf", []string{y})
+	y = e.step(n, "Add", ".add", []string{y, e.scalar("gelu.one", t, 1)})
+	y = e.step(n, "Mul", ".mul", []string{x, y})
 	e.emit("Mul", n.Name(), []string{y, e.scalar("gelu.half", t, 0.5)})
 }
 

@@ -14,9 +14,9 @@ import (
 // operators are those of package graph, each in a file of its name.
 var operators = []operator{
 	convOperator, gemmOperator, matMulOperator, batchNormOperator,
-	geluOperator, reluOperator, sigmoidOperator,
+	geluOperator, reluOperator, sigmoidOperator, hardSigmoidOperator, hardSwishOperator, clipOperator,
 	addOperator, mulOperator, meanOperator,
-	globalAveragePoolOperator,
+	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator,
 	flattenOperator, transposeOperator, castOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
@@ -193,6 +193,15 @@ func (n *node) wantText(name, value string) error {
 	return err
 }
 
+// real returns an attribute with the shortest decimal form.
+func (n *node) real(name string, missing float64) (float64, error) {
+	a, err := n.take(name, kindFloat)
+	if a == nil {
+		return missing, err
+	}
+	return widen(a.f), err
+}
+
 // list returns an attribute of integers, nil where it is missing.
 func (n *node) list(name string) ([]int, error) {
 	a, err := n.take(name, kindInts)
@@ -224,10 +233,21 @@ func (n *node) fill(name string, to []int) error {
 
 // first returns the first of several joined errors: an error is one line.
 func first(err error) error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		return j.Unwrap()[0]
+	for {
+		j, ok := err.(interface{ Unwrap() []error })
+		if !ok {
+			return err
+		}
+		err = j.Unwrap()[0]
 	}
-	return err
+}
+
+// ones refuses an attribute whose numbers are not all 1.
+func (n *node) ones(name string, v *[2]int) error {
+	if *v != [2]int{1, 1} {
+		return fmt.Errorf("%w: found attribute %s = %v, expected [1 1]", ErrUnsupported, name, *v)
+	}
+	return nil
 }
 
 // check has f called when the types of all values are known.

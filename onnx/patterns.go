@@ -20,10 +20,18 @@ func (d *decoder) patterns() error {
 }
 
 // private returns the node before root that produces a value which nothing else reads, if
-// its operator is op.
+// its operator is op, without attributes.
 func (d *decoder) private(root *node, name, op string) *node {
+	if p := d.only(root, name, op); p != nil && len(p.attributes) == 0 {
+		return p
+	}
+	return nil
+}
+
+// only is private for a node that may have attributes.
+func (d *decoder) only(root *node, name, op string) *node {
 	p := d.producers[name]
-	if p == nil || p.op != op || p.dead || p.at >= root.at || d.uses[name] != 1 || len(p.attributes) != 0 {
+	if p == nil || p.op != op || p.dead || p.at >= root.at || d.uses[name] != 1 {
 		return nil
 	}
 	return p

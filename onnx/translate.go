@@ -212,9 +212,9 @@ func (e *encoder) scalar(name string, d graph.DType, v float64) string {
 }
 
 // step adds a node of a spelling: it makes a value like the node's own, named after it.
-func (e *encoder) step(n *graph.Node, op, suffix string, inputs ...string) string {
+func (e *encoder) step(n *graph.Node, op, suffix string, inputs []string, attributes ...[]byte) string {
 	name := e.derive(n.Name() + suffix)
-	e.emit(op, name, inputs)
+	e.emit(op, name, inputs, attributes...)
 	e.infos = appendInfo(e.infos, graphValueInfo, name, e.types[n.Output])
 	return name
 }

@@ -36,6 +36,13 @@ var table = []row{
 	activation("GELU", graph.Gelu{}),
 	activation("ReLU", graph.Relu{}),
 	activation("sigmoid", graph.Sigmoid{}),
+	activation("hard sigmoid", graph.HardSigmoid{Alpha: 0.2, Beta: 0.5}),
+	activation("hard sigmoid of PyTorch", graph.HardSigmoid{Alpha: 1. / 6, Beta: 0.5}),
+	activation("hard sigmoid, steep", graph.HardSigmoid{Alpha: -3, Beta: 0.25}),
+	activation("hard swish", graph.HardSwish{}),
+	activation("ReLU6", graph.Clip{Min: 0, Max: 6}),
+	activation("clip from below", graph.Clip{Min: 0.1, Max: graph.Unclipped}),
+	activation("clip from above", graph.Clip{Min: -graph.Unclipped, Max: -0.3}),
 	{"sum", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},
@@ -60,6 +67,21 @@ var table = []row{
 	}},
 	{"mean of every channel", graph.GlobalAveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GlobalAveragePool{}, x)
+	}},
+	{"largest of 3×3, stride 2", graph.MaxPool{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MaxPool{Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}}, x)
+	}},
+	{"largest of uneven windows", graph.MaxPool{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MaxPool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}}, b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{"mean of 2×2, stride 2", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}, x)
+	}},
+	{"mean of 3×3 with its padding", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{3, 3}, Strides: [2]int{2, 1}, Pads: [4]int{1, 1, 1, 1}, CountIncludePad: true}, x)
+	}},
+	{"mean of uneven windows without padding", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}}, x)
 	}},
 	{"softmax", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Softmax{}, b.add(graph.Gemm{}, b.vector(x), b.normal(1, 200, Channels)))

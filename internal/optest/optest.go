@@ -129,24 +129,29 @@ func (b *builder) vector(x *graph.Value) *graph.Value {
 	return b.add(graph.Flatten{}, b.add(graph.GlobalAveragePool{}, x))
 }
 
-// The quantization of activations in int8 graphs.
+// The quantization of activations in int8 graphs. Scales are a little different from each
+// other, so that numbers seldom lie between two integers.
 const (
 	step = 0.03
 	zero = 130
 )
 
-// Step is the scale of the result of [Int8].
-const Step = step
-
 // Int8 returns a copy of g in which every operator that may be quantized reads and gives
-// uint8, and has int8 weights; false where there is none.
-func Int8(g *graph.Graph) (*graph.Graph, bool) {
+// uint8, and has int8 weights, and the scale of its result, 0 where that is not quantized;
+// nil where there is no such operator.
+func Int8(g *graph.Graph) (*graph.Graph, float64) {
 	c := g.Clone()
 	nodes := c.Nodes
 	c.Nodes = nil
 	b := &builder{Graph: c, n: len(nodes) + 1<<16} // names that nothing has
 	rounded := map[*graph.Value]*graph.Value{}
+	scales := map[*graph.Value]float32{} // of what is rounded
 	found := false
+	round := func(v *graph.Value) {
+		s := step * (1 + float32(len(rounded))/61)
+		rounded[v] = b.rounded(v, s)
+		scales[rounded[v]] = s
+	}
 	for _, n := range nodes {
 		if !n.Is(graph.Quantizable) || slices.ContainsFunc(n.Inputs, func(v *graph.Value) bool { return v.Const != nil }) && !n.Is(graph.Linear) {
 			for i, v := range n.Inputs {
@@ -158,34 +163,38 @@ func Int8(g *graph.Graph) (*graph.Graph, bool) {
 			continue
 		}
 		found = true
-		var scales []float32
+		var weights []float32
 		for i, v := range n.Inputs {
 			switch {
 			case v.Const != nil && i == 1:
-				n.Inputs[i], scales = b.weight8(v)
+				n.Inputs[i], weights = b.weight8(v)
 			case v.Const != nil:
-				n.Inputs[i] = b.bias32(v, scales)
+				n.Inputs[i] = b.bias32(v, weights, scales[n.Inputs[0]])
 			default:
 				if rounded[v] == nil {
-					rounded[v] = b.rounded(v)
+					round(v)
 				}
 				n.Inputs[i] = rounded[v]
 			}
 		}
 		c.Nodes = append(c.Nodes, n)
-		rounded[n.Output] = b.rounded(n.Output)
+		round(n.Output)
 	}
 	y := c.Outputs[0]
-	if r := rounded[y]; r != nil {
+	if !found {
+		return nil, 0
+	}
+	r := rounded[y]
+	if r != nil {
 		y.Name, r.Name = "y.real", "y"
 		c.Outputs[0] = r
 	}
-	return c, found
+	return c, float64(scales[r])
 }
 
 // rounded quantizes and dequantizes.
-func (b *builder) rounded(x *graph.Value) *graph.Value {
-	s, z := b.constant(graph.Float32Tensor([]int{}, []float32{step})), b.constant(graph.Uint8Tensor([]int{}, []uint8{zero}))
+func (b *builder) rounded(x *graph.Value, scale float32) *graph.Value {
+	s, z := b.constant(graph.Float32Tensor([]int{}, []float32{scale})), b.constant(graph.Uint8Tensor([]int{}, []uint8{zero}))
 	return b.add(graph.DequantizeLinear{}, b.add(graph.QuantizeLinear{}, x, s, z), s, z)
 }
 
@@ -210,11 +219,11 @@ func (b *builder) weight8(w *graph.Value) (*graph.Value, []float32) {
 }
 
 // bias32 quantizes a bias with the scale of the sums.
-func (b *builder) bias32(v *graph.Value, weights []float32) *graph.Value {
+func (b *builder) bias32(v *graph.Value, weights []float32, input float32) *graph.Value {
 	n := v.Const.Len()
 	scales, q := make([]float32, n), make([]int32, n)
 	for i, x := range v.Const.Float32s() {
-		scales[i] = step * weights[i]
+		scales[i] = input * weights[i]
 		q[i] = int32(math.RoundToEven(float64(x / scales[i])))
 	}
 	return b.add(graph.DequantizeLinear{Axis: 0}, b.constant(graph.Int32Tensor([]int{n}, q)),

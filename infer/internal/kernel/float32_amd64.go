@@ -37,6 +37,7 @@ func (s *simd) float32() *Float32 {
 		ScaleColumns: s.scaleColumns,
 		Apply:        s.apply,
 		AddInto:      s.addInto,
+		MaxInto:      maxInto,
 	}
 }
 
@@ -489,6 +490,16 @@ func (s *simd) addInto(dst, src []float32) {
 		}
 	}
 	addIntoGeneric(dst[n*s.lanes:], src[n*s.lanes:])
+}
+
+// maxInto is for both sets.
+func maxInto(dst, src []float32) {
+	src = src[:len(dst)]
+	n := len(dst) / 8
+	if n > 0 {
+		maxAVX2(&dst[0], &src[0], n)
+	}
+	maxIntoGeneric(dst[8*n:], src[8*n:])
 }
 
 // apply is Apply. The elements after the last whole vector are computed like the others,

@@ -18051,3 +18051,24 @@ block:
 	JNE        block
 	VZEROUPPER
 	RET
+
+// func maxAVX2(dst *float32, src *float32, vectors int)
+// Requires: AVX
+TEXT ·maxAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ vectors+16(FP), CX
+
+vector:
+	VMOVUPS (DI), Y0
+	VMOVUPS (SI), Y1
+	VCMPPS  $0x03, Y0, Y1, Y2
+	VMAXPS  Y0, Y1, Y0
+	VORPS   Y2, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $0x20, DI
+	ADDQ    $0x20, SI
+	DECQ    CX
+	JNE     vector
+	VZEROUPPER
+	RET

@@ -17,6 +17,7 @@ var generic = Float32{
 	ScaleColumns: scaleColumnsGeneric,
 	Apply:        applyGeneric,
 	AddInto:      addIntoGeneric,
+	MaxInto:      maxIntoGeneric,
 }
 
 func packGeneric(weight []float32, n, k int, bias []float32) *Packed {
@@ -194,6 +195,13 @@ func addIntoGeneric(dst, src []float32) {
 	src = src[:len(dst)]
 	for i := range dst {
 		dst[i] += src[i]
+	}
+}
+
+func maxIntoGeneric(dst, src []float32) {
+	src = src[:len(dst)]
+	for i, v := range src {
+		dst[i] = max(dst[i], v)
 	}
 }
 

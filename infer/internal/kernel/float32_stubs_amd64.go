@@ -108,3 +108,8 @@ func peakAVX2(rounds int)
 //
 //go:noescape
 func transposeAVX2(dst *float32, src *float32, ldd int, lds int, blocks int)
+
+// maxAVX2 sets dst to the maximum of dst and src.
+//
+//go:noescape
+func maxAVX2(dst *float32, src *float32, vectors int)

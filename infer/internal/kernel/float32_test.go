@@ -364,6 +364,31 @@ func TestAddInto(t *testing.T) {
 	})
 }
 
+func TestMaxInto(t *testing.T) {
+	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
+		n := r.IntN(100)
+		x, y := normal(r, guarded[float32](t, r, n), 1), normal(r, guarded[float32](t, r, n+r.IntN(3)), 1)
+		for i := range x {
+			switch r.IntN(8) {
+			case 0:
+				x[i] = float32(math.NaN())
+			case 1:
+				y[i] = float32(math.NaN())
+			case 2:
+				x[i] = float32(math.Inf(-1))
+			}
+		}
+		want := slices.Clone(x)
+		s.MaxInto(x, y)
+		generic.MaxInto(want, y)
+		for i, w := range want {
+			if x[i] != w && (x[i] == x[i] || w == w) {
+				t.Fatalf("element %d is %v, want %v", i, x[i], w)
+			}
+		}
+	})
+}
+
 // TestApply checks that an element's result depends on nothing but itself.
 func TestApply(t *testing.T) {
 	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {

@@ -180,6 +180,9 @@ type Float32 struct {
 	Apply func(x []float32, act Activation)
 	// AddInto adds src to dst, elementwise, over len(dst) elements.
 	AddInto func(dst, src []float32)
+	// MaxInto sets dst to the maximum of dst and src, elementwise, over len(dst) elements. NaN
+	// is larger than all numbers.
+	MaxInto func(dst, src []float32)
 }
 
 // All returns the float32 kernels that this machine can run, the best first; the last is

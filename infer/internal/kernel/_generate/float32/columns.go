@@ -109,3 +109,29 @@ func (s *isa) add() {
 	VZEROUPPER()
 	RET()
 }
+
+// max emits the maximum of two arrays, read and written once, in order. Where one of two
+// elements is NaN the result is: all bits set, which a comparison gives, are one.
+//
+// Registers: DI maximum, SI operand, CX vectors left.
+func (s *isa) max() {
+	s.text("max", "func(dst, src *float32, vectors int)", "sets dst to the maximum of dst and src.")
+	Load(Param("dst"), RDI)
+	Load(Param("src"), RSI)
+	Load(Param("vectors"), RCX)
+	const unordered = 3
+	x, y, nan := s.v[0], s.v[1], s.v[2]
+	Label("vector")
+	VMOVUPS(at(RDI, 0), x)
+	VMOVUPS(at(RSI, 0), y)
+	VCMPPS(U8(unordered), x, y, nan)
+	VMAXPS(x, y, x)
+	VORPS(nan, x, x)
+	VMOVUPS(x, at(RDI, 0))
+	ADDQ(imm(s.bytes), RDI)
+	ADDQ(imm(s.bytes), RSI)
+	DECQ(RCX)
+	JNE(LabelRef("vector"))
+	VZEROUPPER()
+	RET()
+}

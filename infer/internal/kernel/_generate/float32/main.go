@@ -31,5 +31,6 @@ func main() {
 		s.peak()
 	}
 	avx2.transpose()
+	avx2.max()
 	Generate()
 }

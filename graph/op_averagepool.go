@@ -1,0 +1,23 @@
+package graph
+
+// AveragePool is the mean of each window of every channel. Pixels outside the image are
+// zeros where CountIncludePad is set, as in PyTorch; else they do not count. Every window has
+// one inside.
+//
+//	output: N×C×⌊(H + pads − kernel)/stride⌋+1×…
+type AveragePool struct {
+	Kernel          [2]int `json:"kernel"`  // rows, columns
+	Strides         [2]int `json:"strides"` // rows, columns
+	Pads            [4]int `json:"pads"`    // top, left, bottom, right
+	CountIncludePad bool   `json:"count_include_pad"`
+}
+
+// Kind implements [Op].
+func (AveragePool) Kind() string { return "AveragePool" }
+
+// Traits implements [Op].
+func (AveragePool) Traits() Traits { return Homogeneous | Quantizable }
+
+func (o AveragePool) infer(in []Type) (Type, error) { return pool(in, o.Kernel, o.Strides, o.Pads) }
+
+func (o AveragePool) reads() []int { return o.Kernel[:] }

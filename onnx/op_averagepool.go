@@ -1,0 +1,34 @@
+package onnx
+
+import (
+	"errors"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+var averagePoolOperator = operator{
+	encode: encodes((*encoder).averagePool),
+	decode: decoders{"AveragePool": (*decoder).averagePool},
+}
+
+func (e *encoder) averagePool(n *graph.Node, op graph.AveragePool) error {
+	if err := e.floats(n); err != nil {
+		return err
+	}
+	count := 0
+	if op.CountIncludePad {
+		count = 1
+	}
+	e.write(n, integer("count_include_pad", count), ints("kernel_shape", op.Kernel[:]...), ints("pads", op.Pads[:]...), ints("strides", op.Strides[:]...))
+	return nil
+}
+
+func (d *decoder) averagePool(n *node) error {
+	op := graph.AveragePool{Strides: [2]int{1, 1}}
+	count, err := n.integer("count_include_pad", 0)
+	if err = errors.Join(err, n.pool(&op.Kernel, &op.Strides, &op.Pads)); err != nil {
+		return first(err)
+	}
+	op.CountIncludePad = count != 0
+	return d.add(n, op, 1, 1)
+}
