@@ -161,8 +161,12 @@ func (b *Builder) outputs(blocks []*graph.Value, c int) error {
 			return fmt.Errorf("an embedding has no classes for Softmax")
 		}
 		b.Info.Head = "none: pooled features"
-		x = b.Graph.Add("pool", graph.GlobalAveragePool{}, x)
-		b.Graph.Outputs = []*graph.Value{b.Graph.Add("embedding", graph.Flatten{}, x)}
+		y, _, err := b.pool(x, c)
+		if err != nil {
+			return err
+		}
+		y.Name = "embedding"
+		b.Graph.Outputs = []*graph.Value{y}
 		return nil
 	}
 	return b.classifier(h, x, c)
@@ -299,9 +303,27 @@ func (b *Builder) Norm(name, key string, x *graph.Value, n int) (*graph.Value, e
 	return b.Graph.Add(name, graph.BatchNorm{Epsilon: epsilon}, in...), nil
 }
 
+// ConvNormAt is [Builder.ConvNorm] where the two stand in no module of their own.
+func (b *Builder) ConvNormAt(name, conv, norm string, x *graph.Value, c Conv) (*graph.Value, int, error) {
+	w, k, err := b.kernel(conv, []string{norm + ".weight", norm + ".bias", norm + ".running_mean", norm + ".running_var"}, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := w.Const.Shape[0]
+	x, err = b.Norm(name, norm, b.Graph.Add(name+".c", k, x, w), out)
+	return x, out, err
+}
+
+// Linear adds the fully connected layer at a key, for any number of outputs, which it returns.
+func (b *Builder) Linear(name, key string, x *graph.Value, in int) (*graph.Value, int, error) {
+	y, err := b.chain(chain{name: name, linear: key}, x, in, 0)
+	return y, b.Info.Classes, err
+}
+
 // SqueezeExcite names the parts of squeeze-and-excitation ("Squeeze-and-Excitation Networks",
 // CVPR 2018): x·gate(expand(act(reduce(mean x)))).
 type SqueezeExcite struct {
+	Pool           string // key of the module that takes the mean; empty where the code calls a function
 	Reduce, Expand string // keys of the 1×1 convolutions
 	Act, Gate      string // keys of the modules between and behind them; empty where the code calls functions
 	ActOp, GateOp  graph.Op
@@ -311,6 +333,14 @@ type SqueezeExcite struct {
 func (b *Builder) SqueezeExcite(name, key string, s SqueezeExcite, x *graph.Value, c int) (*graph.Value, error) {
 	if err := b.Attribute(key, "add_maxpool", false, "False"); err != nil {
 		return nil, err
+	}
+	if s.Pool != "" {
+		if err := b.isClass(s.Pool, []string{"torch.nn.modules.pooling.AdaptiveAvgPool2d"}, "AdaptiveAvgPool2d"); err != nil {
+			return nil, err
+		}
+		if err := b.Attribute(s.Pool, "output_size", 1, "1"); err != nil {
+			return nil, err
+		}
 	}
 	y := b.Graph.Add(name+".squeeze", graph.GlobalAveragePool{}, x)
 	y, r, err := b.FusedConv(name+".fc1", s.Reduce, y, Conv{In: c, Kernel: 1, Stride: Once})
@@ -329,11 +359,29 @@ func (b *Builder) SqueezeExcite(name, key string, s SqueezeExcite, x *graph.Valu
 	return b.Graph.Add(name, graph.Mul{}, x, y), nil
 }
 
+// pool makes the last block's output N×C.
+func (b *Builder) pool(x *graph.Value, c int) (*graph.Value, int, error) {
+	if b.net.Pool != nil {
+		return b.net.Pool(b, x, c)
+	}
+	x = b.Graph.Add("pool", graph.GlobalAveragePool{}, x)
+	return b.Graph.Add("flatten", graph.Flatten{}, x), c, nil
+}
+
 // classifier adds the heads on the last block's output.
 func (b *Builder) classifier(h *heads, x *graph.Value, c int) error {
-	x = b.Graph.Add("pool", graph.GlobalAveragePool{}, x)
-	x = b.Graph.Add("flatten", graph.Flatten{}, x)
+	x, c, err := b.pool(x, c)
+	if err != nil {
+		return err
+	}
 	var logits []*graph.Value
+	if h.whole {
+		y, err := b.net.Head(b, x, c)
+		if err != nil {
+			return err
+		}
+		logits = append(logits, y)
+	}
 	for _, chain := range h.own {
 		y, err := b.chain(chain, x, c, b.Info.Classes) // the first head decides on the classes
 		if err != nil {

@@ -35,6 +35,15 @@ func TestFamiliesFuse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if m.Info.Family == "MobileNetV3" {
+				// It has no branches, but residuals around every block.
+				for _, n := range reparam.Fuse(m.Graph).Nodes {
+					if _, ok := n.Op.(graph.BatchNorm); ok {
+						t.Errorf("%s is left", n.Name())
+					}
+				}
+				return
+			}
 			blocks := 1
 			for _, s := range m.Info.Stages {
 				blocks += s.Blocks

@@ -29,10 +29,12 @@ type Network struct {
 	Scopes []string // first parts of the keys of the network without its heads
 	Input  []string // keys of the convolution that takes the image, whichever is there
 
-	HeadScope    string // first part of the keys of its heads
-	Head1, Head2 string // one head, or two whose mean is the output
+	HeadScope    string   // first part of the keys of its heads
+	Tail         []string // first parts of further keys behind the blocks
+	Head1, Head2 string   // one head, or two whose mean is the output
 
 	CropPct float64 // of the published network's evaluation
+	Epsilon float64 // of its BatchNorms; 0 for PyTorch's 1e-5
 	// TapBefore: timm's feature maps are those of the block before the last of every stage.
 	TapBefore bool
 	// Detector: the taps of detectors are timm's.
@@ -44,9 +46,13 @@ type Network struct {
 	// Build adds the network without its heads to b.Graph, sets b.Info.Stages, and returns the
 	// outputs of stem and blocks and the channels of the last one.
 	Build func(b *Builder, input *graph.Value) (blocks []*graph.Value, channels int, err error)
-	// Head adds the network's own head in place of the one that Head1 and Head2 describe;
-	// nil for that. x is the last block's output.
-	Head func(b *Builder, x *graph.Value, channels int) (logits *graph.Value, err error)
+	// Pool makes the last block's output N×C, as the embedding and for the head; nil for the
+	// mean of every channel.
+	Pool func(b *Builder, x *graph.Value, channels int) (y *graph.Value, features int, err error)
+	// HeadKeys are the modules of the network's own head where that is not one Linear; where all
+	// are there, Head adds it on such a value.
+	HeadKeys []string
+	Head     func(b *Builder, y *graph.Value, features int) (logits *graph.Value, err error)
 	// Variant names the published network, or says that there is none.
 	Variant func(*Info) string
 }
@@ -57,7 +63,9 @@ func (n *Network) inside(scope string) bool {
 }
 
 // isHead reports whether they belong to its heads.
-func (n *Network) isHead(scope string) bool { return scope == n.HeadScope }
+func (n *Network) isHead(scope string) bool {
+	return scope == n.HeadScope || slices.Contains(n.Tail, scope)
+}
 
 // Networks returns the prefixes of keys below which a state dict holds networks of the
 // families, those of the first family first.

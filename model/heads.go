@@ -18,6 +18,7 @@ type chain struct {
 // heads are what the logits come from.
 type heads struct {
 	own   []chain // the network's: one, or two whose mean is the output
+	whole bool    // the network's own of several layers, which its family adds, in place of own
 	outer *chain  // on the own ones' logits, or where there are none on the pooled features
 	text  string  // what outer is, for people
 }
@@ -28,7 +29,16 @@ func (b *Builder) head(c int) (*heads, error) {
 	if b.noHead() {
 		return nil, nil
 	}
-	h := &heads{}
+	h := &heads{whole: len(b.net.HeadKeys) > 0}
+	for _, k := range b.net.HeadKeys {
+		h.whole = h.whole && b.HasWeight(k)
+	}
+	if h.whole {
+		if layers := b.layers(b.outside()); len(layers) > 0 && !b.IgnoreHead {
+			return nil, fmt.Errorf("%w: beside the network stands %q; ignore it if it is no part of the network", ErrHead, strings.TrimPrefix(layers[0].key, absolute))
+		}
+		return h, nil
+	}
 	var err error
 	if h.own, err = b.ownHeads(); err != nil {
 		return nil, err
@@ -52,7 +62,7 @@ func (b *Builder) head(c int) (*heads, error) {
 func (b *Builder) ownHeads() ([]chain, error) {
 	var keys []string
 	for _, k := range b.sd.keys() {
-		if scope, _, dotted := strings.Cut(k, "."); dotted && b.net.isHead(scope) && !leftBehind(k) {
+		if scope, _, dotted := strings.Cut(k, "."); dotted && scope == b.net.HeadScope && !leftBehind(k) {
 			keys = append(keys, k)
 		}
 	}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -30,10 +31,16 @@ var (
 
 // activations by class; the graph has each of them.
 var activations = map[string]func(b *Builder, name string, x *graph.Value) *graph.Value{
-	"torch.nn.modules.activation.GELU":          gelu,
-	"timm.layers.activations.GELU":              gelu,
-	"timm.models.layers.activations.GELU":       gelu,
-	"torch.nn.modules.activation.ReLU":          relu,
+	"torch.nn.modules.activation.GELU":    gelu,
+	"timm.layers.activations.GELU":        gelu,
+	"timm.models.layers.activations.GELU": gelu,
+	"torch.nn.modules.activation.ReLU":    relu,
+	"torch.nn.modules.activation.Hardswish": func(b *Builder, name string, x *graph.Value) *graph.Value {
+		return b.Graph.Add(name, graph.HardSwish{}, x)
+	},
+	"torch.nn.modules.activation.Hardsigmoid": func(b *Builder, name string, x *graph.Value) *graph.Value {
+		return b.Graph.Add(name, graph.HardSigmoid{Alpha: 1.0 / 6, Beta: 0.5}, x)
+	},
 	"torch.nn.modules.activation.Sigmoid":       sigmoid,
 	"timm.layers.activations.Sigmoid":           sigmoid,
 	"timm.models.layers.activations.Sigmoid":    sigmoid,
@@ -137,7 +144,7 @@ func (b *Builder) Activation(name, key string, x *graph.Value, standard graph.Op
 
 // epsilon returns that of the BatchNorm at a key.
 func (b *Builder) epsilon(key string) (float64, error) {
-	epsilon := batchNormEpsilon
+	epsilon := cmp.Or(b.net.Epsilon, batchNormEpsilon)
 	given := b.BNEpsilon != 0
 	switch {
 	case given:

@@ -26,7 +26,7 @@ type Stated struct {
 func StatedBy(f *pytorch.File) Stated {
 	s := Stated{At: map[string]string{}}
 	p := &s.Preprocess
-	for _, root := range []string{"args", "hyper_parameters"} {
+	for _, root := range statedRoots {
 		read := func(field, name string, take func(v any) bool) {
 			at := root + "." + name
 			if v, ok := f.Value(at); ok && s.At[field] == "" && take(v) {
@@ -149,3 +149,7 @@ func outIndices(text string) ([]int, bool) {
 	}
 	return list, len(list) > 0
 }
+
+// statedRoots are where training scripts keep their arguments, and timm the configuration of a
+// pickled network.
+var statedRoots = []string{"args", "hyper_parameters", "pretrained_cfg", "default_cfg", "model.pretrained_cfg", "model.default_cfg"}

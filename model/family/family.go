@@ -3,6 +3,7 @@ package family
 
 import (
 	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/mobilenetv3"
 	"github.com/repvit-go/repvit/model/mobileone"
 	"github.com/repvit-go/repvit/model/repvgg"
 	"github.com/repvit-go/repvit/model/repvit"
@@ -11,7 +12,7 @@ import (
 
 // All returns the families, the most likely first.
 func All() []model.Family {
-	return []model.Family{repvit.Family(), mobileone.Family(), repvgg.Family()}
+	return []model.Family{repvit.Family(), mobilenetv3.Family(), mobileone.Family(), repvgg.Family()}
 }
 
 // Build is [model.Build] with all families.

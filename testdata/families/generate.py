@@ -92,5 +92,60 @@ n = randomize(one.MobileOne([1, 2, 2, 1], 7, [.25, .25, .25, .125], use_se=True)
 case('mobileone_se', n.state_dict(), n)
 case('mobileone_whole', n, n, zip=True, extension='.pt')
 case('mobileone_embedding', n.state_dict(), lambda x: outputs(n)(x)[-1].mean((2, 3)), flags=['--embedding'])
+
+
+# MobileNetV3 in torchvision's names, and renamed to timm's: its conv_head is torchvision's first Linear.
+from torchvision.models import mobilenetv3 as v3
+
+
+def mobilenet(arch, epsilon=1e-3, width=.1, classes=7):
+    setting, last = v3._mobilenet_v3_conf(arch, width_mult=width)
+    n = v3.MobileNetV3(setting, last, num_classes=classes)
+    for m in n.modules():
+        if isinstance(m, nn.BatchNorm2d): m.eps = epsilon
+    return randomize(n)
+
+
+def mobilenet_timm(n, depths):
+    out, blocks = {}, [b for b in n.features[1:-1]]
+    def put(prefix, m, name):
+        for k, v in m.state_dict().items(): out[f'{prefix}{name}.{k}'] = v
+    put('', n.features[0][0], 'conv_stem'); put('', n.features[0][1], 'bn1')
+    i = 0
+    for s, depth in enumerate(depths):
+        for b in range(depth):
+            p, parts = f'blocks.{s}.{b}.', list(blocks[i].block); i += 1
+            se = [m for m in parts if isinstance(m, v3.SElayer)]
+            convs = [m for m in parts if not isinstance(m, v3.SElayer)]
+            names = [('conv_pw', 'bn1'), ('conv_dw', 'bn2'), ('conv_pwl', 'bn3')] if len(convs) == 3 else [('conv_dw', 'bn1'), ('conv_pw', 'bn2')]
+            for m, (c, bn) in zip(convs, names): put(p, m[0], c); put(p, m[1], bn)
+            for m in se: put(p + 'se.', m.fc1, 'conv_reduce'); put(p + 'se.', m.fc2, 'conv_expand')
+    put(f'blocks.{len(depths)}.0.', n.features[-1][0], 'conv'); put(f'blocks.{len(depths)}.0.', n.features[-1][1], 'bn1')
+    out['conv_head.weight'], out['conv_head.bias'] = n.classifier[0].weight.detach()[:, :, None, None], n.classifier[0].bias.detach()
+    put('', n.classifier[3], 'classifier')
+    return out
+
+
+def mobilenet_maps(n, blocks):
+    n = copy.deepcopy(n).double().eval()
+    def run(x):
+        y = []
+        for i, f in enumerate(n.features):
+            x = f(x)
+            if i in blocks: y.append(x)
+        return y
+    return run
+
+
+v3.SElayer = v3.SElayer.func if hasattr(v3.SElayer, 'func') else v3.SElayer
+n = mobilenet('mobilenet_v3_large'); case('mobilenetv3_large', n.state_dict(), n)
+case('mobilenetv3_features', n.state_dict(), mobilenet_maps(n, (3, 6, 12, 16)), flags=['--features'])
+case('mobilenetv3_embedding', n.state_dict(), lambda x: mobilenet_maps(n, (16,))(x)[0].mean((2, 3)), flags=['--embedding'])
+n = mobilenet('mobilenet_v3_small'); case('mobilenetv3_small', {'model': n.state_dict()}, n)
+case('mobilenetv3_whole', n, n, zip=True, extension='.pt')
+n = mobilenet('mobilenet_v3_large', 1e-5); case('mobilenetv3_large_timm', mobilenet_timm(n, (1, 2, 3, 4, 2, 3)), n)
+n = mobilenet('mobilenet_v3_small', 1e-5); case('mobilenetv3_small_timm', mobilenet_timm(n, (1, 2, 3, 2, 3)), n)
+n = mobilenet('mobilenet_v3_small'); n.classifier = nn.Sequential(nn.Dropout(.2), nn.Linear(n.classifier[0].in_features, 4)); n = randomize(n)
+case('mobilenetv3_head', n.state_dict(), n)
 builtins.print = show
 with open(os.path.join(HERE, 'cases.json'), 'w') as f: json.dump(cases, f, indent=0)
