@@ -55,6 +55,11 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
 	}
+	if depthwise {
+		d := &depthwiseNOp{opBase: b, conv: c, w: l.w.get(formTaps, w, bias), kernel: [2]int(s[2:])}
+		l.epilogue(&d.opBase, &d.act, nil)
+		return d, nil
+	}
 	o := &convOp{opBase: b, conv: c, w: l.w.get(formTaps, w, bias), weight: s}
 	l.epilogue(&o.opBase, &o.act, nil)
 	return o, nil
@@ -143,6 +148,31 @@ func image(x, out *buffer, stride int) kernel.Image {
 	return kernel.Image{N: x.shape[0], H: x.shape[2], W: x.shape[3], HO: out.shape[2], WO: out.shape[3], Stride: stride}
 }
 
+// depthwiseNOp is any other depthwise convolution.
+type depthwiseNOp struct {
+	opBase
+	conv   graph.Conv
+	w      *packed
+	kernel [2]int
+	act    kernel.Activation
+}
+
+func (o *depthwiseNOp) plan(p *planner) error {
+	x := p.value(o.in[0], chansLayout)
+	out := p.result(chansLayout)
+	img := image(x, out, 0)
+	p.step(img.N*img.HO, elements(o.kernel[:])*img.WO*x.ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
+		d := kernel.DepthwiseN{Image: img, Kernel: o.kernel, Strides: o.conv.Strides, Pads: [2]int(o.conv.Pads[:2]),
+			In: e.matrix(x), Out: e.matrix(out), Taps: o.w.taps, Bias: o.w.bias, Act: o.act}
+		return func(l *local, from, to int) {
+			l.depthwiseN = d
+			l.depthwiseN.From, l.depthwiseN.To = from, to
+			p.set.DepthwiseN(&l.depthwiseN)
+		}
+	})
+	return nil
+}
+
 // denseOp is a dense 3×3 convolution with padding 1.
 type denseOp struct {
 	opBase
@@ -221,12 +251,6 @@ func (o *convOp) row(x, out *buffer, src, dst kernel.Matrix, r int) {
 				}
 				in := src.Data[((n*x.shape[2]+iy)*x.shape[3]+ix)*src.LD:][:src.LD]
 				taps := o.w.taps[(ky*o.weight[3]+kx)*cin*dst.LD:][:cin*dst.LD]
-				if cin == 1 && cout == 1 { // depthwise
-					for c, t := range taps[:o.conv.Group] {
-						acc[c] += in[c] * t
-					}
-					continue
-				}
 				for g := range o.conv.Group {
 					sums := acc[g*cout:][:cout]
 					for i := range cin {

@@ -35,12 +35,13 @@ type helper struct {
 // local is what one goroutine needs to run kernels without allocating: their descriptions,
 // which escape because kernels are called through variables, and scratch memory.
 type local struct {
-	gemm      kernel.Gemm
-	mixer     kernel.Mixer
-	depthwise kernel.Depthwise
-	conv      kernel.Conv3x3
-	integers  integerLocal
-	buf       []float32
+	gemm       kernel.Gemm
+	mixer      kernel.Mixer
+	depthwise  kernel.Depthwise
+	depthwiseN kernel.DepthwiseN
+	conv       kernel.Conv3x3
+	integers   integerLocal
+	buf        []float32
 }
 
 // floats returns n elements of scratch memory that hold anything.

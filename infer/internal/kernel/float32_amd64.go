@@ -32,6 +32,7 @@ func (s *simd) float32() *Float32 {
 		Gemm:         s.multiply,
 		Mixer:        s.mix,
 		Depthwise:    s.depthwise,
+		DepthwiseN:   s.depthwiseN,
 		Conv3x3:      s.conv3x3,
 		SumColumns:   s.sumColumns,
 		ScaleColumns: s.scaleColumns,
@@ -440,6 +441,64 @@ func (s *simd) rows(t *taps, stride, rows int) {
 	default:
 		depthwise1x1AVX512(p)
 	}
+}
+
+// window describes a run of pixels of a row, whose windows lie in the image alike, to
+// assembly. Distances and offsets are in bytes.
+type window struct {
+	in, out, taps, bias  uintptr // of the first pixel; in is where its window would begin
+	pixel, step, outStep int     // from an input pixel to the next, between windows, between results
+	vectors, pixels      int
+	rows, columns        int // of each window, those in the image
+	aOffset, bOffset     [16]int
+}
+
+// depthwiseN is DepthwiseN.
+func (s *simd) depthwiseN(d *DepthwiseN) {
+	ld := d.Out.LD
+	t := window{pixel: 4 * ld, step: 4 * d.Strides[1] * ld, outStep: 4 * ld, vectors: ld / s.lanes}
+	if d.In.LD != ld || ld%Lanes != 0 || d.Kernel[0] > len(t.aOffset) {
+		depthwiseNGeneric(d)
+		return
+	}
+	if d.From >= d.To {
+		return
+	}
+	in := address(d.In.Data, 0, d.N*d.H*d.W*ld)
+	out := address(d.Out.Data, 0, d.To*d.WO*ld)
+	taps := address(d.Taps, 0, d.Kernel[0]*d.Kernel[1]*ld)
+	t.bias = address(d.Bias, 0, ld)
+	for r := d.From; r < d.To; r++ {
+		n, top := r/d.HO, r%d.HO*d.Strides[0]-d.Pads[0]
+		y0, y1 := max(0, -top), min(d.Kernel[0], d.H-top)
+		for x := 0; x < d.WO; {
+			left := x*d.Strides[1] - d.Pads[1]
+			x0, x1 := max(0, -left), min(d.Kernel[1], d.W-left)
+			t.pixels = 1
+			if x0 == 0 && x1 == d.Kernel[1] { // and so have all up to the last that fits
+				t.pixels = min(d.WO, (d.W-d.Kernel[1]+d.Pads[1])/d.Strides[1]+1) - x
+			}
+			t.rows, t.columns = max(0, y1-y0), max(0, x1-x0)
+			if t.columns == 0 {
+				t.rows = 0
+			}
+			for i := range t.rows {
+				t.aOffset[i] = 4 * ld * ((y0+i)*d.W + x0)
+				t.bOffset[i] = 4 * ld * ((y0+i)*d.Kernel[1] + x0)
+			}
+			t.in = in + uintptr(4*ld*((n*d.H+top)*d.W+left))
+			t.out = out + uintptr(4*ld*(r*d.WO+x))
+			t.taps = taps
+			if s.lanes == 8 {
+				windowAVX2((*byte)(unsafe.Pointer(&t)))
+			} else {
+				windowAVX512((*byte)(unsafe.Pointer(&t)))
+			}
+			x += t.pixels
+		}
+		s.apply(d.Out.Data[r*d.WO*ld:(r+1)*d.WO*ld], d.Act)
+	}
+	runtime.KeepAlive(d)
 }
 
 func (s *simd) sumColumns(dst []float32, in Matrix, from, to int) {

@@ -14808,6 +14808,119 @@ even3:
 	VZEROUPPER
 	RET
 
+// func windowAVX512(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·windowAVX512(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), DI
+	MOVQ (DI), SI
+	MOVQ 8(DI), R8
+	MOVQ 24(DI), R9
+	MOVQ 16(DI), R10
+	MOVQ 56(DI), BX
+
+block4:
+	SUBQ $0x04, BX
+	JLT  end4
+	MOVQ SI, AX
+	MOVQ R8, DX
+	MOVQ 64(DI), R14
+
+pixel4:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	XORQ    R15, R15
+	JMP     rows4
+
+row4:
+	MOVQ AX, R11
+	ADDQ 88(DI)(R15*8), R11
+	MOVQ R10, R12
+	ADDQ 216(DI)(R15*8), R12
+	MOVQ 80(DI), CX
+
+tap4:
+	VMOVUPS     (R11), Z4
+	VFMADD231PS (R12), Z4, Z0
+	VMOVUPS     64(R11), Z5
+	VFMADD231PS 64(R12), Z5, Z1
+	VMOVUPS     128(R11), Z6
+	VFMADD231PS 128(R12), Z6, Z2
+	VMOVUPS     192(R11), Z7
+	VFMADD231PS 192(R12), Z7, Z3
+	ADDQ        32(DI), R11
+	ADDQ        32(DI), R12
+	DECQ        CX
+	JNE         tap4
+	INCQ        R15
+
+rows4:
+	CMPQ    R15, 72(DI)
+	JLT     row4
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z2, 128(DX)
+	VMOVUPS Z3, 192(DX)
+	ADDQ    40(DI), AX
+	ADDQ    48(DI), DX
+	DECQ    R14
+	JNE     pixel4
+	ADDQ    $0x00000100, SI
+	ADDQ    $0x00000100, R8
+	ADDQ    $0x00000100, R9
+	ADDQ    $0x00000100, R10
+	JMP     block4
+
+end4:
+	ADDQ $0x04, BX
+
+block1:
+	SUBQ $0x01, BX
+	JLT  end1
+	MOVQ SI, AX
+	MOVQ R8, DX
+	MOVQ 64(DI), R14
+
+pixel1:
+	VMOVUPS (R9), Z0
+	XORQ    R15, R15
+	JMP     rows1
+
+row1:
+	MOVQ AX, R11
+	ADDQ 88(DI)(R15*8), R11
+	MOVQ R10, R12
+	ADDQ 216(DI)(R15*8), R12
+	MOVQ 80(DI), CX
+
+tap1:
+	VMOVUPS     (R11), Z1
+	VFMADD231PS (R12), Z1, Z0
+	ADDQ        32(DI), R11
+	ADDQ        32(DI), R12
+	DECQ        CX
+	JNE         tap1
+	INCQ        R15
+
+rows1:
+	CMPQ    R15, 72(DI)
+	JLT     row1
+	VMOVUPS Z0, (DX)
+	ADDQ    40(DI), AX
+	ADDQ    48(DI), DX
+	DECQ    R14
+	JNE     pixel1
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, R10
+	JMP     block1
+
+end1:
+	VZEROUPPER
+	RET
+
 // func sumAVX512(dst *float32, x *float32, rows int, ld int, vectors int)
 // Requires: AVX, AVX512F
 TEXT ·sumAVX512(SB), NOSPLIT, $0-40
@@ -17725,6 +17838,119 @@ even3:
 	ADDQ $0x20, R14
 	DECQ BX
 	JNE  vector3
+	VZEROUPPER
+	RET
+
+// func windowAVX2(t *byte)
+// Requires: AVX, FMA3
+TEXT ·windowAVX2(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), DI
+	MOVQ (DI), SI
+	MOVQ 8(DI), R8
+	MOVQ 24(DI), R9
+	MOVQ 16(DI), R10
+	MOVQ 56(DI), BX
+
+block4:
+	SUBQ $0x04, BX
+	JLT  end4
+	MOVQ SI, AX
+	MOVQ R8, DX
+	MOVQ 64(DI), R14
+
+pixel4:
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	VMOVUPS 64(R9), Y2
+	VMOVUPS 96(R9), Y3
+	XORQ    R15, R15
+	JMP     rows4
+
+row4:
+	MOVQ AX, R11
+	ADDQ 88(DI)(R15*8), R11
+	MOVQ R10, R12
+	ADDQ 216(DI)(R15*8), R12
+	MOVQ 80(DI), CX
+
+tap4:
+	VMOVUPS     (R11), Y4
+	VFMADD231PS (R12), Y4, Y0
+	VMOVUPS     32(R11), Y5
+	VFMADD231PS 32(R12), Y5, Y1
+	VMOVUPS     64(R11), Y6
+	VFMADD231PS 64(R12), Y6, Y2
+	VMOVUPS     96(R11), Y7
+	VFMADD231PS 96(R12), Y7, Y3
+	ADDQ        32(DI), R11
+	ADDQ        32(DI), R12
+	DECQ        CX
+	JNE         tap4
+	INCQ        R15
+
+rows4:
+	CMPQ    R15, 72(DI)
+	JLT     row4
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	ADDQ    40(DI), AX
+	ADDQ    48(DI), DX
+	DECQ    R14
+	JNE     pixel4
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000080, R8
+	ADDQ    $0x00000080, R9
+	ADDQ    $0x00000080, R10
+	JMP     block4
+
+end4:
+	ADDQ $0x04, BX
+
+block1:
+	SUBQ $0x01, BX
+	JLT  end1
+	MOVQ SI, AX
+	MOVQ R8, DX
+	MOVQ 64(DI), R14
+
+pixel1:
+	VMOVUPS (R9), Y0
+	XORQ    R15, R15
+	JMP     rows1
+
+row1:
+	MOVQ AX, R11
+	ADDQ 88(DI)(R15*8), R11
+	MOVQ R10, R12
+	ADDQ 216(DI)(R15*8), R12
+	MOVQ 80(DI), CX
+
+tap1:
+	VMOVUPS     (R11), Y1
+	VFMADD231PS (R12), Y1, Y0
+	ADDQ        32(DI), R11
+	ADDQ        32(DI), R12
+	DECQ        CX
+	JNE         tap1
+	INCQ        R15
+
+rows1:
+	CMPQ    R15, 72(DI)
+	JLT     row1
+	VMOVUPS Y0, (DX)
+	ADDQ    40(DI), AX
+	ADDQ    48(DI), DX
+	DECQ    R14
+	JNE     pixel1
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, R8
+	ADDQ    $0x20, R9
+	ADDQ    $0x20, R10
+	JMP     block1
+
+end1:
 	VZEROUPPER
 	RET
 

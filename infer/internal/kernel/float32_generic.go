@@ -12,6 +12,7 @@ var generic = Float32{
 	Gemm:         gemmGeneric,
 	Mixer:        mixGeneric,
 	Depthwise:    depthwiseGeneric,
+	DepthwiseN:   depthwiseNGeneric,
 	Conv3x3:      conv3x3Generic,
 	SumColumns:   sumColumnsGeneric,
 	ScaleColumns: scaleColumnsGeneric,
@@ -113,24 +114,29 @@ func (m Matrix) from(row, rows int) Matrix {
 }
 
 func depthwiseGeneric(d *Depthwise) {
+	depthwiseNGeneric(&DepthwiseN{Image: d.Image, Kernel: [2]int{3, 3}, Strides: [2]int{d.Stride, d.Stride}, Pads: [2]int{1, 1},
+		In: d.In, Out: d.Out, Taps: d.Taps, Bias: d.Bias, Act: d.Act, From: d.From, To: d.To})
+}
+
+func depthwiseNGeneric(d *DepthwiseN) {
 	ld := d.Out.LD
 	for r := d.From; r < d.To; r++ {
 		n, y := r/d.HO, r%d.HO
 		for x := range d.WO {
 			out := d.Out.Data[(r*d.WO+x)*ld:][:ld]
 			copy(out, d.Bias[:ld])
-			for ky := range 3 {
-				iy := y*d.Stride + ky - 1
+			for ky := range d.Kernel[0] {
+				iy := y*d.Strides[0] + ky - d.Pads[0]
 				if iy < 0 || iy >= d.H {
 					continue
 				}
-				for kx := range 3 {
-					ix := x*d.Stride + kx - 1
+				for kx := range d.Kernel[1] {
+					ix := x*d.Strides[1] + kx - d.Pads[1]
 					if ix < 0 || ix >= d.W {
 						continue
 					}
 					in := d.In.Data[((n*d.H+iy)*d.W+ix)*d.In.LD:][:ld]
-					taps := d.Taps[(ky*3+kx)*ld:][:ld]
+					taps := d.Taps[(ky*d.Kernel[1]+kx)*ld:][:ld]
 					for c := range out {
 						out[c] += in[c] * taps[c]
 					}

@@ -34,6 +34,11 @@ func depthwise1x2AVX512(t *byte)
 //go:noescape
 func depthwise2x1AVX512(t *byte)
 
+// windowAVX512 computes the depthwise convolution of a run of pixels.
+//
+//go:noescape
+func windowAVX512(t *byte)
+
 // sumAVX512 adds the rows, ld bytes apart, of a matrix.
 //
 //go:noescape
@@ -78,6 +83,11 @@ func depthwise1x2AVX2(t *byte)
 //
 //go:noescape
 func depthwise2x1AVX2(t *byte)
+
+// windowAVX2 computes the depthwise convolution of a run of pixels.
+//
+//go:noescape
+func windowAVX2(t *byte)
 
 // sumAVX2 adds the rows, ld bytes apart, of a matrix.
 //

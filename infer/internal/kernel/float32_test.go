@@ -364,6 +364,37 @@ func TestAddInto(t *testing.T) {
 	})
 }
 
+func TestDepthwiseN(t *testing.T) {
+	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
+		channels := size(r, 150)
+		d := DepthwiseN{Kernel: [2]int{1 + r.IntN(7), 1 + r.IntN(7)}, Strides: [2]int{1 + r.IntN(3), 1 + r.IntN(3)}, Pads: [2]int{r.IntN(9), r.IntN(9)}, Act: randomActivation(r)}
+		d.Image = Image{N: 1 + r.IntN(2), H: size(r, 12), W: size(r, 16)}
+		after := [2]int{r.IntN(9), r.IntN(9)}
+		d.HO, d.WO = (d.H+d.Pads[0]+after[0]-d.Kernel[0])/d.Strides[0]+1, (d.W+d.Pads[1]+after[1]-d.Kernel[1])/d.Strides[1]+1
+		if d.H+d.Pads[0]+after[0] < d.Kernel[0] || d.W+d.Pads[1]+after[1] < d.Kernel[1] {
+			return
+		}
+		ld := Pad(channels, Lanes)
+		d.In = matrix(t, r, d.N*d.H*d.W, channels)
+		d.Taps, d.Bias = guarded[float32](t, r, d.Kernel[0]*d.Kernel[1]*ld), guarded[float32](t, r, ld)
+		for i := range d.Taps {
+			if i%ld < channels {
+				d.Taps[i], d.Bias[i%ld] = float32(r.NormFloat64()), float32(r.NormFloat64())
+			}
+		}
+		d.Out = Matrix{Data: guarded[float32](t, r, d.N*d.HO*d.WO*ld), Rows: d.N * d.HO * d.WO, LD: ld}
+		for i := range d.Out.Data {
+			d.Out.Data[i] = unset
+		}
+		d.From, d.To = part(r, d.N*d.HO)
+		want := d
+		want.Out = d.Out.clone()
+		s.DepthwiseN(&d)
+		generic.DepthwiseN(&want)
+		same(t, d.Out, want.Out, channels, d.Act)
+	})
+}
+
 func TestMaxInto(t *testing.T) {
 	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
 		n := r.IntN(100)

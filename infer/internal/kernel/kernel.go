@@ -118,6 +118,19 @@ type Depthwise struct {
 	From, To int
 }
 
+// DepthwiseN describes a depthwise convolution with a kernel, strides and padding of any
+// size, like Depthwise. The image's own stride means nothing.
+type DepthwiseN struct {
+	Image
+	Kernel, Strides [2]int // rows, columns
+	Pads            [2]int // top, left
+	In, Out         Matrix
+	Taps            []float32 // rows (ky·columns+kx) of LD elements
+	Bias            []float32 // LD elements
+	Act             Activation
+	From, To        int
+}
+
 // Conv3x3 describes a dense 3×3 convolution as a matrix product over patches: W.K is
 // 9·Cin, ordered (ky, kx, channel). Rows of output pixels [From, To) as in Depthwise. The
 // input is channels-last with Cin channels and rows of In.LD elements or, where Planar is
@@ -165,10 +178,11 @@ type Float32 struct {
 	// ONNX), with a bias of N elements or nil.
 	Pack func(weight []float32, n, k int, bias []float32) *Packed
 
-	Gemm      func(*Gemm)
-	Mixer     func(*Mixer)
-	Depthwise func(*Depthwise)
-	Conv3x3   func(*Conv3x3)
+	Gemm       func(*Gemm)
+	Mixer      func(*Mixer)
+	Depthwise  func(*Depthwise)
+	DepthwiseN func(*DepthwiseN)
+	Conv3x3    func(*Conv3x3)
 
 	// SumColumns adds columns [from, to) of all rows of in into dst[from:to], which it first
 	// zeroes; from is a multiple of Lanes and to too, or LD.

@@ -24,6 +24,7 @@ func main() {
 	for _, s := range []*isa{avx512, avx2} {
 		s.gemm()
 		s.depthwise()
+		s.window()
 		s.sum()
 		s.scale()
 		s.add()
