@@ -3,20 +3,18 @@ package graph
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
 	"unsafe"
 )
 
 // Tensor is a dense array: row-major little-endian elements, as ONNX's raw_data,
 // NumPy's files and safetensors hold them. The elements may be a view of a memory-mapped
-// file, and those of [DeferredTensor] are computed when they are asked for.
+// file.
 type Tensor struct {
 	DType DType
 	Shape []int // sizes of the axes, outermost first; empty for a scalar
 
-	data     []byte
-	deferred *deferred // in place of data, nil for most
+	data []byte
 }
 
 // Numel returns the number of elements that a shape holds, or an error where an
@@ -83,33 +81,17 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	if n, err := Numel(shape); err != nil || n != t.Len() {
 		panic(fmt.Sprintf("graph: %d elements for shape %v", t.Len(), shape))
 	}
-	return &Tensor{DType: t.DType, Shape: shape, data: t.data, deferred: t.deferred}
+	return &Tensor{DType: t.DType, Shape: shape, data: t.data}
 }
 
 // Size returns the bytes of all elements.
 func (t *Tensor) Size() int {
-	if t.deferred != nil {
-		return t.deferred.size
-	}
 	return len(t.data)
 }
 
 // Bytes returns the elements as they lie in a file. They must not be written to.
 func (t *Tensor) Bytes() []byte {
-	if t.deferred != nil {
-		return t.deferred.bytes()
-	}
 	return t.data
-}
-
-// WriteTo writes the elements as they lie in a file. Deferred ones are computed block by
-// block and not kept, so that a network can be written that memory would not hold.
-func (t *Tensor) WriteTo(w io.Writer) (int64, error) {
-	if t.deferred != nil {
-		return t.deferred.writeTo(w)
-	}
-	n, err := w.Write(t.data)
-	return int64(n), err
 }
 
 // Float32Tensor returns a tensor that holds values, which it keeps. It panics where

@@ -158,3 +158,30 @@ func TestFloat16(t *testing.T) {
 		t.Error("the ends of float32")
 	}
 }
+
+func TestSliceAndReshape(t *testing.T) {
+	x := Int32Tensor([]int{3, 2}, []int32{1, 2, 3, 4, 5, 6})
+	if y := x.Slice(1, 3); !slices.Equal(y.Shape, []int{2, 2}) || !slices.Equal(y.Int32s(), []int32{3, 4, 5, 6}) {
+		t.Errorf("slice: %v of shape %v", y.Int32s(), y.Shape)
+	}
+	if y := x.Slice(3, 3); !slices.Equal(y.Shape, []int{0, 2}) || y.Len() != 0 {
+		t.Errorf("empty slice: %v of shape %v", y.Int32s(), y.Shape)
+	}
+	if y := x.Reshape(6); !slices.Equal(y.Int32s(), x.Int32s()) {
+		t.Errorf("reshaped: %v", y.Int32s())
+	}
+	for name, f := range map[string]func(){
+		"reshape": func() { x.Reshape(7) },
+		"slice":   func() { x.Slice(2, 4) },
+		"raw":     func() { RawTensor(Float32, []int{1}, make([]byte, 3)) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}

@@ -28,10 +28,9 @@ var typeNames = map[graph.DType]string{
 	graph.Int64: "I64", graph.Int32: "I32", graph.Int8: "I8", graph.Uint8: "U8",
 }
 
-// Encode writes g. Weights go to w from where they are, deferred ones block by block. The
-// error wraps [graph.ErrGraph] or [graph.ErrShape] where g is not valid or has names or
-// metadata that are not UTF-8, or it is that of w. Nothing is written of a graph that is
-// refused.
+// Encode writes g. Weights go to w from where they are. The error wraps [graph.ErrGraph] or
+// [graph.ErrShape] where g is not valid or has names or metadata that are not UTF-8, or it is
+// that of w. Nothing is written of a graph that is refused.
 func Encode(w io.Writer, g *graph.Graph) error {
 	if err := g.Validate(); err != nil {
 		return err
@@ -52,7 +51,7 @@ func Encode(w io.Writer, g *graph.Graph) error {
 		return err
 	}
 	for _, v := range weights {
-		if _, err := v.Const.WriteTo(w); err != nil {
+		if _, err := w.Write(v.Const.Bytes()); err != nil {
 			return err
 		}
 	}

@@ -44,6 +44,6 @@ func Write(w io.Writer, t *graph.Tensor) error {
 	if _, err := w.Write(append(head, text...)); err != nil {
 		return err
 	}
-	_, err := t.WriteTo(w)
+	_, err := w.Write(t.Bytes())
 	return err
 }

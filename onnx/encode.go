@@ -130,7 +130,7 @@ func (f *frame) write(w io.Writer) error {
 	}
 	for i, v := range f.weights {
 		out.Write(f.tensors[i])
-		v.Const.WriteTo(out)
+		out.Write(v.Const.Bytes())
 	}
 	for _, b := range f.tail {
 		out.Write(b)

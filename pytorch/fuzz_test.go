@@ -129,26 +129,17 @@ func FuzzArchive(f *testing.F) {
 			}
 			return
 		}
-		std, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-		for _, r := range a.records {
+		for name, r := range a {
 			got, ours := r.bytes()
 			if ours != nil && !errors.Is(ours, ErrFormat) {
 				t.Errorf("an error of no kind: %v", ours)
 			}
+			c, err := r.file.Open()
 			if ours != nil || err != nil {
 				continue
 			}
-			for _, f := range std.File {
-				if f.Name != r.name {
-					continue
-				}
-				c, err := f.Open()
-				if err != nil {
-					continue
-				}
-				if want, err := io.ReadAll(io.LimitReader(c, int64(len(got))+1)); err == nil && !bytes.Equal(got, want) {
-					t.Errorf("record %q holds %q, the standard library reads %q", r.name, got, want)
-				}
+			if want, err := io.ReadAll(io.LimitReader(c, int64(len(got))+1)); err == nil && !bytes.Equal(got, want) {
+				t.Errorf("record %q holds %q, the standard library reads %q", name, got, want)
 			}
 		}
 	})

@@ -10,11 +10,11 @@ import (
 // decodeZip decodes the format of PyTorch 1.6 and later: NAME/data.pkl, a pickle, and
 // NAME/data/KEY, the raw storages that it refers to.
 func decodeZip(data []byte) (any, error) {
-	z, err := openArchive(data)
+	records, err := openArchive(data)
 	if err != nil {
 		return nil, err
 	}
-	return decodeRecords(z.byName)
+	return decodeRecords(records)
 }
 
 // decodeRecords decodes an archive's records, or the files of a folder that it was unpacked

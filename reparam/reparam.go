@@ -29,10 +29,6 @@ import (
 // Fuse returns the deploy form of g, which is not changed. Values that are outputs of the
 // graph keep their nodes. A graph in which nothing matches is returned as a copy, its
 // weights shared and unchanged.
-//
-// Fused weights are deferred ([graph.DeferredTensor]): they are computed from those of g
-// when they are asked for, so a file that g's weights are views of must stay open until
-// then.
 func Fuse(g *graph.Graph) *graph.Graph {
 	f := &fuser{g: g.Clone(), linear: make(map[*graph.Node]*linear, len(g.Nodes))}
 	f.g.Prune()
@@ -103,7 +99,7 @@ type linear struct {
 }
 
 // of returns the folding state of a Conv or Gemm node, begun where there is none. It is
-// called for nodes that are being folded only: round gives all of them new weights.
+// called for nodes that are being folded only: rounded gives all of them new weights.
 func (f *fuser) of(n *graph.Node) *linear {
 	if l, ok := f.linear[n]; ok {
 		return l
@@ -416,9 +412,7 @@ func (f *fuser) meanOfGemms(n *graph.Node) bool {
 	return true
 }
 
-// finish gives every folded node its weight and bias, named after the node. The weight's
-// elements are computed when they are asked for, from the folding state, which does not
-// change any more.
+// finish gives every folded node its weight and bias, named after the node.
 func (f *fuser) finish() {
 	for _, n := range f.g.Nodes {
 		if l := f.linear[n]; l != nil {
@@ -432,31 +426,13 @@ func (l *linear) rounded() *graph.Tensor {
 	if l.mean == nil && l.weight.DType == graph.Float32 && l.row == nil && l.column == nil {
 		return l.weight
 	}
-	return graph.DeferredTensor(l.shape, l.round)
-}
-
-// round sets dst to the elements of the weight from index from on.
-func (l *linear) round(dst []float32, from int) {
-	var room []float64
-	for len(dst) > 0 {
-		o, i := from/l.cols, from%l.cols
-		n := min(l.cols-i, len(dst))
-		if l.mean == nil && l.weight.DType == graph.Float32 && l.column == nil {
-			// Most of a network's weights: without the detour over a row of float64.
-			r := l.row[o]
-			for k, x := range l.weight.Float32s()[from:][:n] {
-				dst[k] = float32(float64(x) * r)
-			}
-		} else {
-			if room == nil {
-				room = l.room()
-			}
-			for k, x := range l.widened(room, o)[i:][:n] {
-				dst[k] = float32(x)
-			}
+	w := make([]float32, l.rows*l.cols)
+	l.apply(func(o int, row []float64) {
+		for i, x := range row {
+			w[o*l.cols+i] = float32(x)
 		}
-		dst, from = dst[n:], from+n
-	}
+	})
+	return graph.Float32Tensor(l.shape, w)
 }
 
 func (l *linear) roundedBias() *graph.Tensor {
