@@ -1,14 +1,11 @@
 package infer
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 
-	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/mmap"
-	"github.com/repvit-go/repvit/native"
-	"github.com/repvit-go/repvit/onnx"
 )
 
 // Open prepares the network of a model file, native (see package native) or ONNX, told apart
@@ -36,32 +33,12 @@ func Open(path string, opts Options) (*Session, error) {
 }
 
 func load(data []byte, opts Options) (*Session, error) {
-	g, err := decode(data)
-	if err != nil {
-		return nil, err
-	}
-	return New(g, opts)
-}
-
-// decode reads a model file.
-func decode(data []byte) (*graph.Graph, error) {
-	switch {
-	case native.Is(data):
-		return native.Decode(data)
-	case isCheckpoint(data):
+	if format.Of(data) == format.Checkpoint {
 		return nil, fmt.Errorf("%w: found a PyTorch checkpoint, expected an ONNX or native model: convert it with repvit-convert", ErrUnsupported)
 	}
-	m, err := onnx.Decode(data)
+	m, err := format.Decode(data)
 	if err != nil {
 		return nil, err
 	}
-	return m.Graph, nil
-}
-
-// isCheckpoint reports whether data begins like a file that PyTorch writes: a zip, a pickle
-// of protocol 2 or later, or a safetensors file that is not ours. No ONNX file does.
-func isCheckpoint(data []byte) bool {
-	return bytes.HasPrefix(data, []byte("PK\x03\x04")) ||
-		len(data) > 1 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5 ||
-		len(data) > 8 && data[8] == '{' && bytes.Equal(data[5:8], []byte{0, 0, 0})
+	return New(m.Graph, opts)
 }

@@ -2,16 +2,14 @@ package native
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/safetensors"
 )
 
 // Errors that [Decode] wraps.
@@ -26,8 +24,8 @@ const (
 	maxOperands = 1 << 10 // of a node
 )
 
-var types = func() map[string]graph.DType {
-	m := map[string]graph.DType{}
+var types = func() map[safetensors.DType]graph.DType {
+	m := map[safetensors.DType]graph.DType{}
 	for t, name := range typeNames {
 		m[name] = t
 	}
@@ -37,47 +35,8 @@ var types = func() map[string]graph.DType {
 // Is reports whether data begins like a file that [Encode] wrote, and not like another
 // safetensors file, such as PyTorch's.
 func Is(data []byte) bool {
-	if len(data) < 9 || data[8] != '{' {
-		return false
-	}
-	n := min(binary.LittleEndian.Uint64(data), uint64(len(data)-8), maxHeader)
-	d := json.NewDecoder(bytes.NewReader(data[8 : 8+n]))
-	key, ok := firstKeys(d)
-	for ; ok; key, ok = nextKey(d) {
-		if key != metadataKey {
-			var skip json.RawMessage
-			if d.Decode(&skip) != nil {
-				return false
-			}
-			continue
-		}
-		for key, ok := firstKeys(d); ok; key, ok = nextKey(d) {
-			value, err := d.Token()
-			if err != nil {
-				return false
-			}
-			if key == "format" {
-				return value == formatName
-			}
-		}
-		return false
-	}
-	return false
-}
-
-// firstKeys enters an object and returns its first key.
-func firstKeys(d *json.Decoder) (string, bool) {
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return "", false
-	}
-	return nextKey(d)
-}
-
-// nextKey returns the next key of the object that d is in, false at its end.
-func nextKey(d *json.Decoder) (string, bool) {
-	t, err := d.Token()
-	s, ok := t.(string)
-	return s, err == nil && ok
+	format, ok := safetensors.Metadata(data, "format")
+	return ok && format == formatName
 }
 
 // Decode reads a model. Its weights are views of data, which must not change while the
@@ -86,91 +45,30 @@ func nextKey(d *json.Decoder) (string, bool) {
 // exceeds what package graph allows, or [ErrFormat], together with [graph.ErrGraph] or
 // [graph.ErrShape] where the network makes no sense.
 func Decode(data []byte) (*graph.Graph, error) {
-	if len(data) < 8 {
-		return nil, malformed("byte 0", "found %d bytes, expected a header's length", len(data))
-	}
-	n := binary.LittleEndian.Uint64(data)
-	if n > uint64(len(data)-8) || n > maxHeader {
-		return nil, malformed("byte 0", "found a header of %d bytes, expected at most %d", n, min(len(data)-8, maxHeader))
-	}
-	h, err := decodeHeader(data[8 : 8+n])
+	f, err := safetensors.Decode(data, maxHeader)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	weights, err := h.weights(data[8+n:])
-	if err != nil {
-		return nil, err
+	switch format, version := f.Metadata["format"], f.Metadata["version"]; {
+	case format != formatName:
+		return nil, malformed("header, __metadata__", "found format %q, expected %q", clip(format), formatName)
+	case version != formatVersion:
+		return nil, fmt.Errorf("%w: found %q, expected %q", ErrVersion, clip(version), formatVersion)
+	case len(f.Tensors) > maxTensors:
+		return nil, fmt.Errorf("header: %w: found %d tensors, expected at most %d", graph.ErrTooLarge, len(f.Tensors), maxTensors)
 	}
-	return decodeGraph(h.meta.Graph, weights)
+	weights := make(map[string]*graph.Value, len(f.Tensors))
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		if weights[t.Name], err = weight(t); err != nil {
+			return nil, err
+		}
+	}
+	return decodeGraph(f.Metadata["graph"], weights)
 }
 
 func malformed(place, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrFormat, place, fmt.Sprintf(format, args...))
-}
-
-// header is what stands in front of the elements.
-type header struct {
-	meta    metadata
-	tensors []tensor
-}
-
-type tensor struct {
-	entry
-	name string
-}
-
-// place names a tensor in errors.
-func (t *tensor) place() string { return fmt.Sprintf("tensor %q", clip(t.name)) }
-
-func decodeHeader(text []byte) (*header, error) {
-	h := &header{}
-	found := false
-	seen := map[string]bool{}
-	err := object(text, func(d *json.Decoder, key string) error {
-		if seen[key] {
-			return fmt.Errorf("found it twice")
-		}
-		seen[key] = true
-		if key == metadataKey {
-			found = true
-			return h.metadata(d)
-		}
-		t := tensor{name: key}
-		if err := d.Decode(&t.entry); err != nil {
-			return err
-		}
-		if t.Shape == nil || len(t.Offsets) != 2 {
-			return fmt.Errorf("found shape %v and offsets %v, expected a shape and two offsets", t.Shape, t.Offsets)
-		}
-		if len(h.tensors) == maxTensors {
-			return fmt.Errorf("%w: found more than %d tensors", graph.ErrTooLarge, maxTensors)
-		}
-		h.tensors = append(h.tensors, t)
-		return nil
-	})
-	if err != nil {
-		return nil, wrap("header", err)
-	}
-	if !found {
-		return nil, malformed("header", "found no %s, expected a network", metadataKey)
-	}
-	return h, nil
-}
-
-// metadata reads "__metadata__". The version is judged before anything that it may change.
-func (h *header) metadata(d *json.Decoder) error {
-	var text map[string]string
-	if err := d.Decode(&text); err != nil {
-		return err
-	}
-	if f := text["format"]; f != formatName {
-		return fmt.Errorf("found format %q, expected %q", clip(f), formatName)
-	}
-	if v := text["version"]; v != formatVersion {
-		return fmt.Errorf("%w: found %q, expected %q", ErrVersion, clip(v), formatVersion)
-	}
-	h.meta = metadata{formatName, formatVersion, text["graph"]}
-	return nil
 }
 
 // object calls f for every key of a JSON object, with the decoder before the value, and
@@ -217,51 +115,24 @@ func wrap(place string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrFormat, place, err)
 }
 
-// weights returns the tensors as values, each a view of body.
-func (h *header) weights(body []byte) (map[string]*graph.Value, error) {
-	slices.SortFunc(h.tensors, func(a, b tensor) int {
-		return cmp.Or(cmp.Compare(a.Offsets[0], b.Offsets[0]), cmp.Compare(a.Offsets[1], b.Offsets[1]), strings.Compare(a.name, b.name))
-	})
-	weights := make(map[string]*graph.Value, len(h.tensors))
-	at := 0
-	for i := range h.tensors {
-		t := &h.tensors[i]
-		from, to := t.Offsets[0], t.Offsets[1]
-		if from != at {
-			return nil, malformed(t.place(), "found it at byte %d, expected %d: tensors follow each other without holes", from, at)
-		}
-		if to < from || to > len(body) {
-			return nil, malformed(t.place(), "found bytes %d to %d, expected them inside the file's %d", from, to, len(body))
-		}
-		at = to
-		v, err := t.value(body[from:to:to])
-		if err != nil {
-			return nil, err
-		}
-		weights[t.name] = v
-	}
-	if at != len(body) {
-		return nil, malformed("the end of the last tensor", "found %d more bytes, expected none", len(body)-at)
-	}
-	return weights, nil
-}
-
-func (t *tensor) value(data []byte) (*graph.Value, error) {
+// weight makes a value of a tensor, a view of the file where it is aligned for its type.
+func weight(t *safetensors.Tensor) (*graph.Value, error) {
+	place, data := fmt.Sprintf("tensor %q", clip(t.Name)), t.Data
 	d, ok := types[t.DType]
 	if !ok {
-		return nil, malformed(t.place(), "found type %q, expected F64, F32, F16, I64, I32, I8 or U8", clip(t.DType))
+		return nil, malformed(place, "found type %q, expected F64, F32, F16, I64, I32, I8 or U8", clip(string(t.DType)))
 	}
 	if len(t.Shape) > graph.MaxAxes {
-		return nil, fmt.Errorf("%s: %w: found %d axes, expected at most %d", t.place(), graph.ErrTooLarge, len(t.Shape), graph.MaxAxes)
+		return nil, fmt.Errorf("%s: %w: found %d axes, expected at most %d", place, graph.ErrTooLarge, len(t.Shape), graph.MaxAxes)
 	}
 	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%uintptr(d.Size()) != 0 {
 		data = slices.Clone(data)
 	}
-	c, err := graph.NewTensor(d, append([]int{}, t.Shape...), data)
+	c, err := graph.NewTensor(d, t.Shape, data)
 	if err != nil {
-		return nil, wrap(t.place(), err)
+		return nil, wrap(place, err)
 	}
-	return graph.Weight(t.name, c), nil
+	return graph.Weight(t.Name, c), nil
 }
 
 // builder makes the graph, node by node.

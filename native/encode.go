@@ -3,7 +3,6 @@ package native
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,19 +10,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/safetensors"
 )
 
 // What makes a safetensors file a model.
 const (
-	metadataKey   = "__metadata__"
 	formatName    = "repvit"
 	formatVersion = "1"
 )
 
-// headerAlign is the multiple at which elements begin, a cache line.
-const headerAlign = 64
-
-var typeNames = map[graph.DType]string{
+var typeNames = map[graph.DType]safetensors.DType{
 	graph.Float64: "F64", graph.Float32: "F32", graph.Float16: "F16",
 	graph.Int64: "I64", graph.Int32: "I32", graph.Int8: "I8", graph.Uint8: "U8",
 }
@@ -43,9 +39,16 @@ func Encode(w io.Writer, g *graph.Graph) error {
 	slices.SortStableFunc(weights, func(a, b *graph.Value) int {
 		return cmp.Compare(b.Const.DType.Size(), a.Const.DType.Size())
 	})
-	header, err := encodeHeader(network, weights)
+	tensors := make([]safetensors.Tensor, len(weights))
+	for i, v := range weights {
+		tensors[i] = safetensors.Tensor{Name: v.Name, DType: typeNames[v.Const.DType], Shape: v.Const.Shape}
+	}
+	header, err := safetensors.Header([][2]string{{"format", formatName}, {"version", formatVersion}, {"graph", network}}, tensors)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", graph.ErrGraph, err)
+	}
+	if len(header)-8 > maxHeader {
+		return fmt.Errorf("%w: it needs a header of %d bytes, expected at most %d", graph.ErrGraph, len(header)-8, maxHeader)
 	}
 	if _, err := w.Write(header); err != nil {
 		return err
@@ -56,59 +59,6 @@ func Encode(w io.Writer, g *graph.Graph) error {
 		}
 	}
 	return nil
-}
-
-// metadata is the value of "__metadata__".
-type metadata struct {
-	Format  string `json:"format"`
-	Version string `json:"version"`
-	Graph   string `json:"graph"`
-}
-
-// entry describes a tensor.
-type entry struct {
-	DType   string `json:"dtype"`
-	Shape   []int  `json:"shape"`
-	Offsets []int  `json:"data_offsets"`
-}
-
-// encodeHeader returns everything in front of the elements.
-func encodeHeader(network string, weights []*graph.Value) ([]byte, error) {
-	b := make([]byte, 8, 8+2*len(network)+160*len(weights)+headerAlign)
-	var err error
-	member := func(key string, value any) {
-		if len(b) == 8 {
-			b = append(b, '{')
-		} else {
-			b = append(b, ',')
-		}
-		for i, v := range []any{key, value} {
-			text, e := marshal(v)
-			if e != nil && err == nil {
-				err = e
-			}
-			b = append(b, text...)
-			if i == 0 {
-				b = append(b, ':')
-			}
-		}
-	}
-	member(metadataKey, metadata{formatName, formatVersion, network})
-	at := 0
-	for _, v := range weights {
-		end := at + v.Const.Size()
-		member(v.Name, entry{typeNames[v.Const.DType], append([]int{}, v.Const.Shape...), []int{at, end}})
-		at = end
-	}
-	b = append(b, '}')
-	for len(b)%headerAlign != 0 {
-		b = append(b, ' ')
-	}
-	if len(b)-8 > maxHeader {
-		return nil, fmt.Errorf("%w: it needs a header of %d bytes, expected at most %d", graph.ErrGraph, len(b)-8, maxHeader)
-	}
-	binary.LittleEndian.PutUint64(b, uint64(len(b)-8))
-	return b, err
 }
 
 // encodeGraph returns the network's JSON.
@@ -143,7 +93,7 @@ func names(vs []*graph.Value) []string {
 	return r
 }
 
-// checkText refuses what JSON would alter, and a weight with the name of the metadata.
+// checkText refuses what JSON would alter.
 func checkText(g *graph.Graph) error {
 	texts := []string{g.Name}
 	for k, v := range g.Metadata {
@@ -159,9 +109,6 @@ func checkText(g *graph.Graph) error {
 		texts = append(texts, n.Name())
 	}
 	for _, v := range g.Weights() {
-		if v.Name == metadataKey {
-			return fmt.Errorf("%w: a weight is named %q, which safetensors reserves", graph.ErrGraph, v.Name)
-		}
 		texts = append(texts, v.Name)
 	}
 	size := 0

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/repvit-go/repvit/internal/mmap"
+	"github.com/repvit-go/repvit/safetensors"
 )
 
 // File is an open checkpoint. Its methods may be called concurrently.
@@ -67,7 +68,7 @@ func (f *File) decode(data []byte) (err error) {
 	case isLegacy(data):
 		f.Format = "legacy"
 		f.root, err = decodeLegacy(data)
-	case isSafetensors(data):
+	case safetensors.Is(data):
 		f.Format = "safetensors"
 		f.root, f.Metadata, err = decodeSafetensors(data)
 	default:

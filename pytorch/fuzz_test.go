@@ -184,18 +184,6 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// FuzzSafetensors runs the same behind a right length, so that mutations reach the header.
-func FuzzSafetensors(f *testing.F) {
-	for _, header := range []string{
-		`{}`, `{"__metadata__":{"format":"pt"}}`, `{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`,
-		`{"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[6],"data_offsets":[2,8]}}`,
-		`{"a":{"dtype":"F32","shape":[0,9],"data_offsets":[0,0]},"b":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}`,
-	} {
-		f.Add(header)
-	}
-	f.Fuzz(func(t *testing.T, header string) { use(t, tt.SafetensorsOf(header, make([]byte, 8))) })
-}
-
 // FuzzAgainstGopickle makes valid files and compares what this package and gopickle's own
 // reader see in them.
 func FuzzAgainstGopickle(f *testing.F) {

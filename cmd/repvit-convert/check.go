@@ -7,11 +7,10 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/internal/outfile"
-	"github.com/repvit-go/repvit/native"
-	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/verify"
 )
 
@@ -95,7 +94,7 @@ func (p *prover) equal(want, got *graph.Graph, x *graph.Tensor, tolerance verify
 // is held against the checkpoint's, and the file against the int8 network that it was
 // written from, whose loss quantizing has measured. Where PyTorch's outputs are there, the
 // file, or of an int8 one its float network, has to compute them.
-func prove(ctx context.Context, cfg *config, training, deploy, g *graph.Graph, out *outfile.File, format string) (*check, error) {
+func prove(ctx context.Context, cfg *config, training, deploy, g *graph.Graph, out *outfile.File, f *format.Format) (*check, error) {
 	content, err := out.Content()
 	if err != nil {
 		return nil, err
@@ -105,10 +104,11 @@ func prove(ctx context.Context, cfg *config, training, deploy, g *graph.Graph, o
 		return nil, err
 	}
 	defer m.Close()
-	written, err := decodeOutput(m.Data, format)
+	back, err := f.Decode(m.Data)
 	if err != nil {
 		return nil, fmt.Errorf("reading the result back: %w", err)
 	}
+	written := back.Graph
 	h, w := cfg.resolution()
 	x, err := verify.RandomInput(load.InputShape(training, 2, h, w), checkSeed)
 	if err != nil {
@@ -150,17 +150,6 @@ func prove(ctx context.Context, cfg *config, training, deploy, g *graph.Graph, o
 		r.referenceInputs = cfg.reference.x[0].Tensor.Shape[0]
 	}
 	return r, nil
-}
-
-func decodeOutput(data []byte, format string) (*graph.Graph, error) {
-	if format == formatNative {
-		return native.Decode(data)
-	}
-	m, err := onnx.Decode(data)
-	if err != nil {
-		return nil, err
-	}
-	return m.Graph, nil
 }
 
 // lines are the summary's words on what was compared, and on what was not.

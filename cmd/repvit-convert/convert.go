@@ -16,12 +16,11 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
-	"github.com/repvit-go/repvit/native"
-	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/reparam"
@@ -145,14 +144,14 @@ func expand(args []string, said func(string)) ([]string, error) {
 		for _, e := range entries {
 			switch {
 			case e.IsDir():
-			case isCheckpointName(e.Name()):
+			case format.IsCheckpointName(e.Name()):
 				out = append(out, filepath.Join(a, e.Name()))
 			default:
 				passed = append(passed, printable.Line(e.Name()))
 			}
 		}
 		if len(out) == n {
-			return nil, fmt.Errorf("%s: found no checkpoints in the folder, expected files ending in %s", a, strings.Join(checkpointExtensions, ", "))
+			return nil, fmt.Errorf("%s: found no checkpoints in the folder, expected files ending in %s", a, strings.Join(format.Checkpoint.Extensions, ", "))
 		}
 		if len(passed) > 0 {
 			const most = 8
@@ -182,7 +181,7 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 		return nil, err
 	}
 	target := cfg.outputFor(path)
-	format, err := cfg.formatOf(target)
+	form, err := cfg.formatOf(target)
 	if err != nil {
 		return nil, err
 	}
@@ -209,14 +208,14 @@ func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*
 		return nil, err
 	}
 	defer out.Discard()
-	if r.Output, err = encode(out, g, target, format, cfg); err != nil {
+	if r.Output, err = encode(out, g, target, form, cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", target, err)
 	}
 	if err := r.describe(in, deploy, cfg); err != nil { // while the disk works
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if cfg.check {
-		if r.Check, err = prove(ctx, cfg, training, deploy, g, out, format); err != nil {
+		if r.Check, err = prove(ctx, cfg, training, deploy, g, out, form); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -281,19 +280,16 @@ func (r *result) describe(in *load.File, deploy *graph.Graph, cfg *config) error
 }
 
 // encode writes the graph and says what was written.
-func encode(w io.Writer, g *graph.Graph, path, format string, cfg *config) (output, error) {
-	out := output{Path: path, Format: format}
+func encode(w io.Writer, g *graph.Graph, path string, f *format.Format, cfg *config) (output, error) {
+	out := output{Path: path, Format: f.Name}
 	count := &counter{w: w}
 	if cfg.json {
 		count.sum = sha256.New()
 	}
-	var err error
-	if format == formatNative {
-		err = native.Encode(count, g)
-	} else {
+	if f.Opset {
 		out.Opset = cfg.opset
-		err = onnx.Encode(count, g, onnx.Options{Opset: cfg.opset})
 	}
+	err := f.Encode(count, g, format.Options{Opset: cfg.opset})
 	out.Bytes = count.n
 	if count.sum != nil {
 		out.SHA256 = hex.EncodeToString(count.sum.Sum(nil))

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
@@ -22,26 +22,27 @@ import (
 
 // config is what the flags say.
 type config struct {
-	output, outputDir, format string
-	opset                     int
-	height, width             int // 0 for any
-	batch                     int // 0 for any
-	features, half, softmax   bool
-	embedding, ignoreHead     bool
-	bnEpsilon                 float64
-	strides                   [][2]int
-	taps                      model.Taps
-	sized                     bool     // --size was given
-	checkpointOnly            []string // flags that were given and mean something for checkpoints only
-	weights                   pytorch.Options
-	labels                    string
-	quant                     bool
-	scope                     quant.Scope
-	method                    quant.Method
-	keepFloat                 int
-	calib                     string
-	calibSamples              int
-	acceptLoss                bool
+	output, outputDir       string
+	format                  *format.Format // nil where the extension says it
+	opset                   int
+	height, width           int // 0 for any
+	batch                   int // 0 for any
+	features, half, softmax bool
+	embedding, ignoreHead   bool
+	bnEpsilon               float64
+	strides                 [][2]int
+	taps                    model.Taps
+	sized                   bool     // --size was given
+	checkpointOnly          []string // flags that were given and mean something for checkpoints only
+	weights                 pytorch.Options
+	labels                  string
+	quant                   bool
+	scope                   quant.Scope
+	method                  quant.Method
+	keepFloat               int
+	calib                   string
+	calibSamples            int
+	acceptLoss              bool
 	reference
 	images      preprocess.Config // how they become inputs, as far as flags say
 	fuse, check bool
@@ -52,12 +53,6 @@ type config struct {
 	inputs      []string       // files that are read
 	sameName    map[string]int // checkpoints of the run by their names without extensions
 }
-
-// Formats of --format.
-const (
-	formatONNX   = "onnx"
-	formatNative = "native"
-)
 
 // quantOpset is the default for int8: the first with the Gelu operator, which runtimes keep
 // in int8 where it stands between quantized layers.
@@ -82,7 +77,7 @@ func newApp() *urfave.App {
 		Description: description,
 		Version:     cli.Version(),
 		Metadata: map[string]any{cli.Choices: map[string][]string{
-			"format":        {formatONNX, formatNative},
+			"format":        format.Names(),
 			"quant":         {"int8"},
 			"int8-scope":    {string(quant.Pointwise), string(quant.All)},
 			"calib-method":  methods(),
@@ -92,9 +87,9 @@ func newApp() *urfave.App {
 			"key":           {},
 		}},
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.onnx, .safetensors or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
+			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`" + strings.Join(format.WrittenExtensions(), ", ") + " or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
 			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
-			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: onnx or native"},
+			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
 			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
 			&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
 			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
@@ -149,7 +144,7 @@ func methods() (names []string) {
 
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
-		output: c.String("output"), outputDir: c.String("output-dir"), format: c.String("format"),
+		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")),
 		opset: c.Int("opset"), batch: c.Int("batch"), features: c.Bool("features"), half: c.Bool("half"), softmax: c.Bool("softmax"),
 		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
 		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), acceptLoss: c.Bool("accept-loss"),
@@ -248,8 +243,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
 	case cfg.calibSamples < 1:
 		return cli.Usagef("--calib-samples %d: expected 1 or more", cfg.calibSamples)
-	case cfg.format != "" && cfg.format != formatONNX && cfg.format != formatNative:
-		return cli.Usagef("--format %q: expected onnx or native", cfg.format)
+	case c.String("format") != "" && cfg.format == nil:
+		return cli.Usagef("--format %q: expected %s", c.String("format"), format.List(format.Names()))
 	case c.IsSet("output") && cfg.output == "":
 		return cli.Usagef("--output: expected a file name")
 	case cfg.output != "" && files > 1:
@@ -281,32 +276,20 @@ func (cfg *config) validate(c *urfave.Context) error {
 	case cfg.weights.EMA && cfg.weights.Key != "":
 		return cli.Usagef("--ema and --key exclude each other")
 	}
-	if cfg.output != "" {
-		if _, err := cfg.formatOf(cfg.output); err != nil {
-			return err
-		}
+	f, err := cfg.formatOf(cfg.output)
+	if err == nil && !f.Opset && c.IsSet("opset") {
+		return cli.Usagef("--opset means nothing in the %s format", f.Name)
 	}
-	if native := cfg.format == formatNative || cfg.format == "" && extension(cfg.output) == ".safetensors"; native && c.IsSet("opset") {
-		return cli.Usagef("--opset means nothing in the native format")
-	}
-	return nil
+	return err
 }
 
-func extension(path string) string { return strings.ToLower(filepath.Ext(path)) }
-
 // formatOf chooses the format of an output file.
-func (cfg *config) formatOf(path string) (string, error) {
-	if cfg.format != "" {
-		return cfg.format, nil
+func (cfg *config) formatOf(path string) (*format.Format, error) {
+	f := cmp.Or(cfg.format, format.For(path))
+	if f == nil {
+		return nil, cli.Usagef("--output %q: extension %q, expected %s, or --format", path, strings.ToLower(filepath.Ext(path)), format.List(format.WrittenExtensions()))
 	}
-	switch ext := extension(path); ext {
-	case ".onnx", "", ".":
-		return formatONNX, nil
-	case ".safetensors":
-		return formatNative, nil
-	default:
-		return "", cli.Usagef("--output %q: extension %q, expected .onnx or .safetensors, or --format", path, ext)
-	}
+	return f, nil
 }
 
 // outputFor returns where the conversion of a checkpoint goes. It keeps the checkpoint's
@@ -316,10 +299,7 @@ func (cfg *config) outputFor(checkpoint string) string {
 	if cfg.output != "" {
 		return cfg.output
 	}
-	ext := ".onnx"
-	if cfg.format == formatNative {
-		ext = ".safetensors"
-	}
+	ext := cmp.Or(cfg.format, format.For("")).Extensions[0]
 	base := baseName(checkpoint)
 	if cfg.sameName[base] > 1 || cfg.outputDir == "" && base+ext == checkpoint {
 		base = strings.TrimRight(checkpoint, string(filepath.Separator))
@@ -381,7 +361,7 @@ func (cfg *config) modelOptions(labels []string, stated model.Stated) model.Opti
 // of returns the configuration for a file that is open: sizes and preprocessing as they are
 // in it.
 func (cfg *config) of(in *load.File) (*config, error) {
-	if in.Kind != load.Checkpoint && len(cfg.checkpointOnly) > 0 {
+	if in.Format != format.Checkpoint && len(cfg.checkpointOnly) > 0 {
 		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", in.Path, strings.Join(cfg.checkpointOnly, ", "))
 	}
 	if in.Model != nil && (cfg.taps.Rule != "" || cfg.taps.Blocks != nil) && in.Model.Info.Taps.Rule == "" {
@@ -399,24 +379,10 @@ func (cfg *config) of(in *load.File) (*config, error) {
 // resolution is the input size that checks and calibration use.
 func (cfg *config) resolution() (height, width int) { return cfg.height, cfg.width }
 
-// checkpointExtensions are what a folder is searched for.
-var checkpointExtensions = []string{".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".tar"}
-
-// isCheckpointName reports whether a file in a folder is a checkpoint by its name; of .tar
-// only what ends in .pth.tar or .pt.tar, as old training scripts called them.
-func isCheckpointName(name string) bool {
-	ext := extension(name)
-	if ext == ".tar" {
-		inner := extension(strings.TrimSuffix(name, filepath.Ext(name)))
-		return inner == ".pth" || inner == ".pt"
-	}
-	return slices.Contains(checkpointExtensions, ext)
-}
-
 // baseName is a checkpoint's name without its extension.
 func baseName(path string) string {
 	path = strings.TrimRight(path, string(filepath.Separator))
-	if isCheckpointName(filepath.Base(path)) && extension(path) == ".tar" {
+	if format.IsCheckpointName(path) && strings.EqualFold(filepath.Ext(path), ".tar") {
 		path = strings.TrimSuffix(path, filepath.Ext(path))
 	}
 	return strings.TrimSuffix(path, filepath.Ext(path))

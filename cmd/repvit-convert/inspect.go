@@ -15,6 +15,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
@@ -131,10 +132,15 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 		return nil, problem
 	}
 	defer f.Close()
-	r := &inspection{File: path, Format: f.Kind, Bytes: f.Size, DTypes: map[string]int{}, Ignored: []string{}}
+	r := &inspection{File: path, Format: f.Format.Name, Bytes: f.Size, DTypes: map[string]int{}, Ignored: []string{}}
 	info := model.InfoOf(f.Graph)
-	switch f.Kind {
-	case load.Checkpoint:
+	if m := f.Converted; m != nil {
+		r.Producer, r.Opset = strings.TrimSpace(m.Producer+" "+m.ProducerVersion), m.Opset
+		r.Metadata = f.Graph.Metadata
+		for _, v := range f.Graph.Weights() {
+			r.DTypes[v.Const.DType.String()]++
+		}
+	} else {
 		info = f.Model.Info
 		r.Format, r.Wrapper, r.Prefix, r.Module, r.Family = f.Checkpoint.Format, f.State.Path, f.State.Prefix+f.State.Within, f.State.Module, info.Family
 		r.Naming = info.Naming
@@ -159,14 +165,6 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 		for _, k := range f.State.Keys() {
 			t, _ := f.State.Get(k)
 			r.DTypes[cmp.Or(string(t.DType), "not readable")]++
-		}
-	case load.ONNX:
-		r.Producer, r.Opset = strings.TrimSpace(f.ONNX.Producer+" "+f.ONNX.ProducerVersion), f.ONNX.Opset
-		fallthrough
-	default:
-		r.Metadata = f.Graph.Metadata
-		for _, v := range f.Graph.Weights() {
-			r.DTypes[v.Const.DType.String()]++
 		}
 	}
 	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
@@ -232,9 +230,9 @@ func (r *inspection) print(w io.Writer) {
 	}
 	line("file", "%s (%.1f MB)", r.File, float64(r.Bytes)/1e6)
 	switch r.Format {
-	case load.ONNX:
+	case format.ONNX.Name:
 		line("format", "ONNX opset %d by %s", r.Opset, r.Producer)
-	case load.Native:
+	case format.Native.Name:
 		line("format", "native")
 	default:
 		line("format", "PyTorch checkpoint, %s container, %s key names", r.Format, cmp.Or(r.Naming, "unknown"))

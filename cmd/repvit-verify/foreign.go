@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/onnx"
@@ -15,12 +16,12 @@ import (
 // secondDecoder has an ONNX file decoded once more by software that shares no code with
 // the project, and says what came of it.
 func secondDecoder(f *load.File) (note string, err error) {
-	if f.Kind != load.ONNX {
+	if f.Format != format.ONNX {
 		return "", nil
 	}
 	r, err := foreign.Check(f.Data, f.Graph)
 	switch {
-	case errors.Is(err, foreign.ErrUnsupported), errors.Is(err, foreign.ErrDecode) && f.ONNX.Producer != onnx.Producer:
+	case errors.Is(err, foreign.ErrUnsupported), errors.Is(err, foreign.ErrDecode) && f.Converted.Producer != onnx.Producer:
 		return "not compared with a second decoder: " + printable.Line(err.Error()), nil
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", f.Path, err)

@@ -18,7 +18,7 @@ import (
 
 func (n *network) rows() []report.Row {
 	rows := []report.Row{
-		{Name: "Model", Value: fmt.Sprintf("%s, %s, %.1f MB", n.Path, n.Kind, float64(n.Size)/1e6)},
+		{Name: "Model", Value: fmt.Sprintf("%s, %s, %.1f MB", n.Path, n.Format.Name, float64(n.Size)/1e6)},
 		{Name: "Parameters", Value: fmt.Sprintf("%.2f M", float64(n.Graph.Parameters())/1e6)},
 	}
 	if n.session != nil {

@@ -3,7 +3,6 @@
 package load
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,20 +13,12 @@ import (
 	"path/filepath"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/model/family"
-	"github.com/repvit-go/repvit/native"
-	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
-)
-
-// The kinds of files.
-const (
-	Checkpoint = "checkpoint" // what package pytorch decodes: PyTorch's own and safetensors
-	ONNX       = "onnx"
-	Native     = "native" // what package native writes
 )
 
 // Options say how a checkpoint is read; other files need none.
@@ -43,7 +34,7 @@ type Options struct {
 
 // like fills in what a converted file says of how its checkpoint was read.
 func (o *Options) like() error {
-	if o.Like == nil || o.Like.Kind == Checkpoint {
+	if o.Like == nil || o.Like.Format == format.Checkpoint {
 		return nil
 	}
 	if o.Model == nil {
@@ -59,16 +50,16 @@ func (o *Options) like() error {
 // File is an open network. The graph's weights may be views of the mapped file, so it is
 // used before Close only.
 type File struct {
-	Path  string // as it was given
-	Kind  string // one of the constants
-	Size  int64  // bytes
-	Graph *graph.Graph
-	Data  []byte // the file's content; nil of a folder
+	Path   string // as it was given
+	Format *format.Format
+	Size   int64 // bytes
+	Graph  *graph.Graph
+	Data   []byte // the file's content; nil of a folder
 
 	Checkpoint *pytorch.File      // of a checkpoint
 	State      *pytorch.StateDict // of a checkpoint
 	Model      *model.Model       // of a checkpoint, whose graph is the training form
-	ONNX       *onnx.Model        // of an ONNX file
+	Converted  *format.Model      // of any other file
 
 	m *mmap.Map
 }
@@ -98,57 +89,53 @@ func Open(path string, opts Options) (*File, error) {
 	return f, nil
 }
 
-// Converted reports whether a file looks like a converted model, ONNX or native; false where it
-// can't be read.
+// Converted reports whether a file looks like a converted model; false where it can't be read.
 func Converted(path string) bool {
 	m, err := mmap.Open(path)
 	if err != nil {
 		return false
 	}
 	defer m.Close()
-	return native.Is(m.Data) || bytes.HasPrefix(m.Data, onnxStart)
+	return isConverted(m.Data)
 }
 
-// onnxStart is how ONNX files begin: field 1, ir_version, as a varint.
-var onnxStart = []byte{0x08}
+func isConverted(data []byte) bool {
+	f := format.Of(data)
+	return f != nil && f.Decode != nil
+}
 
 func (f *File) decode(opts Options) (err error) {
-	switch {
-	case f.Checkpoint == nil && native.Is(f.Data):
-		f.Kind = Native
-		f.Graph, err = native.Decode(f.Data)
-	case f.Checkpoint == nil && bytes.HasPrefix(f.Data, onnxStart):
-		f.Kind = ONNX
-		if f.ONNX, err = onnx.Decode(f.Data); err == nil {
-			f.Graph = f.ONNX.Graph
+	if f.Checkpoint == nil && isConverted(f.Data) {
+		f.Format = format.Of(f.Data)
+		if f.Converted, err = f.Format.Decode(f.Data); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
 		}
-	default:
-		f.Kind = Checkpoint
-		if f.Checkpoint == nil {
-			// It names the file itself.
-			if f.Checkpoint, err = pytorch.Decode(f.Path, f.Data); err != nil {
-				return err
-			}
-		}
-		if err := opts.like(); err != nil {
+		f.Graph = f.Converted.Graph
+		return nil
+	}
+	f.Format = format.Checkpoint
+	if f.Checkpoint == nil {
+		// It names the file itself.
+		if f.Checkpoint, err = pytorch.Decode(f.Path, f.Data); err != nil {
 			return err
 		}
-		if f.State, err = f.stateDict(opts); err != nil {
-			return hint(err)
-		}
-		stated := model.StatedBy(f.Checkpoint)
-		var o model.Options
-		if opts.Model != nil {
-			o = opts.Model(stated)
-		}
-		o.Stated = stated
-		if f.Model, err = family.Build(f.State, o); err == nil {
-			f.Graph = f.Model.Graph
-		}
 	}
-	if err != nil {
+	if err := opts.like(); err != nil {
+		return err
+	}
+	if f.State, err = f.stateDict(opts); err != nil {
+		return hint(err)
+	}
+	stated := model.StatedBy(f.Checkpoint)
+	var o model.Options
+	if opts.Model != nil {
+		o = opts.Model(stated)
+	}
+	o.Stated = stated
+	if f.Model, err = family.Build(f.State, o); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, hint(err))
 	}
+	f.Graph = f.Model.Graph
 	return nil
 }
 
@@ -224,7 +211,7 @@ func (f *File) Preprocess() (preprocess.Config, error) {
 // Sign puts into a checkpoint's graph where it comes from, for the file that is made of it:
 // the checkpoint's name and SHA-256, the state dict, and the converter's version.
 func (f *File) Sign(version string) {
-	if f.Kind != Checkpoint {
+	if f.Format != format.Checkpoint {
 		return
 	}
 	meta := f.Graph.Metadata

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/pytorch"
@@ -46,13 +47,16 @@ func converted(t *testing.T) (nativeFile, onnxFile string) {
 
 func TestOpen(t *testing.T) {
 	nativeFile, onnxFile := converted(t)
-	tests := []struct{ path, kind string }{
-		{testdata + "v2_release.pth", Checkpoint},
-		{testdata + "v2_plain_legacy.pth", Checkpoint},
-		{testdata + "v2_module.pt", Checkpoint},
-		{testdata + "timm_v1.safetensors", Checkpoint},
-		{nativeFile, Native},
-		{onnxFile, ONNX},
+	tests := []struct {
+		path string
+		kind *format.Format
+	}{
+		{testdata + "v2_release.pth", format.Checkpoint},
+		{testdata + "v2_plain_legacy.pth", format.Checkpoint},
+		{testdata + "v2_module.pt", format.Checkpoint},
+		{testdata + "timm_v1.safetensors", format.Checkpoint},
+		{nativeFile, format.Native},
+		{onnxFile, format.ONNX},
 	}
 	for _, tt := range tests {
 		f, err := Open(tt.path, Options{})
@@ -64,17 +68,17 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Kind != tt.kind || f.Path != tt.path || f.Size != info.Size() || int64(len(f.Data)) != f.Size {
-			t.Errorf("%s: kind %s, path %s, %d of %d bytes, want kind %s", tt.path, f.Kind, f.Path, f.Size, info.Size(), tt.kind)
+		if f.Format != tt.kind || f.Path != tt.path || f.Size != info.Size() || int64(len(f.Data)) != f.Size {
+			t.Errorf("%s: kind %s, path %s, %d of %d bytes, want kind %s", tt.path, f.Format.Name, f.Path, f.Size, info.Size(), tt.kind.Name)
 		}
 		if err := f.Graph.Validate(); err != nil {
 			t.Errorf("%s: %v", tt.path, err)
 		}
-		if got, want := f.Checkpoint != nil && f.State != nil && f.Model != nil, tt.kind == Checkpoint; got != want {
+		if got, want := f.Checkpoint != nil && f.State != nil && f.Model != nil, tt.kind == format.Checkpoint; got != want {
 			t.Errorf("%s: checkpoint %v, want %v", tt.path, got, want)
 		}
-		if got, want := f.ONNX != nil, tt.kind == ONNX; got != want {
-			t.Errorf("%s: ONNX %v, want %v", tt.path, got, want)
+		if got, want := f.Converted != nil, tt.kind != format.Checkpoint; got != want {
+			t.Errorf("%s: converted %v, want %v", tt.path, got, want)
 		}
 		if err := f.Close(); err != nil {
 			t.Errorf("%s: %v", tt.path, err)
