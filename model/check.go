@@ -1,7 +1,5 @@
 package model
 
-import "github.com/repvit-go/repvit/internal/finite"
-
 // loaded is a weight whose elements are still to be checked.
 type loaded struct {
 	key    string
@@ -12,14 +10,12 @@ type loaded struct {
 
 // check checks that a weight's elements can be computed with.
 func (l loaded) check() error {
-	if i := finite.First(l.values); i >= 0 {
-		return &ValueError{l.key, i, float64(l.values[i]), "a finite number"}
-	}
-	if l.variance {
-		for i, v := range l.values {
-			if v < 0 {
-				return &ValueError{l.key, i, float64(v), "a variance, which is not negative"}
-			}
+	for i, v := range l.values {
+		if v-v != 0 {
+			return &ValueError{l.key, i, float64(v), "a finite number"}
+		}
+		if l.variance && v < 0 {
+			return &ValueError{l.key, i, float64(v), "a variance, which is not negative"}
 		}
 	}
 	return nil

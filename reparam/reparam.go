@@ -428,8 +428,9 @@ func (l *linear) rounded() *graph.Tensor {
 	}
 	w := make([]float32, l.rows*l.cols)
 	l.apply(func(o int, row []float64) {
+		dst := w[o*l.cols:][:len(row)]
 		for i, x := range row {
-			w[o*l.cols+i] = float32(x)
+			dst[i] = float32(x)
 		}
 	})
 	return graph.Float32Tensor(l.shape, w)
