@@ -24,7 +24,7 @@ var kills = flag.Int("kills", 20, "how often each command is killed at a random 
 
 // command prepares a call of repvit-convert.
 func command(args ...string) *exec.Cmd {
-	return exec.Command(filepath.Join(bin, "repvit-convert"), args...)
+	return exec.Command("repvit-convert", args...)
 }
 
 func names(t *testing.T, dir string) (names []string) {
@@ -275,7 +275,8 @@ func TestUnwritableFolder(t *testing.T) {
 	cmd := command("../testdata/v2_release.pth", "--size", "64", "-o", filepath.Join(dir, "m.onnx"))
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		for _, p := range []string{filepath.Dir(dir), bin} { // made for us alone
+		bin := filepath.Dir(cmd.Path)
+		for _, p := range []string{filepath.Dir(dir), bin, filepath.Dir(bin)} { // made for us alone
 			if err := os.Chmod(p, 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func TestHostileModels(t *testing.T) {
 			{"repvit-verify", m.Name, "--against", m.Name, "--engine", "reference"},
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a guard against loops
-			c := exec.CommandContext(ctx, filepath.Join(bin, args[0]), args[1:]...)
+			c := exec.CommandContext(ctx, args[0], args[1:]...)
 			var stdout, stderr strings.Builder
 			c.Dir, c.Stdout, c.Stderr = dir, &stdout, &stderr
 			err := c.Run()

@@ -16,33 +16,23 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/repvit-go/repvit/internal/app/convertcmd"
+	"github.com/repvit-go/repvit/internal/app/verifycmd"
 	"github.com/repvit-go/repvit/internal/torchtest"
 )
 
-// bin is the folder of the commands that TestMain built.
-var bin string
-
+// TestMain puts the commands into the path: copies of this program that run as one of them.
+// So what the tests run is built from the sources that the cache of go test looks at.
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "repvit-cmd-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		bin = dir
-		out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./...").CombinedOutput()
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
-			return 1
-		}
-		return m.Run()
-	}())
+	testscript.Main(m, map[string]func(){
+		"repvit-convert": func() { os.Exit(convertcmd.Main()) },
+		"repvit-verify":  func() { os.Exit(verifycmd.Main()) },
+	})
 }
 
-// setup gives a script the commands, under testdata the repository's checkpoints and under
-// sample the documentation's images.
+// setup gives a script under testdata the repository's checkpoints and under sample the
+// documentation's images.
 func setup(env *testscript.Env) error {
-	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	for name, folder := range map[string]string{"testdata": "../testdata", "sample": "../docs/sample"} {
 		data, err := filepath.Abs(folder)
 		if err != nil {
@@ -139,7 +129,7 @@ func TestDocumentedCommands(t *testing.T) {
 			if err := os.Symlink(filepath.Join(repository, "testdata"), filepath.Join(dir, "testdata")); err != nil {
 				t.Fatal(err)
 			}
-			env := append(os.Environ(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "REPO="+repository)
+			env := append(os.Environ(), "REPO="+repository)
 			for _, c := range documentedCommands(string(text)) {
 				cmd := exec.Command(c.shell, "-ec", c.text)
 				cmd.Dir, cmd.Env = dir, env

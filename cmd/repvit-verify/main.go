@@ -10,11 +10,7 @@ package main
 import (
 	"os"
 
-	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/app/verifycmd"
 )
 
-func main() { os.Exit(Main()) }
-
-// Main runs the command with the process's arguments and returns its exit status. It is
-// separate from main so that test scripts can call it.
-func Main() int { return cli.Run(newApp(), os.Args) }
+func main() { os.Exit(verifycmd.Main()) }

@@ -1,4 +1,4 @@
-package main
+package convertcmd
 
 import (
 	"context"
@@ -20,10 +20,10 @@ import (
 
 // TestWild converts checkpoints of the kinds that people bring. What converts computes what
 // PyTorch computed; what is refused leaves no file.
-func TestWild(t *testing.T) { testCases(t, "../../testdata/wild/") }
+func TestWild(t *testing.T) { testCases(t, "../../../testdata/wild/") }
 
 // TestFamilies does so with the families beside RepViT.
-func TestFamilies(t *testing.T) { testCases(t, "../../testdata/families/") }
+func TestFamilies(t *testing.T) { testCases(t, "../../../testdata/families/") }
 
 func testCases(t *testing.T, dir string) {
 	data, err := os.ReadFile(dir + "cases.json")

@@ -1,6 +1,6 @@
 //go:build foreign
 
-package main
+package verifycmd
 
 import (
 	"os"
@@ -16,7 +16,7 @@ import (
 
 // TestSecondDecoder: the statement that a program with the second decoder makes.
 func TestSecondDecoder(t *testing.T) {
-	checkpoint, err := load.Open("../../testdata/v2_release.pth", load.Options{})
+	checkpoint, err := load.Open("../../../testdata/v2_release.pth", load.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 //go:build foreign
 
-package main
+package verifycmd
 
 import (
 	"errors"
