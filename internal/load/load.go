@@ -14,9 +14,11 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/format"
+	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/model/family"
+	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 )
@@ -232,6 +234,19 @@ func (f *File) Close() error {
 		return f.Checkpoint.Close()
 	}
 	return f.m.Close()
+}
+
+// Arrays reads an .npy or .npz file. The error names the file.
+func Arrays(path string) ([]npy.Array, error) {
+	data, err := infile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	arrays, err := npy.ReadArrays(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return arrays, nil
 }
 
 // InputShape returns the shape of an input for the graph: what it declares, and the sizes

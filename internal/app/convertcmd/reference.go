@@ -6,7 +6,7 @@ import (
 
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
-	"github.com/repvit-go/repvit/internal/infile"
+	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -17,29 +17,16 @@ type reference struct {
 	x, y          []npy.Array // x is one array
 }
 
-// readArrays reads an .npy or .npz file.
-func readArrays(path string) ([]npy.Array, error) {
-	data, err := infile.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	arrays, err := npy.ReadArrays(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return arrays, nil
-}
-
 // readReference reads what --input and --expect name. Without --size the network gets the
 // input's size.
 func (cfg *config) readReference() (err error) {
 	if cfg.input == "" {
 		return nil
 	}
-	if cfg.x, err = readArrays(cfg.input); err != nil {
+	if cfg.x, err = load.Arrays(cfg.input); err != nil {
 		return err
 	}
-	if cfg.y, err = readArrays(cfg.expect); err != nil {
+	if cfg.y, err = load.Arrays(cfg.expect); err != nil {
 		return err
 	}
 	if len(cfg.x) != 1 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/quant"
@@ -112,7 +113,7 @@ func (r *compared) run(ctx context.Context, cfg *config) (err error) {
 // expect compares with the outputs in a file.
 func (r *compared) expect(ctx context.Context, cfg *config) (verify.Comparison, error) {
 	if cfg.expect != "" {
-		want, err := readArrays(cfg.expect)
+		want, err := load.Arrays(cfg.expect)
 		if err != nil {
 			return verify.Comparison{}, err
 		}
@@ -135,7 +136,7 @@ func (r *compared) expect(ctx context.Context, cfg *config) (verify.Comparison, 
 func (r *compared) start(ctx context.Context, cfg *config) (err error) {
 	var shape []int
 	if cfg.input != "" {
-		arrays, err := readArrays(cfg.input)
+		arrays, err := load.Arrays(cfg.input)
 		if err != nil {
 			return err
 		}

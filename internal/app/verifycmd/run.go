@@ -14,26 +14,13 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
-	"github.com/repvit-go/repvit/internal/infile"
+	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/verify"
 )
-
-// readArrays reads an .npy or .npz file.
-func readArrays(path string) ([]npy.Array, error) {
-	data, err := infile.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	arrays, err := npy.ReadArrays(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return arrays, nil
-}
 
 // writeArrays writes an .npz file, or for one array and another extension an .npy file, that
 // appears whole or not at all.
@@ -72,7 +59,7 @@ func runModel(c *urfave.Context, cfg *config) error {
 	if cfg.input == "" || cfg.output == "" {
 		return cli.Usagef("run needs --input and --output")
 	}
-	in, err := readArrays(cfg.input)
+	in, err := load.Arrays(cfg.input)
 	if err != nil {
 		return err
 	}
