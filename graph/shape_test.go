@@ -34,24 +34,24 @@ func TestInfer(t *testing.T) {
 		in   []Type
 		want string // the output's type, "" for an error, or unsupported
 	}{
-		{Conv{[2]int{2, 2}, [4]int{1, 1, 1, 1}, 1}, []Type{f32("n", 3, 224, 225), f32(8, 3, 3, 3)}, "float32 n×8×112×113"},
-		{Conv{[2]int{2, 1}, [4]int{0, 1, 2, 3}, 1}, []Type{f32(1, 3, 9, 9), f32(8, 3, 3, 5), f32(8)}, "float32 1×8×5×9"},
-		{Conv{[2]int{2, 2}, [4]int{1, 1, 1, 1}, 3}, []Type{f32(1, 3, "h", "w"), f32(6, 1, 3, 3)}, "float32 1×6×ceil(h/2)×ceil(w/2)"},
-		{Conv{[2]int{2, 2}, [4]int{1, 1, 1, 1}, 1}, []Type{f32(1, 3, Dim{Sym: "h", Div: 2}, 5), f32(6, 3, 3, 3)}, "float32 1×6×ceil(h/4)×3"},
-		{Conv{[2]int{1, 1}, [4]int{1, 1, 1, 1}, 1}, []Type{f32(1, 3, "h", "w"), f32(6, 3, 3, 3)}, "float32 1×6×h×w"},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 3, "h", "w"), f32(6, 3, 3, 3)}, "float32 1×6×?×?"},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, Dim{Div: 1}, 4, 4), f32(6, 3, 1, 1)}, "float32 1×6×4×4"},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 4, 4, 4), f32(6, 3, 1, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 3, 3)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 4}, []Type{f32(1, 12, 2, 2), f32(6, 3, 1, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 0}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
-		{Conv{[2]int{0, 1}, [4]int{}, 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{-1}, 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{math.MaxInt, 0, math.MaxInt}, 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1), f32(5)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 0, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 3, 2, 2), with(f16, 6, 3, 1, 1)}, ""},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(3, 2, 2), f32(6, 3, 1, 1)}, unsupported},
+		{Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 1}, []Type{f32("n", 3, 224, 225), f32(8, 3, 3, 3)}, "float32 n×8×112×113"},
+		{Conv{Strides: [2]int{2, 1}, Pads: [4]int{0, 1, 2, 3}, Group: 1}, []Type{f32(1, 3, 9, 9), f32(8, 3, 3, 5), f32(8)}, "float32 1×8×5×9"},
+		{Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 3}, []Type{f32(1, 3, "h", "w"), f32(6, 1, 3, 3)}, "float32 1×6×ceil(h/2)×ceil(w/2)"},
+		{Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 1}, []Type{f32(1, 3, Dim{Sym: "h", Div: 2}, 5), f32(6, 3, 3, 3)}, "float32 1×6×ceil(h/4)×3"},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Group: 1}, []Type{f32(1, 3, "h", "w"), f32(6, 3, 3, 3)}, "float32 1×6×h×w"},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, "h", "w"), f32(6, 3, 3, 3)}, "float32 1×6×?×?"},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, Dim{Div: 1}, 4, 4), f32(6, 3, 1, 1)}, "float32 1×6×4×4"},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 4, 4, 4), f32(6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 3, 3)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 4}, []Type{f32(1, 12, 2, 2), f32(6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 0}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{0, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{-1}, Group: 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{math.MaxInt, 0, math.MaxInt}, Group: 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 1, 1), f32(5)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, 2, 2), f32(6, 3, 0, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, 2, 2), with(f16, 6, 3, 1, 1)}, ""},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(3, 2, 2), f32(6, 3, 1, 1)}, unsupported},
 		{BatchNorm{1e-5}, []Type{f32("n", 4, "h", 2), f32(4), f32(4), f32(4), f32(4)}, "float32 n×4×h×2"},
 		{BatchNorm{1e-5}, []Type{f32("n", 4), f32(4), f32(4), f32(4), f32(4)}, "float32 n×4"},
 		{BatchNorm{1e-5}, []Type{f32("n", 4), f32(4), f32(4), f32(4), f32(5)}, ""},
@@ -86,7 +86,7 @@ func TestInfer(t *testing.T) {
 		{Gemm{}, []Type{f32("n", 4), f32(7, 4), f32()}, unsupported},
 		{MatMul{}, []Type{f32("n", 5, 4), f32(2, 4, 7)}, unsupported},
 		{MatMul{}, []Type{f32(4), f32(4, 7)}, unsupported},
-		{Conv{[2]int{1, 1}, [4]int{}, 1}, []Type{f32(1, 3, 2, 2), f32("n", 3, 1, 1)}, unsupported},
+		{Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, []Type{f32(1, 3, 2, 2), f32("n", 3, 1, 1)}, unsupported},
 		{MatMul{}, []Type{f32("n", 5, 4), f32(4, 7)}, "float32 n×5×7"},
 		{MatMul{}, []Type{f32("n", 5, 4), f32(7, 4)}, ""},
 		{Cast{Float16}, []Type{f32("n", 4)}, "float16 n×4"},
@@ -121,7 +121,7 @@ func TestStridedSymbols(t *testing.T) {
 	g := &Graph{Inputs: []*Value{{Name: "x", Type: &Type{Float32, dims("n", 2, "h", "w")}}}}
 	x := g.Inputs[0]
 	for i := range 5 {
-		x = g.Add("c"+string(rune('0'+i)), Conv{[2]int{2, 2}, [4]int{1, 1, 1, 1}, 2},
+		x = g.Add("c"+string(rune('0'+i)), Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 2},
 			x, Weight("w"+string(rune('0'+i)), Float32Tensor([]int{2, 1, 3, 3}, make([]float32, 18))))
 	}
 	g.Outputs = []*Value{x}

@@ -19,6 +19,13 @@ var table = []row{
 	{"convolution, uneven and without bias", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Conv{Strides: [2]int{3, 2}, Pads: [4]int{0, 1, 2, 3}, Group: 1}, x, b.normal(0.2, 9, Channels, 2, 4))
 	}},
+	{"dilated convolution", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Conv{Strides: [2]int{1, 2}, Pads: [4]int{2, 3, 2, 1}, Group: 1, Dilations: [2]int{2, 3}}, x, b.normal(0.1, 20, Channels, 3, 2), b.normal(0.1, 20))
+	}},
+	{"dilated depthwise convolution", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Conv{Strides: [2]int{1, 1}, Pads: [4]int{2, 2, 2, 2}, Group: Channels, Dilations: [2]int{2, 2}}, x, b.normal(0.3, Channels, 1, 3, 3))
+	}},
+	{"convolution 7×7, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 33, 7, 2, 1) }},
 	{"fully connected", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 200, Channels), b.normal(0.1, 200))
 	}},
