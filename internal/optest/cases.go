@@ -59,6 +59,21 @@ var table = []row{
 	{"sum, both operands broadcast", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 1, Channels, 5, 1))
 	}},
+	{"sum with a vector along the last axis", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(1, Channels))
+	}},
+	{"sum of a vector and rows", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, b.normal(1, 5), b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 5, Channels)))
+	}},
+	{"sum with a constant of three axes", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, x, b.normal(1, Channels, 1, 1))
+	}},
+	{"product with a number", graph.Mul{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mul{}, b.constant(graph.Float32Tensor([]int{}, []float32{0.7})), x)
+	}},
+	{"product of more axes than either has", graph.Mul{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mul{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 2, 1, 1, 1, 5))
+	}},
 	{"product", graph.Mul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mul{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},
@@ -93,6 +108,12 @@ var table = []row{
 	{"softmax", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Softmax{}, b.add(graph.Gemm{}, b.vector(x), b.normal(1, 200, Channels)))
 	}},
+	{"softmax over channels", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Softmax{Axis: -3}, x)
+	}},
+	{"softmax over columns", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{}, x) }},
+	{"softmax over rows", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -2}, x) }},
+	{"softmax over the batch", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -4}, x) }},
 	{"flatten pixels", graph.Flatten{}, 0, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Flatten{}, x) }},
 	{"flatten means", graph.Flatten{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value { return b.vector(x) }},
 	{"transpose", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {

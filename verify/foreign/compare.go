@@ -229,7 +229,7 @@ func attributes(n *graph.Node) ([]attribute, bool) {
 		return []attribute{{"alpha", float32(1), float32(1)}, {"beta", float32(1), float32(1)},
 			{"transA", int64(0), int64(0)}, {"transB", int64(1), int64(0)}}, true
 	case graph.Softmax:
-		return []attribute{{"axis", int64(-1), int64(-1)}}, true
+		return []attribute{{"axis", int64(op.Of(0)), int64(-1)}}, true
 	case graph.Cast:
 		return []attribute{{"to", castTypes[op.To], nil}}, true
 	case graph.Transpose:
