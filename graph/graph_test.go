@@ -13,7 +13,7 @@ import (
 func small() *Graph {
 	g := &Graph{Name: "small", Metadata: map[string]string{"k": "v"},
 		Inputs: []*Value{{Name: "x", Type: &Type{Float32, dims("n", 3, "h", "w")}}}}
-	y := g.Add("y", Conv{[2]int{1, 1}, [4]int{}, 1}, g.Inputs[0],
+	y := g.Add("y", Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, g.Inputs[0],
 		Weight("w", Float32Tensor([]int{4, 3, 3, 3}, make([]float32, 108))), Weight("b", Float32Tensor([]int{4}, make([]float32, 4))))
 	z := g.Add("z", Gelu{}, y)
 	g.Outputs = []*Value{g.Add("p", GlobalAveragePool{}, z)}
@@ -80,7 +80,7 @@ func TestEdges(t *testing.T) {
 		t.Error("outputs")
 	}
 	shared := g.Nodes[0].Inputs[1]
-	g.Add("again", Conv{[2]int{1, 1}, [4]int{}, 1}, g.Inputs[0], shared)
+	g.Add("again", Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, g.Inputs[0], shared)
 	if ws := g.Weights(); len(ws) != 2 || ws[0] != shared || ws[1].Name != "b" {
 		t.Errorf("weights %v", ws)
 	}
@@ -184,7 +184,7 @@ func TestCounts(t *testing.T) {
 	}
 	// A weight that two nodes share counts once.
 	before := g.Parameters()
-	g.Add("again", Conv{[2]int{1, 1}, [4]int{}, 1}, g.Inputs[0], g.Nodes[0].Inputs[1])
+	g.Add("again", Conv{Strides: [2]int{1, 1}, Pads: [4]int{}, Group: 1}, g.Inputs[0], g.Nodes[0].Inputs[1])
 	if g.Parameters() != before {
 		t.Error("a shared weight counts twice")
 	}

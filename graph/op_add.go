@@ -1,6 +1,6 @@
 package graph
 
-// Add is the sum of two values; axes of size 1 are broadcast.
+// Add is the sum of two values, broadcast as NumPy does.
 type Add struct{}
 
 // Kind implements [Op].

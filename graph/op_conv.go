@@ -10,6 +10,20 @@ type Conv struct {
 	Strides [2]int `json:"strides"` // rows, columns
 	Pads    [4]int `json:"pads"`    // zeros added: top, left, bottom, right
 	Group   int    `json:"group"`
+	// Dilations are how far apart the kernel's taps are, rows and columns; 0 means 1. See
+	// [Conv.Dilation].
+	Dilations [2]int `json:"dilations,omitzero"`
+}
+
+// Dilation returns how far apart the kernel's taps are, 1 at least in a valid graph.
+func (o Conv) Dilation() [2]int {
+	d := o.Dilations
+	for i := range d {
+		if d[i] == 0 {
+			d[i] = 1
+		}
+	}
+	return d
 }
 
 // Kind implements [Op].
@@ -43,6 +57,12 @@ func (o Conv) infer(in []Type) (Type, error) {
 		if err := vector("bias", in[2], Fixed(k[0])); err != nil {
 			return Type{}, err
 		}
+	}
+	for i, d := range o.Dilation() {
+		if d < 1 || d > maxAxis/k[i+2] {
+			return Type{}, fmt.Errorf("%w: dilations %v", ErrShape, o.Dilations)
+		}
+		k[i+2] = (k[i+2]-1)*d + 1
 	}
 	h, err := slide(x[2], k[2], o.Strides[0], o.Pads[0], o.Pads[2])
 	if err != nil {

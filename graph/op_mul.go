@@ -1,6 +1,6 @@
 package graph
 
-// Mul is the product of two values; axes of size 1 are broadcast.
+// Mul is the product of two values, broadcast as NumPy does.
 type Mul struct{}
 
 // Kind implements [Op].

@@ -189,7 +189,8 @@ func slide(n Dim, kernel, stride, before, after int) (Dim, error) {
 	return Dim{Div: 1}, nil
 }
 
-// broadcast is NumPy's rule, for operands of equal rank.
+// broadcast is NumPy's rule: shapes are aligned at their ends, and axes that are missing or of
+// size 1 repeat.
 func broadcast(in []Type) (Type, error) {
 	if err := arity(in, 2, 2); err != nil {
 		return Type{}, err
@@ -197,23 +198,23 @@ func broadcast(in []Type) (Type, error) {
 	if err := sameDType(in); err != nil {
 		return Type{}, err
 	}
-	a, b := in[0].Shape, in[1].Shape
-	if len(a) != len(b) {
-		return Type{}, fmt.Errorf("%w: operands of shape %v and %v, want equal ranks", ErrUnsupported, a, b)
+	long, short := in[0].Shape, in[1].Shape
+	if len(long) < len(short) {
+		long, short = short, long
 	}
-	s := make(Shape, len(a))
-	for i := range a {
+	s := slices.Clone(long)
+	for i, b := range short {
+		k := len(long) - len(short) + i
 		switch one := Fixed(1); {
-		case a[i] == one:
-			s[i] = b[i]
-		case b[i] == one:
-			s[i] = a[i]
+		case s[k] == one:
+			s[k] = b
+		case b == one:
 		default:
-			d, ok := unify(a[i], b[i])
+			d, ok := unify(s[k], b)
 			if !ok {
-				return Type{}, fmt.Errorf("%w: operands of shape %v and %v", ErrShape, a, b)
+				return Type{}, fmt.Errorf("%w: operands of shape %v and %v", ErrShape, in[0].Shape, in[1].Shape)
 			}
-			s[i] = d
+			s[k] = d
 		}
 	}
 	return Type{in[0].DType, s}, nil

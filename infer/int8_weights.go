@@ -238,10 +238,11 @@ func (p *product8) take(w *graph.Tensor) bool {
 		p.w = transposed(v, p.k, p.n)
 		return true
 	}
+	one := c.Dilation() == [2]int{1, 1}
 	switch {
 	case c.Group == 1 && s[2] == 1 && s[3] == 1 && c.Strides == [2]int{1, 1} && c.Pads == [4]int{}:
 		return true
-	case c.Group == 1 && s[2] < 16 && s[3] < 16 && slices.Max(c.Pads[:]) < 16:
+	case one && c.Group == 1 && s[2] < 16 && s[3] < 16 && slices.Max(c.Pads[:]) < 16:
 		p.shape = dense8
 		taps := s[2] * s[3]
 		p.w = make([]int8, len(v))
@@ -253,7 +254,7 @@ func (p *product8) take(w *graph.Tensor) bool {
 			}
 		}
 		return true
-	case c.Group == s[0] && s[1] == 1 && s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2:
+	case one && c.Group == s[0] && s[1] == 1 && s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2:
 		p.shape = depthwise8
 		return true
 	}

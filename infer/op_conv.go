@@ -22,7 +22,8 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 	x := l.types[b.in[0]].Shape
 	point := s[2] == 1 && s[3] == 1 && c.Strides == [2]int{1, 1} && c.Pads == [4]int{}
 	depthwise := c.Group == s[0] && s[1] == 1
-	three := s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2
+	near := c.Dilation() == [2]int{1, 1}
+	three := near && s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2
 	switch {
 	case point && c.Group == 1:
 		f := formGemm
@@ -51,16 +52,16 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
 	case three && c.Group == 1:
-		d := &denseOp{opBase: b, w: l.w.get(formDense3x3, w, bias), stride: c.Strides[0]}
+		d := &denseOp{opBase: b, w: l.w.get(formPatches, w, bias), stride: c.Strides[0]}
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
 	}
-	if depthwise {
+	if depthwise && near {
 		d := &depthwiseNOp{opBase: b, conv: c, w: l.w.get(formTaps, w, bias), kernel: [2]int(s[2:])}
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
 	}
-	o := &convOp{opBase: b, conv: c, w: l.w.get(formTaps, w, bias), weight: s}
+	o := &convOp{opBase: b, conv: c, w: l.w.grouped(formPatches, w, bias, c.Group), weight: s}
 	l.epilogue(&o.opBase, &o.act, nil)
 	return o, nil
 }
@@ -207,60 +208,81 @@ func (o *denseOp) plan(p *planner) error {
 	return nil
 }
 
-// convOp is any other convolution, in plain loops.
+// convOp is any other convolution: a product of patches, which are copied together.
 type convOp struct {
 	opBase
 	conv   graph.Conv
-	w      *packed
-	weight []int // shape
+	w      *packed // a block for each group
+	weight []int   // shape
 	act    kernel.Activation
 }
+
+// patchFloats is how many elements of patches are copied at a time, so that they stay in a
+// core's second-level cache.
+const patchFloats = 1 << 16
 
 func (o *convOp) plan(p *planner) error {
 	x := p.value(o.in[0], chansLayout)
 	out := p.result(chansLayout)
-	work := out.shape[3] * elements(o.weight)
-	p.step(out.shape[0]*out.shape[2], work, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
-		src, dst := e.matrix(x), e.matrix(out)
-		return func(_ *local, from, to int) {
-			for r := from; r < to; r++ {
-				o.row(x, out, src, dst, r)
+	groups, k, n := o.conv.Group, elements(o.weight[1:]), o.weight[0]/o.conv.Group
+	block := max(rowTile, patchFloats/k/rowTile*rowTile)
+	block = min(block, kernel.Pad(out.rows, rowTile))
+	ld := 0 // of the sums of one of several groups
+	if groups > 1 {
+		ld = kernel.Pad(n, kernel.Lanes)
+	}
+	scratch := block * (k + ld)
+	p.scratch = max(p.scratch, scratch)
+	if !p.spend(p.threads * scratch) {
+		return nil
+	}
+	p.step(out.rows, k*o.weight[0], rowTile, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
+		src, dst := e.data(x), e.matrix(out)
+		return func(l *local, from, to int) {
+			buf := l.floats(scratch)
+			for ; from < to; from += block {
+				rows := min(block, to-from)
+				for g := range groups {
+					patches := kernel.Matrix{Data: buf[:rows*k], Rows: rows, LD: k}
+					for r := range rows {
+						o.patch(buf[r*k:][:k], x, src, out, from+r, g)
+					}
+					l.gemm = kernel.Gemm{In: patches, Out: below(dst, from), W: o.w.blocks[g], Act: o.act, To: rows}
+					if groups == 1 {
+						p.set.Gemm(&l.gemm)
+						continue
+					}
+					sums := buf[block*k:][:rows*ld]
+					l.gemm.Out = kernel.Matrix{Data: sums, Rows: rows, LD: ld}
+					p.set.Gemm(&l.gemm)
+					for r := range rows {
+						copy(dst.Data[(from+r)*dst.LD+g*n:][:n], sums[r*ld:])
+					}
+				}
+				if groups > 1 {
+					clearPadding(out, dst.Data, from, from+rows)
+				}
 			}
-			p.set.Apply(dst.Data[from*out.shape[3]*dst.LD:to*out.shape[3]*dst.LD], o.act)
 		}
 	})
 	return nil
 }
 
-// row computes output row r, counted over all images.
-func (o *convOp) row(x, out *buffer, src, dst kernel.Matrix, r int) {
-	n, y := r/out.shape[2], r%out.shape[2]
-	cin, cout := o.weight[1], o.weight[0]/o.conv.Group
-	for v := range out.shape[3] {
-		acc := dst.Data[(r*out.shape[3]+v)*dst.LD:][:dst.LD]
-		copy(acc, o.w.bias)
-		for ky := range o.weight[2] {
-			iy := y*o.conv.Strides[0] + ky - o.conv.Pads[0]
-			if iy < 0 || iy >= x.shape[2] {
+// patch copies what output pixel r, counted over all images, reads of a group's channels:
+// kernel rows, columns, channels.
+func (o *convOp) patch(to []float32, x *buffer, src []float32, out *buffer, r, group int) {
+	n, y, v := r/(out.shape[2]*out.shape[3]), r/out.shape[3]%out.shape[2], r%out.shape[3]
+	cin, height, width, dilation := o.weight[1], x.shape[2], x.shape[3], o.conv.Dilation()
+	for ky := range o.weight[2] {
+		iy := y*o.conv.Strides[0] + ky*dilation[0] - o.conv.Pads[0]
+		for kx := range o.weight[3] {
+			ix := v*o.conv.Strides[1] + kx*dilation[1] - o.conv.Pads[1]
+			pixel := to[(ky*o.weight[3]+kx)*cin:][:cin]
+			if iy < 0 || iy >= height || ix < 0 || ix >= width {
+				clear(pixel)
 				continue
 			}
-			for kx := range o.weight[3] {
-				ix := v*o.conv.Strides[1] + kx - o.conv.Pads[1]
-				if ix < 0 || ix >= x.shape[3] {
-					continue
-				}
-				in := src.Data[((n*x.shape[2]+iy)*x.shape[3]+ix)*src.LD:][:src.LD]
-				taps := o.w.taps[(ky*o.weight[3]+kx)*cin*dst.LD:][:cin*dst.LD]
-				for g := range o.conv.Group {
-					sums := acc[g*cout:][:cout]
-					for i := range cin {
-						a := in[g*cin+i]
-						for c, t := range taps[i*dst.LD+g*cout:][:cout] {
-							sums[c] += a * t
-						}
-					}
-				}
-			}
+			copy(pixel, src[((n*height+iy)*width+ix)*x.ld+group*cin:])
 		}
 	}
 }

@@ -437,7 +437,7 @@ func (b *buffer) axes() []int {
 }
 
 // walker finds the elements of a value that stand at the coordinates of the rows of
-// another, the first being broadcast along axes of size 1.
+// another, the first being broadcast along axes that are missing or of size 1.
 type walker struct {
 	dims, to, from []int // outer axes of the destination, outermost first
 	n              int   // elements of a row
@@ -448,10 +448,12 @@ func newWalker(dst, src *buffer) *walker {
 	if len(dst.shape) == 0 {
 		return &walker{n: 1, a: 1, c: 1}
 	}
-	axes, ds, ss := dst.axes(), dst.strides(), src.strides()
+	axes, ds := dst.axes(), dst.strides()
+	missing := len(dst.shape) - len(src.shape)
+	ss := append(make([]int, missing), src.strides()...)
 	for i, d := range src.shape {
-		if d == 1 && dst.shape[i] != 1 {
-			ss[i] = 0
+		if d == 1 && dst.shape[missing+i] != 1 {
+			ss[missing+i] = 0
 		}
 	}
 	last := len(axes) - 1

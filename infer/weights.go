@@ -30,24 +30,25 @@ type weights struct {
 type packKey struct {
 	weight, bias *graph.Tensor
 	form         form
+	groups       int
 }
 
 // form is the kernel that weights are packed for.
 type form uint8
 
 const (
-	formGemm     form = iota // rows of output channels
-	formColumns              // the same, packed in blocks of output channels
-	formMatMul               // rows of input channels
-	formDense3x3             // kernel.Conv3x3
-	formTaps3x3              // kernel.Depthwise
-	formTaps                 // convTask
+	formGemm    form = iota // rows of output channels
+	formColumns             // the same, packed in blocks of output channels
+	formMatMul              // rows of input channels
+	formPatches             // kernel rows, columns, channels; a block for each group
+	formTaps3x3             // kernel.Depthwise
+	formTaps                // kernel.DepthwiseN
 )
 
 // packed is a weight for one kernel.
 type packed struct {
 	blocks []*kernel.Packed // Gemm, Conv3x3
-	taps   []float32        // depthwise and general convolutions
+	taps   []float32        // depthwise convolutions
 	bias   []float32
 }
 
@@ -62,7 +63,12 @@ func newWeights(set *kernel.Float32, set8 *kernel.Int8, budget graph.Budget) *we
 // get returns the packed form of a weight and its bias, which may be nil; it can be used
 // after the next call of pack.
 func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
-	key := packKey{weight, bias, f}
+	return w.grouped(f, weight, bias, 1)
+}
+
+// grouped is get for a convolution in groups.
+func (w *weights) grouped(f form, weight, bias *graph.Tensor, groups int) *packed {
+	key := packKey{weight, bias, f, groups}
 	if p, ok := w.packs[key]; ok {
 		return p
 	}
@@ -99,21 +105,8 @@ func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
 		p.blocks = []*kernel.Packed{nil}
 		w.job(func() { p.blocks[0] = w.set.Pack(transposed(weight.Float32s(), k, n), n, k, b) })
 		w.bytes.Add(int64(4 * (kernel.Pad(n, kernel.Lanes) * (k + 1))))
-	case formDense3x3:
-		p.blocks = []*kernel.Packed{nil}
-		w.job(func() {
-			v := weight.Float32s()
-			r := make([]float32, len(v))
-			for o := range s[0] {
-				for c := range s[1] {
-					for t := range 9 {
-						r[(o*9+t)*s[1]+c] = v[(o*s[1]+c)*9+t]
-					}
-				}
-			}
-			p.blocks[0] = w.set.Pack(r, s[0], 9*s[1], b)
-		})
-		w.bytes.Add(int64(4 * (kernel.Pad(s[0], kernel.Lanes) * (9*s[1] + 1))))
+	case formPatches:
+		w.patches(p, weight, b, groups)
 	case formTaps3x3, formTaps:
 		// taps[tap][input channel of the group][output channel]
 		ld := kernel.Pad(s[0], kernel.Lanes)
@@ -133,6 +126,33 @@ func (w *weights) get(f form, weight, bias *graph.Tensor) *packed {
 		})
 	}
 	return p
+}
+
+// patches packs the weight of a convolution for patches, whose order is kernel rows, columns,
+// channels.
+func (w *weights) patches(p *packed, weight *graph.Tensor, bias []float32, groups int) {
+	s := weight.Shape
+	n, taps := s[0]/groups, s[2]*s[3]
+	p.blocks = make([]*kernel.Packed, groups)
+	w.bytes.Add(int64(4 * groups * kernel.Pad(n, kernel.Lanes) * (taps*s[1] + 1)))
+	w.job(func() {
+		v := weight.Float32s()
+		r := make([]float32, n*taps*s[1])
+		for g := range groups {
+			for o := range n {
+				for c := range s[1] {
+					for t := range taps {
+						r[(o*taps+t)*s[1]+c] = v[((g*n+o)*s[1]+c)*taps+t]
+					}
+				}
+			}
+			var part []float32
+			if bias != nil {
+				part = bias[g*n:][:n]
+			}
+			p.blocks[g] = w.set.Pack(r, n, taps*s[1], part)
+		}
+	})
 }
 
 func (w *weights) job(f func()) { w.jobs = append(w.jobs, f) }

@@ -17,8 +17,8 @@ func (e *encoder) conv(n *graph.Node, op graph.Conv) error {
 	if err := e.floats(n); err != nil {
 		return err
 	}
-	w := e.types[n.Inputs[1]].Shape
-	e.write(n, ints("dilations", 1, 1), integer("group", op.Group), ints("kernel_shape", w[2].Size, w[3].Size),
+	w, dilations := e.types[n.Inputs[1]].Shape, op.Dilation()
+	e.write(n, ints("dilations", dilations[:]...), integer("group", op.Group), ints("kernel_shape", w[2].Size, w[3].Size),
 		ints("pads", op.Pads[:]...), ints("strides", op.Strides[:]...))
 	return nil
 }
@@ -33,8 +33,8 @@ func (d *decoder) conv(n *node) error {
 	if err != nil {
 		return first(err)
 	}
-	if err := n.ones("dilations", &dilations); err != nil {
-		return err
+	if dilations != [2]int{1, 1} {
+		op.Dilations = dilations
 	}
 	if group < 1 || group > math.MaxInt32 {
 		return fmt.Errorf("%w: found attribute group = %d, expected a positive number", ErrFormat, group)

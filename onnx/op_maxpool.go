@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -32,6 +33,10 @@ func (d *decoder) maxPool(n *node) error {
 // pool takes what the attributes of pooling operators have in common.
 func (n *node) pool(kernel, strides *[2]int, pads *[4]int) error {
 	dilations := [2]int{1, 1}
-	return errors.Join(n.fill("kernel_shape", kernel[:]), n.fill("strides", strides[:]), n.fill("pads", pads[:]), n.fill("dilations", dilations[:]),
-		n.ones("dilations", &dilations), n.want("ceil_mode", 0, 0), n.wantText("auto_pad", "NOTSET"))
+	err := errors.Join(n.fill("kernel_shape", kernel[:]), n.fill("strides", strides[:]), n.fill("pads", pads[:]), n.fill("dilations", dilations[:]),
+		n.want("ceil_mode", 0, 0), n.wantText("auto_pad", "NOTSET"))
+	if err == nil && dilations != [2]int{1, 1} {
+		err = fmt.Errorf("%w: found attribute dilations = %v, expected [1 1]", ErrUnsupported, dilations)
+	}
+	return err
 }

@@ -242,14 +242,6 @@ func first(err error) error {
 	}
 }
 
-// ones refuses an attribute whose numbers are not all 1.
-func (n *node) ones(name string, v *[2]int) error {
-	if *v != [2]int{1, 1} {
-		return fmt.Errorf("%w: found attribute %s = %v, expected [1 1]", ErrUnsupported, name, *v)
-	}
-	return nil
-}
-
 // check has f called when the types of all values are known.
 func (d *decoder) check(n *node, f func(map[*graph.Value]graph.Type) error) {
 	d.checks = append(d.checks, func(types map[*graph.Value]graph.Type) error { return n.wrap(f(types)) })

@@ -315,7 +315,8 @@ func (f *fuser) mergeConvs(n, a, b *graph.Node) bool {
 		a, b, sa, sb = b, a, sb, sa
 	}
 	ca, cb := a.Op.(graph.Conv), b.Op.(graph.Conv)
-	if ca.Group != cb.Group || ca.Strides != cb.Strides || sa[0] != sb[0] || sa[1] != sb[1] {
+	one := [2]int{1, 1}
+	if ca.Dilation() != one || cb.Dilation() != one || ca.Group != cb.Group || ca.Strides != cb.Strides || sa[0] != sb[0] || sa[1] != sb[1] {
 		return false
 	}
 	// The offset of b's window in a's is the difference of the paddings, which must leave
@@ -359,7 +360,7 @@ func (f *fuser) mergeDiagonal(n, c *graph.Node, of func(channel int) (scale, shi
 	op := c.Op.(graph.Conv)
 	s := f.shape(c)
 	y, x := op.Pads[0], op.Pads[1]
-	if op.Strides != [2]int{1, 1} || s[0] != s[1]*op.Group || y >= s[2] || x >= s[3] ||
+	if op.Strides != [2]int{1, 1} || op.Dilation() != [2]int{1, 1} || s[0] != s[1]*op.Group || y >= s[2] || x >= s[3] ||
 		op.Pads[2] != s[2]-1-y || op.Pads[3] != s[3]-1-x {
 		return false
 	}

@@ -19,6 +19,13 @@ var table = []row{
 	{"convolution, uneven and without bias", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Conv{Strides: [2]int{3, 2}, Pads: [4]int{0, 1, 2, 3}, Group: 1}, x, b.normal(0.2, 9, Channels, 2, 4))
 	}},
+	{"dilated convolution", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Conv{Strides: [2]int{1, 2}, Pads: [4]int{2, 3, 2, 1}, Group: 1, Dilations: [2]int{2, 3}}, x, b.normal(0.1, 20, Channels, 3, 2), b.normal(0.1, 20))
+	}},
+	{"dilated depthwise convolution", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Conv{Strides: [2]int{1, 1}, Pads: [4]int{2, 2, 2, 2}, Group: Channels, Dilations: [2]int{2, 2}}, x, b.normal(0.3, Channels, 1, 3, 3))
+	}},
+	{"convolution 7×7, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 33, 7, 2, 1) }},
 	{"fully connected", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 200, Channels), b.normal(0.1, 200))
 	}},
@@ -51,6 +58,21 @@ var table = []row{
 	}},
 	{"sum, both operands broadcast", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 1, Channels, 5, 1))
+	}},
+	{"sum with a vector along the last axis", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(1, Channels))
+	}},
+	{"sum of a vector and rows", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, b.normal(1, 5), b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 5, Channels)))
+	}},
+	{"sum with a constant of three axes", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Add{}, x, b.normal(1, Channels, 1, 1))
+	}},
+	{"product with a number", graph.Mul{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mul{}, b.constant(graph.Float32Tensor([]int{}, []float32{0.7})), x)
+	}},
+	{"product of more axes than either has", graph.Mul{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Mul{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 2, 1, 1, 1, 5))
 	}},
 	{"product", graph.Mul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mul{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
@@ -86,6 +108,12 @@ var table = []row{
 	{"softmax", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Softmax{}, b.add(graph.Gemm{}, b.vector(x), b.normal(1, 200, Channels)))
 	}},
+	{"softmax over channels", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Softmax{Axis: -3}, x)
+	}},
+	{"softmax over columns", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{}, x) }},
+	{"softmax over rows", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -2}, x) }},
+	{"softmax over the batch", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -4}, x) }},
 	{"flatten pixels", graph.Flatten{}, 0, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Flatten{}, x) }},
 	{"flatten means", graph.Flatten{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value { return b.vector(x) }},
 	{"transpose", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {

@@ -206,12 +206,12 @@ type attribute struct {
 func attributes(n *graph.Node) ([]attribute, bool) {
 	switch op := n.Op.(type) {
 	case graph.Conv:
-		k := n.Inputs[1].Const
+		k, dilations := n.Inputs[1].Const, op.Dilation()
 		list := []attribute{
 			{"strides", listOf(op.Strides[:]), []int64{1, 1}},
 			{"pads", listOf(op.Pads[:]), []int64{0, 0, 0, 0}},
 			{"group", int64(op.Group), int64(1)},
-			{"dilations", []int64{1, 1}, []int64{1, 1}},
+			{"dilations", listOf(dilations[:]), []int64{1, 1}},
 			{"auto_pad", "NOTSET", "NOTSET"},
 		}
 		if k != nil {
@@ -229,7 +229,7 @@ func attributes(n *graph.Node) ([]attribute, bool) {
 		return []attribute{{"alpha", float32(1), float32(1)}, {"beta", float32(1), float32(1)},
 			{"transA", int64(0), int64(0)}, {"transB", int64(1), int64(0)}}, true
 	case graph.Softmax:
-		return []attribute{{"axis", int64(-1), int64(-1)}}, true
+		return []attribute{{"axis", int64(op.Of(0)), int64(-1)}}, true
 	case graph.Cast:
 		return []attribute{{"to", castTypes[op.To], nil}}, true
 	case graph.Transpose:

@@ -62,6 +62,11 @@ func (a array) strides() []int {
 	return s
 }
 
+// along returns the strides of a along the axes of a shape that it is broadcast to.
+func (a array) along(shape []int) []int {
+	return append(make([]int, len(shape)-len(a.shape)), a.strides()...)
+}
+
 // at returns the element's offset that a row's index has in an operand: row counts the
 // runs of the last axis of shape, and strides are the operand's along shape's axes.
 func at(row int, shape, strides []int) int {

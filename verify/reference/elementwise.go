@@ -9,10 +9,10 @@ func (e *exec) each(out, x array, f func(float64) float64) {
 	})
 }
 
-// broadcast applies f to every pair of elements; axes of size 1 repeat.
+// broadcast applies f to every pair of elements; axes that are missing or of size 1 repeat.
 func (e *exec) broadcast(out, a, b array, f func(a, b float64) float64) {
 	rows, length := out.rows()
-	sa, sb := a.strides(), b.strides()
+	sa, sb := a.along(out.shape), b.along(out.shape)
 	la, lb := lastStride(sa), lastStride(sb)
 	e.parallel(rows, func(r int) {
 		ia, ib := at(r, out.shape, sa), at(r, out.shape, sb)

@@ -4,14 +4,14 @@ import "github.com/repvit-go/repvit/graph"
 
 // conv is the cross-correlation
 //
-//	out[n,o,y,x] = bias[o] + Σ_c,i,j weight[o,c,i,j] · in[n,g·C+c, y·sy+i−top, x·sx+j−left]
+//	out[n,o,y,x] = bias[o] + Σ_c,i,j weight[o,c,i,j] · in[n,g·C+c, y·sy+i·dy−top, x·sx+j·dx−left]
 //
 // over the C channels of o's group g, where pixels outside the image are zero. Each
 // weight is applied to the whole plane before the next.
 func (e *exec) conv(op graph.Conv, out array, in []array) {
 	x, w := in[0], in[1]
 	outputs, channels, kh, kw := w.shape[0], w.shape[1], w.shape[2], w.shape[3]
-	size := out.shape[2] * out.shape[3]
+	size, dilation := out.shape[2]*out.shape[3], op.Dilation()
 	e.parallel(out.shape[0]*outputs, func(unit int) {
 		n, o := unit/outputs, unit%outputs
 		plane := out.row(unit, size)
@@ -30,7 +30,7 @@ func (e *exec) conv(op graph.Conv, out array, in []array) {
 				for j := range kw {
 					k := w.v[((o*channels+c)*kh+i)*kw+j]
 					t := tap{height: x.shape[2], width: x.shape[3], outHeight: out.shape[2], outWidth: out.shape[3],
-						stride: op.Strides, shift: [2]int{i - op.Pads[0], j - op.Pads[1]}}
+						stride: op.Strides, shift: [2]int{i*dilation[0] - op.Pads[0], j*dilation[1] - op.Pads[1]}}
 					t.accumulate(plane, source, k)
 				}
 			}

@@ -6,24 +6,26 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-// softmax is eˣ/Σeˣ over the last axis, with the row's largest x taken off every x first,
-// which cancels and keeps eˣ from overflowing.
-func (e *exec) softmax(_ graph.Softmax, out array, in []array) {
+// softmax is eˣ/Σeˣ over an axis, with the largest x taken off every x first, which cancels
+// and keeps eˣ from overflowing.
+func (e *exec) softmax(op graph.Softmax, out array, in []array) {
 	x := in[0]
-	rows, length := x.rows()
-	e.parallel(rows, func(r int) {
-		from, to := x.row(r, length), out.row(r, length)
+	axis := op.Of(len(x.shape))
+	length, inner := x.shape[axis], elements(x.shape[axis+1:])
+	e.parallel(elements(x.shape[:axis])*inner, func(i int) {
+		first := i/inner*length*inner + i%inner
 		top := math.Inf(-1)
-		for _, v := range from {
-			top = max(top, v)
+		for k := range length {
+			top = max(top, x.v[first+k*inner])
 		}
 		sum := 0.0
-		for i, v := range from {
-			to[i] = math.Exp(v - top)
-			sum += to[i]
+		for k := range length {
+			v := math.Exp(x.v[first+k*inner] - top)
+			out.v[first+k*inner] = v
+			sum += v
 		}
-		for i := range to {
-			to[i] /= sum
+		for k := range length {
+			out.v[first+k*inner] /= sum
 		}
 	})
 }
