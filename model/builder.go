@@ -72,6 +72,52 @@ func (b *Builder) StageStrides(n int) ([][2]int, error) {
 	return b.Strides, nil
 }
 
+// Stack is a stem and stages of blocks, each of one width: what [Builder.Stack] adds.
+type Stack struct {
+	Stem   string                        // key
+	Depths []int                         // blocks of each stage
+	Key    func(stage, block int) string // of a block, both counted from 0
+	SE     func(key string) bool         // whether a block has squeeze-and-excitation
+	// Block adds one block of c input channels and returns its output and channels.
+	Block func(name, key string, x *graph.Value, c int, stride [2]int) (*graph.Value, int, error)
+}
+
+// Stack adds a stem of stride 2 and stages whose first blocks have the strides of
+// [Builder.StageStrides]. It returns the outputs of stem and blocks, which are named
+// features.0, features.1, …, and the channels of the last.
+func (b *Builder) Stack(s Stack, x *graph.Value) ([]*graph.Value, int, error) {
+	strides, err := b.StageStrides(len(s.Depths))
+	if err != nil {
+		return nil, 0, err
+	}
+	var blocks []*graph.Value
+	c := x.Type.Shape[1].Size
+	add := func(key string, stride [2]int) (err error) {
+		x, c, err = s.Block(fmt.Sprintf("features.%d", len(blocks)), key, x, c, stride)
+		blocks = append(blocks, x)
+		return err
+	}
+	if err := add(s.Stem, [2]int{2, 2}); err != nil {
+		return nil, 0, err
+	}
+	for i, depth := range s.Depths {
+		stage := Stage{Blocks: depth}
+		for j := range depth {
+			key, stride := s.Key(i, j), Once
+			if j == 0 {
+				stride = strides[i]
+			}
+			if err := add(key, stride); err != nil {
+				return nil, 0, err
+			}
+			stage.SE += map[bool]string{true: "1", false: "0"}[s.SE(key)]
+		}
+		stage.Width = c
+		b.Info.Stages = append(b.Info.Stages, stage)
+	}
+	return blocks, c, nil
+}
+
 // DoubtStrides says that strides are not in the file and were taken to be as published. For
 // logits that is a warning; for feature maps, whose sizes depend on it, an error.
 func (b *Builder) DoubtStrides(format string, args ...any) { b.doubt = fmt.Sprintf(format, args...) }

@@ -179,7 +179,7 @@ func (l *layout) build(b *model.Builder, x *graph.Value) ([]*graph.Value, int, e
 		return nil, 0, fmt.Errorf("%w: those of a MobileNetV3 are as published, or as its whole module states", model.ErrStrides)
 	}
 	if l.naming == "timm" && !b.Whole() {
-		b.Note("taken to be timm's own training; networks that begin with tf_ have the same names and another epsilon and padding")
+		b.Warn("taken to be one of timm's own; its networks that begin with tf_ have the same names and another epsilon and padding, and would be wrong")
 	}
 	add := func(name string, p part, act string, op graph.Op, x *graph.Value, c model.Conv) (*graph.Value, int, error) {
 		y, out, err := l.convNorm(b, name+".c", p, x, c)

@@ -75,40 +75,12 @@ func (n names) network(k *model.Keys) *model.Network {
 }
 
 func (n names) build(b *model.Builder, x *graph.Value, depths []int) ([]*graph.Value, int, error) {
-	strides, err := b.StageStrides(len(depths))
-	if err != nil {
-		return nil, 0, err
-	}
-	var blocks []*graph.Value
-	c := x.Type.Shape[1].Size
-	add := func(key string, stride [2]int) error {
-		name := fmt.Sprintf("features.%d", len(blocks))
-		var err error
-		x, c, err = n.block(b, name, key, x, c, stride)
-		blocks = append(blocks, x)
-		return err
-	}
-	if err := add(n.stem, [2]int{2, 2}); err != nil {
-		return nil, 0, err
-	}
-	fused := b.HasWeight(n.stem + "." + n.fused)
-	for i, depth := range depths {
-		stage := model.Stage{Blocks: depth}
-		for j := range depth {
-			key, stride := n.stage(i, j), model.Once
-			if j == 0 {
-				stride = strides[i]
-			}
-			if err := add(key, stride); err != nil {
-				return nil, 0, err
-			}
-			stage.SE += map[bool]string{true: "1", false: "0"}[b.HasWeight(key+"."+n.se+"."+n.reduce)]
-		}
-		stage.Width = c
-		b.Info.Stages = append(b.Info.Stages, stage)
-	}
-	b.Info.Generation = map[bool]string{true: "fused", false: "training"}[fused]
-	return blocks, c, nil
+	b.Info.Generation = map[bool]string{true: "fused", false: "training"}[b.HasWeight(n.stem+"."+n.fused)]
+	return b.Stack(model.Stack{Stem: n.stem, Depths: depths, Key: n.stage,
+		SE: func(key string) bool { return b.HasWeight(key + "." + n.se + "." + n.reduce) },
+		Block: func(name, key string, x *graph.Value, c int, stride [2]int) (*graph.Value, int, error) {
+			return n.block(b, name, key, x, c, stride)
+		}}, x)
 }
 
 // block adds ReLU(SE(BN(conv3×3 x) + BN(conv1×1 x) + BN(x))), or the fused form of it.
