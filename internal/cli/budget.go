@@ -7,6 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/pytorch"
 )
 
 // maxMemory bounds --max-memory, in MiB: 64 TiB.
@@ -26,10 +28,23 @@ func MaxMemory(c *cli.Context) (int64, error) {
 	return int64(n) << 20, nil
 }
 
-// AllowMore names the flag in an error that it can help against.
-func AllowMore(err error) error {
+// Hint names the flag that helps in an error of a library, which knows none.
+func Hint(err error) error {
 	if errors.Is(err, graph.ErrBudget) {
 		return fmt.Errorf("%w; --max-memory allows more", err)
+	}
+	for _, h := range []struct {
+		is    error
+		flags string
+	}{
+		{pytorch.ErrAmbiguous, "--key NAME"},
+		{model.ErrStrides, "--strides"},
+		{model.ErrTaps, "--taps"},
+		{model.ErrHead, "--ignore-head, --embedding or --features"},
+	} {
+		if errors.Is(err, h.is) {
+			return fmt.Errorf("%w (%s)", err, h.flags)
+		}
 	}
 	return err
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/notices"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/panics"
@@ -223,9 +223,4 @@ func PrintJSON(w io.Writer, v any) error {
 }
 
 // Version is that of the module, "(devel)" for a build from a checkout.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
+func Version() string { return load.Version() }

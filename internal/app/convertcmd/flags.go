@@ -2,16 +2,15 @@ package convertcmd
 
 import (
 	"cmp"
-	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/convert"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/format"
-	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/onnx"
@@ -22,41 +21,16 @@ import (
 
 // config is what the flags say.
 type config struct {
-	output, outputDir       string
-	format                  *format.Format // nil where the extension says it
-	opset                   int
-	height, width           int // 0 for any
-	batch                   int // 0 for any
-	features, half, softmax bool
-	embedding, ignoreHead   bool
-	bnEpsilon               float64
-	strides                 [][2]int
-	taps                    model.Taps
-	sized                   bool     // --size was given
-	checkpointOnly          []string // flags that were given and mean something for checkpoints only
-	weights                 pytorch.Options
-	labels                  string
-	quant                   bool
-	scope                   quant.Scope
-	method                  quant.Method
-	keepFloat               int
-	calib                   string
-	calibSamples            int
-	acceptLoss              bool
-	reference
-	images      preprocess.Config // how they become inputs, as far as flags say
-	fuse, check bool
-	threads     int
-	maxMemory   int64 // bytes, 0 for the default
-	json, quiet bool
-	report      string
-	inputs      []string       // files that are read
-	sameName    map[string]int // checkpoints of the run by their names without extensions
+	options           convert.Options // but for labels and what is told of the run
+	output, outputDir string
+	format            *format.Format // nil where the extension says it
+	checkpointOnly    []string       // flags that were given and mean something for checkpoints only
+	labels            string
+	json, quiet       bool
+	report            string
+	inputs            []string       // files that are read
+	sameName          map[string]int // checkpoints of the run by their names without extensions
 }
-
-// quantOpset is the default for int8: the first with the Gelu operator, which runtimes keep
-// in int8 where it stands between quantized layers.
-const quantOpset = 20
 
 const description = `Reads a RepViT checkpoint as PyTorch wrote it, without running anything in it,
 fuses its branches, proves that nothing was lost and writes the result.
@@ -144,28 +118,31 @@ func methods() (names []string) {
 
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
-		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")),
-		opset: c.Int("opset"), batch: c.Int("batch"), features: c.Bool("features"), half: c.Bool("half"), softmax: c.Bool("softmax"),
-		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
-		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), acceptLoss: c.Bool("accept-loss"),
-		reference: reference{input: c.String("input"), expect: c.String("expect")},
-		fuse:      !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
-		report: c.String("report"), inputs: cli.Inputs(c),
-		embedding: c.Bool("embedding"), ignoreHead: c.Bool("ignore-head"), bnEpsilon: c.Float64("bn-eps"), sized: c.IsSet("size"),
+		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")), labels: c.String("labels"),
+		json: c.Bool("json"), quiet: c.Bool("quiet"), report: c.String("report"), inputs: cli.Inputs(c),
+		options: convert.Options{
+			Weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")},
+			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
+				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head")},
+			Format: c.String("format"), Opset: c.Int("opset"),
+			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Threads: c.Int("threads"), Hash: c.Bool("json"),
+		},
 	}
+	o := &cfg.options
 	var err error
-	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+	if o.MaxMemory, err = cli.MaxMemory(c); err != nil {
 		return nil, err
 	}
-	if cfg.sized {
-		if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
+	if c.IsSet("size") {
+		if o.Model.Height, o.Model.Width, err = cli.ParseSize(c.String("size")); err != nil {
 			return nil, err
 		}
+		o.AnySize = o.Model.Height == 0
 	}
-	if cfg.strides, err = parseStrides(c.String("strides")); err != nil {
+	if o.Model.Strides, err = parseStrides(c.String("strides")); err != nil {
 		return nil, err
 	}
-	if cfg.taps, err = parseTaps(c.String("taps")); err != nil {
+	if o.Model.Taps, err = parseTaps(c.String("taps")); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"size", "batch", "features", "taps", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
@@ -173,48 +150,42 @@ func parse(c *urfave.Context) (*config, error) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
 	}
-	if cfg.scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
+	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), Sensitivity: cfg.report != "", KeepFloat: quant.KeepAuto}
+	if int8.Scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
 		return nil, cli.Usagef("--int8-scope: %w", err)
 	}
-	if cfg.method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
+	if int8.Method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
 		return nil, cli.Usagef("--calib-method: %w", err)
 	}
-	cfg.keepFloat = quant.KeepAuto
 	if s := c.String("keep-float"); s != "auto" {
-		if cfg.keepFloat, err = strconv.Atoi(s); err != nil || cfg.keepFloat < 0 {
+		if int8.KeepFloat, err = strconv.Atoi(s); err != nil || int8.KeepFloat < 0 {
 			return nil, cli.Usagef("--keep-float %q: expected a number of layers or auto", s)
 		}
 	}
 	switch q := c.String("quant"); q {
 	case "":
 	case "int8":
-		cfg.quant = true
+		o.Int8 = &int8
 	default:
 		return nil, cli.Usagef("--quant %q: expected int8", q)
 	}
 	if err := cfg.validate(c); err != nil {
 		return nil, err
 	}
-	if err := cfg.readReference(); err != nil {
+	if err := cfg.readReference(c.String("input"), c.String("expect")); err != nil {
 		return nil, err
 	}
 	said, err := cli.Preprocess(c)
 	if err != nil {
 		return nil, err
 	}
-	said.Height, said.Width, said.CropPct = cfg.height, cfg.width, c.Float64("crop-pct")
+	said.Height, said.Width, said.CropPct = o.Model.Height, o.Model.Width, c.Float64("crop-pct")
 	if c.IsSet("crop-pct") {
 		if err := preprocess.ImageNet(224, 224, said.CropPct).Validate(); err != nil {
 			return nil, cli.Usagef("--crop-pct %v: %w", said.CropPct, err)
 		}
 	}
-	cfg.images = said
-	if cfg.opset == 0 {
-		cfg.opset = onnx.DefaultOpset
-		if cfg.quant {
-			cfg.opset = quantOpset
-		}
-	}
+	o.Model.Preprocess = said
 	return cfg, nil
 }
 
@@ -223,7 +194,8 @@ var ofInt8 = []string{"int8-scope", "calib", "calib-method", "keep-float", "cali
 
 // validate refuses values and combinations that make no sense.
 func (cfg *config) validate(c *urfave.Context) error {
-	files := c.Args().Len()
+	o, m, files := &cfg.options, &cfg.options.Model, c.Args().Len()
+	samples, input, quantized := c.Int("calib-samples"), c.String("input"), o.Int8 != nil
 	set := func(names ...string) string {
 		for _, n := range names {
 			if c.IsSet(n) {
@@ -235,14 +207,14 @@ func (cfg *config) validate(c *urfave.Context) error {
 	switch {
 	case files == 0:
 		return cli.Usagef("no checkpoint given")
-	case c.IsSet("opset") && (cfg.opset < onnx.MinOpset || cfg.opset > onnx.MaxOpset):
-		return cli.Usagef("--opset %d: expected %d to %d", cfg.opset, onnx.MinOpset, onnx.MaxOpset)
-	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<16):
-		return cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<16)
-	case cfg.threads < 0 || cfg.threads > 1024:
-		return cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
-	case cfg.calibSamples < 1:
-		return cli.Usagef("--calib-samples %d: expected 1 or more", cfg.calibSamples)
+	case c.IsSet("opset") && (o.Opset < onnx.MinOpset || o.Opset > onnx.MaxOpset):
+		return cli.Usagef("--opset %d: expected %d to %d", o.Opset, onnx.MinOpset, onnx.MaxOpset)
+	case c.IsSet("batch") && (m.Batch < 1 || m.Batch > 1<<16):
+		return cli.Usagef("--batch %d: expected 1 to %d", m.Batch, 1<<16)
+	case o.Threads < 0 || o.Threads > 1024:
+		return cli.Usagef("--threads %d: expected 0 (all cores) to 1024", o.Threads)
+	case samples < 1:
+		return cli.Usagef("--calib-samples %d: expected 1 or more", samples)
 	case c.String("format") != "" && cfg.format == nil:
 		return cli.Usagef("--format %q: expected %s", c.String("format"), format.List(format.Names()))
 	case c.IsSet("output") && cfg.output == "":
@@ -255,25 +227,25 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--output - and --json both write to standard output")
 	case cfg.report != "" && files > 1:
 		return cli.Usagef("--report with %d checkpoints: convert them one by one", files)
-	case (cfg.input == "") != (cfg.expect == ""):
+	case (input == "") != (c.String("expect") == ""):
 		return cli.Usagef("--input and --expect need each other")
-	case cfg.input != "" && files > 1:
+	case input != "" && files > 1:
 		return cli.Usagef("--expect with %d checkpoints: convert them one by one", files)
-	case cfg.input != "" && !cfg.check:
+	case input != "" && o.NoCheck:
 		return cli.Usagef("--no-check leaves out what --expect asks for")
-	case !cfg.quant && set(ofInt8...) != "":
+	case !quantized && set(ofInt8...) != "":
 		return cli.Usagef("--%s needs --quant int8", set(ofInt8...))
-	case cfg.quant && (cfg.half || !cfg.fuse):
+	case quantized && (o.Half || o.NoFuse):
 		return cli.Usagef("--quant excludes --half and --no-fuse")
-	case cfg.features && set("softmax", "labels") != "":
+	case m.Features && set("softmax", "labels") != "":
 		return cli.Usagef("--features has no classes for --%s", set("softmax", "labels"))
-	case cfg.embedding && set("features", "softmax", "labels") != "":
+	case m.Embedding && set("features", "softmax", "labels") != "":
 		return cli.Usagef("--embedding excludes --%s", set("features", "softmax", "labels"))
-	case c.IsSet("taps") && cfg.embedding:
+	case c.IsSet("taps") && m.Embedding:
 		return cli.Usagef("--taps needs --features")
-	case c.IsSet("bn-eps") && !(cfg.bnEpsilon > 0 && cfg.bnEpsilon < 1):
-		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", cfg.bnEpsilon)
-	case cfg.weights.EMA && cfg.weights.Key != "":
+	case c.IsSet("bn-eps") && !(m.BNEpsilon > 0 && m.BNEpsilon < 1):
+		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", m.BNEpsilon)
+	case o.Weights.EMA && o.Weights.Key != "":
 		return cli.Usagef("--ema and --key exclude each other")
 	}
 	f, err := cfg.formatOf(cfg.output)
@@ -347,37 +319,6 @@ func parseTaps(text string) (t model.Taps, err error) {
 	}
 	return t, nil
 }
-
-// modelOptions are what the graph takes and gives, for a checkpoint that states what is given.
-func (cfg *config) modelOptions(labels []string, stated model.Stated) model.Options {
-	o := model.Options{Batch: cfg.batch, Height: cfg.height, Width: cfg.width, Features: cfg.features, Embedding: cfg.embedding, Softmax: cfg.softmax,
-		Labels: labels, Preprocess: cfg.images, BNEpsilon: cfg.bnEpsilon, Strides: cfg.strides, Taps: cfg.taps, IgnoreHead: cfg.ignoreHead}
-	if !cfg.sized {
-		o.Height, o.Width = cmp.Or(stated.Preprocess.Height, 224), cmp.Or(stated.Preprocess.Width, 224)
-	}
-	return o
-}
-
-// of returns the configuration for a file that is open: sizes and preprocessing as they are
-// in it.
-func (cfg *config) of(in *load.File) (*config, error) {
-	if in.Format != format.Checkpoint && len(cfg.checkpointOnly) > 0 {
-		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", in.Path, strings.Join(cfg.checkpointOnly, ", "))
-	}
-	if in.Model != nil && (cfg.taps.Rule != "" || cfg.taps.Blocks != nil) && in.Model.Info.Taps.Rule == "" {
-		return nil, fmt.Errorf("%s: --taps says which feature maps are given, and the output is logits; add --features", in.Path)
-	}
-	job := *cfg
-	var err error
-	if job.images, err = in.Preprocess(); err != nil {
-		return nil, err
-	}
-	job.height, job.width = job.images.Height, job.images.Width
-	return &job, nil
-}
-
-// resolution is the input size that checks and calibration use.
-func (cfg *config) resolution() (height, width int) { return cfg.height, cfg.width }
 
 // baseName is a checkpoint's name without its extension.
 func baseName(path string) string {

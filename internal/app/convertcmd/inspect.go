@@ -120,7 +120,7 @@ func inspectCommand() *urfave.Command {
 
 func inspect(path string, weights pytorch.Options, height, width int) (*inspection, error) {
 	f, err := load.Open(path, load.Options{Weights: weights})
-	problem := err
+	problem := cli.Hint(err)
 	if errors.Is(err, model.ErrHead) || errors.Is(err, model.ErrKey) {
 		// The network may be whole and only its head be missing or another.
 		f, err = load.Open(path, load.Options{Weights: weights, Model: func(model.Stated) model.Options { return model.Options{Features: true} }})

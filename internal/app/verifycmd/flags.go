@@ -94,7 +94,7 @@ func newApp() *urfave.App {
 			if err := outfile.Check(append(cli.Inputs(c), c.Args().Slice()...), outputs); err != nil {
 				return err
 			}
-			return cli.AllowMore(f(c, cfg))
+			return cli.Hint(f(c, cfg))
 		}
 	}
 	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy or .npz: N×3×H×W float32, normalised"}
