@@ -6,6 +6,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/preprocess"
@@ -17,7 +18,7 @@ import (
 type config struct {
 	input, logits, expect, against, images, labels, output, report string
 	tolerance                                                      *verify.Tolerance // nil for the networks'
-	criteria                                                       verify.Criteria
+	criteria                                                       evaluate.Criteria
 	engine                                                         string
 	threads, runs                                                  int
 	maxMemory                                                      int64             // bytes, 0 for the default
@@ -218,7 +219,7 @@ func parse(c *urfave.Context) (*config, error) {
 }
 
 // criteria are what flags ask of figures.
-func criteria(c *urfave.Context) (all verify.Criteria) {
+func criteria(c *urfave.Context) (all evaluate.Criteria) {
 	for name, to := range map[string]**float64{"min-top1": &all.MinTop1, "max-drop": &all.MaxDrop, "min-agreement": &all.MinAgreement, "min-sqnr": &all.MinSQNR, "max-ms": &all.MaxLatency} {
 		if c.IsSet(name) {
 			x := c.Float64(name)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/reporting"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/quant"
@@ -173,7 +174,7 @@ func imagesSection(ctx context.Context, cfg *config, r evaluated, against *netwo
 }
 
 // disagreement runs an image once more for its thumbnail and the networks' scores.
-func disagreement(ctx context.Context, cfg *config, n, against *network, m verify.Miss, name func(int) string) (report.Disagreement, error) {
+func disagreement(ctx context.Context, cfg *config, n, against *network, m evaluate.Miss, name func(int) string) (report.Disagreement, error) {
 	d := report.Disagreement{File: m.File, Got: report.Answer{Label: name(m.Top1)}, Want: report.Answer{Label: name(m.Against)}}
 	if m.Label >= 0 {
 		d.Label = name(m.Label)
