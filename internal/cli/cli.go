@@ -104,6 +104,7 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 		return StatusOK
 	}
 	ordered, err := order(app, args)
+	help := helpOf(app, ordered) // the app gets flags of its own when it runs
 	if err == nil {
 		err = execute(ctx, app, ordered)
 	}
@@ -117,12 +118,22 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 		return StatusFailed
 	case errors.As(err, &usage):
 		status = StatusUsage
-		err = fmt.Errorf("%w (see %s --help)", err, app.Name)
+		err = fmt.Errorf("%w (see %s --help)", err, help)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		err = errors.New(interrupted())
 	}
 	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, printable.Line(err.Error()))
 	return status
+}
+
+// helpOf returns what to ask for help: where the program has no flags of its own, the command.
+func helpOf(app *cli.App, args []string) string {
+	if len(app.Flags) == 0 && len(args) > 1 {
+		if c := app.Command(args[1]); c != nil {
+			return app.Name + " " + c.Name
+		}
+	}
+	return app.Name
 }
 
 // errDefect marks a panic.

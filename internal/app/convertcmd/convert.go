@@ -23,7 +23,7 @@ import (
 func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr io.Writer) error {
 	checkpoints, err := expand(args, func(text string) {
 		if !cfg.quiet {
-			fmt.Fprintln(stderr, "repvit-convert: "+text)
+			fmt.Fprintln(stderr, cfg.program+": "+text)
 		}
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 		results = append(results, r)
 		for _, warning := range r.Warnings {
-			fmt.Fprintf(stderr, "repvit-convert: %s: warning: %s\n", printable.Line(path), printable.Line(warning))
+			fmt.Fprintf(stderr, "%s: %s: warning: %s\n", cfg.program, printable.Line(path), printable.Line(warning))
 		}
 		if !cfg.quiet && !cfg.json {
 			printResult(stderr, r, cfg)
@@ -66,7 +66,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 	}
 	for _, err := range failures {
-		fmt.Fprintf(stderr, "repvit-convert: %s\n", printable.Line(err.Error()))
+		fmt.Fprintf(stderr, "%s: %s\n", cfg.program, printable.Line(err.Error()))
 	}
 	if len(failures) > 0 {
 		return fmt.Errorf("%d of %d checkpoints failed", len(failures), len(checkpoints))

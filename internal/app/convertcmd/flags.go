@@ -3,6 +3,7 @@ package convertcmd
 import (
 	"cmp"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,6 @@ import (
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
-	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
 )
 
@@ -26,6 +26,7 @@ type config struct {
 	format            *format.Format // nil where the extension says it
 	checkpointOnly    []string       // flags that were given and mean something for checkpoints only
 	labels            string
+	program           string // its name, for messages
 	json, quiet       bool
 	report            string
 	inputs            []string       // files that are read
@@ -43,6 +44,63 @@ Examples:
   repvit-convert *.pth --output-dir out/            many at once
   repvit-convert inspect m1.pth                     what the file holds`
 
+// Choices are what flags may be, for completion.
+func Choices() map[string][]string {
+	return map[string][]string{
+		"format":        format.Names(),
+		"quant":         {"int8"},
+		"int8-scope":    {string(quant.Pointwise), string(quant.All)},
+		"calib-method":  methods(),
+		"size":          {"dynamic"},
+		"interpolation": preprocess.Interpolations(),
+		"keep-float":    {"auto"},
+		"key":           {},
+	}
+}
+
+func flags() []urfave.Flag {
+	return slices.Concat([]urfave.Flag{
+		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`" + strings.Join(format.WrittenExtensions(), ", ") + " or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
+		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
+		&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
+		&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
+		&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
+		&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
+		&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
+		&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
+		&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
+		&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
+		&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
+		&urfave.StringFlag{Name: "strides", DefaultText: "2", Usage: "`LIST` of the downsamplings' strides, N or HxW each: 2,2x1,2"},
+		&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
+		&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
+	}, cli.WeightFlags("convert the averaged weights (model_ema and the like)", "`NAME` of the state dict, or prefix of names, in files that hold several"), []urfave.Flag{
+		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
+		&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
+		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
+		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
+		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
+		&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
+		&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
+		&urfave.BoolFlag{Name: "accept-loss", Usage: "write an int8 network even if it is unusable"},
+		&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
+	}, cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
+		&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
+		&urfave.StringFlag{Name: "input", TakesFile: true, Usage: "an input in `FILE`.npy, N×3×H×W, for --expect"},
+		&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "what PyTorch computed for it: `FILE`.npy, or .npz by the outputs' names"},
+		&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
+		cli.ReportFlag(),
+	}, cli.EngineFlags(), cli.OutputFlags())
+}
+
+func action(c *urfave.Context) error {
+	cfg, err := parse(c)
+	if err != nil {
+		return err
+	}
+	return convertAll(c.Context, cfg, c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
+}
+
 func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-convert",
@@ -50,61 +108,19 @@ func newApp() *urfave.App {
 		UsageText:   "repvit-convert [flags] CHECKPOINT...\nrepvit-convert inspect [--json] FILE...",
 		Description: description,
 		Version:     cli.Version(),
-		Metadata: map[string]any{cli.Choices: map[string][]string{
-			"format":        format.Names(),
-			"quant":         {"int8"},
-			"int8-scope":    {string(quant.Pointwise), string(quant.All)},
-			"calib-method":  methods(),
-			"size":          {"dynamic"},
-			"interpolation": preprocess.Interpolations(),
-			"keep-float":    {"auto"},
-			"key":           {},
-		}},
-		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`" + strings.Join(format.WrittenExtensions(), ", ") + " or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
-			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
-			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
-			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
-			&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
-			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
-			&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
-			&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
-			&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
-			&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
-			&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
-			&urfave.StringFlag{Name: "strides", DefaultText: "2", Usage: "`LIST` of the downsamplings' strides, N or HxW each: 2,2x1,2"},
-			&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
-			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
-			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema and the like)"},
-			&urfave.StringFlag{Name: "key", Usage: "`NAME` of the state dict, or prefix of names, in files that hold several"},
-			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
-			&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
-			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
-			&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
-			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
-			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
-			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
-			&urfave.BoolFlag{Name: "accept-loss", Usage: "write an int8 network even if it is unusable"},
-			&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
-		}, append(cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
-			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
-			&urfave.StringFlag{Name: "input", TakesFile: true, Usage: "an input in `FILE`.npy, N×3×H×W, for --expect"},
-			&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "what PyTorch computed for it: `FILE`.npy, or .npz by the outputs' names"},
-			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
-			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
-			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
-			cli.MaxMemoryFlag(),
-			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
-			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
-		}...)...),
-		Action: func(c *urfave.Context) error {
-			cfg, err := parse(c)
-			if err != nil {
-				return err
-			}
-			return convertAll(c.Context, cfg, c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
-		},
-		Commands: []*urfave.Command{inspectCommand()},
+		Metadata:    map[string]any{cli.Choices: Choices()},
+		Flags:       flags(),
+		Action:      action,
+		Commands:    []*urfave.Command{inspectCommand()},
+	}
+}
+
+// Commands are the command and its subcommands, for a program that has others beside them.
+func Commands() []*urfave.Command {
+	names := strings.NewReplacer("repvit-convert inspect", "repvit inspect", "repvit-convert", "repvit convert")
+	return []*urfave.Command{
+		{Name: "convert", Usage: "turn trained checkpoints into ONNX or the native format", ArgsUsage: "CHECKPOINT...", Description: names.Replace(description), Flags: flags(), Action: action},
+		inspectCommand(),
 	}
 }
 
@@ -119,18 +135,20 @@ func methods() (names []string) {
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")), labels: c.String("labels"),
-		json: c.Bool("json"), quiet: c.Bool("quiet"), report: c.String("report"), inputs: cli.Inputs(c),
+		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"), report: c.String("report"), inputs: cli.Inputs(c),
 		options: convert.Options{
-			Weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")},
 			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
 				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head")},
 			Format: c.String("format"), Opset: c.Int("opset"),
-			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Threads: c.Int("threads"), Hash: c.Bool("json"),
+			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Hash: c.Bool("json"),
 		},
 	}
 	o := &cfg.options
 	var err error
-	if o.MaxMemory, err = cli.MaxMemory(c); err != nil {
+	if o.Threads, o.MaxMemory, err = cli.Engine(c); err != nil {
+		return nil, err
+	}
+	if o.Weights, err = cli.Weights(c); err != nil {
 		return nil, err
 	}
 	if c.IsSet("size") {
@@ -179,12 +197,7 @@ func parse(c *urfave.Context) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	said.Height, said.Width, said.CropPct = o.Model.Height, o.Model.Width, c.Float64("crop-pct")
-	if c.IsSet("crop-pct") {
-		if err := preprocess.ImageNet(224, 224, said.CropPct).Validate(); err != nil {
-			return nil, cli.Usagef("--crop-pct %v: %w", said.CropPct, err)
-		}
-	}
+	said.Height, said.Width = o.Model.Height, o.Model.Width
 	o.Model.Preprocess = said
 	return cfg, nil
 }
@@ -211,8 +224,6 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--opset %d: expected %d to %d", o.Opset, onnx.MinOpset, onnx.MaxOpset)
 	case c.IsSet("batch") && (m.Batch < 1 || m.Batch > 1<<16):
 		return cli.Usagef("--batch %d: expected 1 to %d", m.Batch, 1<<16)
-	case o.Threads < 0 || o.Threads > 1024:
-		return cli.Usagef("--threads %d: expected 0 (all cores) to 1024", o.Threads)
 	case samples < 1:
 		return cli.Usagef("--calib-samples %d: expected 1 or more", samples)
 	case c.String("format") != "" && cfg.format == nil:
@@ -245,8 +256,6 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--taps needs --features")
 	case c.IsSet("bn-eps") && !(m.BNEpsilon > 0 && m.BNEpsilon < 1):
 		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", m.BNEpsilon)
-	case o.Weights.EMA && o.Weights.Key != "":
-		return cli.Usagef("--ema and --key exclude each other")
 	}
 	f, err := cfg.formatOf(cfg.output)
 	if err == nil && !f.Opset && c.IsSet("opset") {

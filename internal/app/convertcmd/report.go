@@ -46,7 +46,7 @@ func writeReport(ctx context.Context, cfg *config, r *convert.Result, n convert.
 	}
 	d := &report.Data{
 		Title:   fmt.Sprintf("%s: %s from %s", r.Variant, filepath.Base(r.Output.Path), filepath.Base(r.Input)),
-		Command: "repvit-convert " + reporting.CommandLine(os.Args[1:]),
+		Command: cfg.program + " " + reporting.CommandLine(os.Args[1:]),
 		Verdict: verdict(r, cfg),
 		Summary: rows(r, sessions[g], cfg),
 	}
