@@ -32,7 +32,7 @@ func TestLicenses(t *testing.T) {
 	if seen == 0 {
 		t.Error("found no modules")
 	}
-	for _, command := range []string{"repvit-convert", "repvit-verify"} {
+	for _, command := range []string{"repvit", "repvit-convert", "repvit-verify"} {
 		if got, err := exec.Command(command, "licenses").Output(); err != nil || string(got) != notices.Text {
 			t.Errorf("%s licenses prints %d bytes, %v; the notices have %d", command, len(got), err, len(notices.Text))
 		}

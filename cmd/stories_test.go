@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/repvit-go/repvit/internal/app/convertcmd"
+	"github.com/repvit-go/repvit/internal/app/repvitcmd"
 	"github.com/repvit-go/repvit/internal/app/verifycmd"
 	"github.com/repvit-go/repvit/internal/torchtest"
 )
@@ -25,6 +26,7 @@ import (
 // So what the tests run is built from the sources that the cache of go test looks at.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
+		"repvit":         func() { os.Exit(repvitcmd.Main()) },
 		"repvit-convert": func() { os.Exit(convertcmd.Main()) },
 		"repvit-verify":  func() { os.Exit(verifycmd.Main()) },
 	})

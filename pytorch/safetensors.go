@@ -54,7 +54,7 @@ func flatTensor(t *safetensors.Tensor) (*Tensor, error) {
 	}
 	strides := make([]int, len(t.Shape))
 	count := 1
-	for i := len(t.Shape) - 1; i >= 0; i-- {
+	for i := len(t.Shape) - 1; i >= 0 && len(t.Data) > 0; i-- { // strides to no element are none
 		strides[i] = count
 		count *= t.Shape[i]
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestRoundTrip(t *testing.T) {
 		{[][2]string{{"format", "pt"}, {"a", "<&>\"\n"}}, nil},
 		{nil, []Tensor{{"x", "F32", []int{2, 1}, tt.Float32s(1, 2)}}},
 		{[][2]string{{"z", ""}, {"", "ä"}}, []Tensor{
-			{"scalar", "F64", nil, make([]byte, 8)}, {"empty", "F32", []int{0, 3}, nil}, {"", "BF16", []int{1}, []byte{1, 2}}, {"u", "U8", []int{3}, []byte{1, 2, 3}}}},
+			{"scalar", "F64", nil, make([]byte, 8)}, {"empty", "F32", []int{math.MaxInt, 0, math.MaxInt}, nil}, {"", "BF16", []int{1}, []byte{1, 2}}, {"u", "U8", []int{3}, []byte{1, 2, 3}}}},
 	} {
 		data := file(t, c.metadata, c.tensors...)
 		f, err := Decode(data, MaxHeader)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/finite"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/quant"
 )
@@ -112,7 +113,7 @@ func (o Output) MarshalJSON() ([]byte, error) {
 		Equal  bool     `json:"equal"`
 		MaxAbs *float64 `json:"max_abs"`
 		RelL2  *float64 `json:"rel_l2"`
-	}{o.Name, o.Equal, finite(o.MaxAbs), finite(o.RelL2)})
+	}{o.Name, o.Equal, finite.OrNil(o.MaxAbs), finite.OrNil(o.RelL2)})
 }
 
 // Divergence is a value that differs between two networks.
@@ -134,7 +135,7 @@ func (c Comparison) MarshalJSON() ([]byte, error) {
 		Outputs         []Output      `json:"outputs,omitempty"`
 		NotCompared     []string      `json:"not_compared,omitempty"`
 		NotFinite       []NotFinite   `json:"not_finite,omitempty"`
-	}{c.Equal, finite(c.MaxAbs), finite(c.RelL2), finite(c.Top1Agree), c.FirstDivergence, finite(c.SQNR), c.Verdict, c.Outputs, c.NotCompared, c.NotFinite})
+	}{c.Equal, finite.OrNil(c.MaxAbs), finite.OrNil(c.RelL2), finite.OrNil(c.Top1Agree), c.FirstDivergence, finite.OrNil(c.SQNR), c.Verdict, c.Outputs, c.NotCompared, c.NotFinite})
 }
 
 // MarshalJSON encodes d with null for an infinite distance.
@@ -142,15 +143,7 @@ func (d Divergence) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Value  string   `json:"value"`
 		MaxAbs *float64 `json:"max_abs"`
-	}{d.Value, finite(d.MaxAbs)})
-}
-
-// finite returns nil for numbers that JSON lacks.
-func finite(x float64) *float64 {
-	if math.IsInf(x, 0) || math.IsNaN(x) {
-		return nil
-	}
-	return &x
+	}{d.Value, finite.OrNil(d.MaxAbs)})
 }
 
 // Compare compares got with want, element by element. Rows are the first axis; a tensor
@@ -168,9 +161,9 @@ func compare(got, want *graph.Tensor, tol Tolerance, logits bool) (Comparison, e
 	a, b := got.Float64s(), want.Float64s()
 	d := measure(a, b)
 	if tol.Scaled {
-		tol.Abs *= max(1, d.magnitude)
+		tol.Abs *= max(1, d.Magnitude)
 	}
-	c := Comparison{Equal: true, MaxAbs: d.maxAbs, RelL2: d.relL2(), SQNR: d.sqnr(), Top1Agree: math.NaN()}
+	c := Comparison{Equal: true, MaxAbs: d.MaxAbs, RelL2: d.RelL2(), SQNR: d.SQNR(), Top1Agree: math.NaN()}
 	for i := range a {
 		c.Equal = c.Equal && tol.Within(a[i], b[i])
 	}
@@ -181,7 +174,7 @@ func compare(got, want *graph.Tensor, tol Tolerance, logits bool) (Comparison, e
 	if logits && len(squeeze(got.Shape)) <= 2 {
 		agree := 0
 		for r := range rows {
-			if k := top1(a[r*length:][:length]); k >= 0 && k == top1(b[r*length:][:length]) {
+			if k := Top1(a[r*length:][:length]); k >= 0 && k == Top1(b[r*length:][:length]) {
 				agree++
 			}
 		}
@@ -231,54 +224,64 @@ func rowsOf(shape []int) (rows, length int) {
 	return shape[0], length
 }
 
-// distance sums up how far two lists of numbers are apart.
-type distance struct {
-	maxAbs        float64 // largest |a−b|
-	magnitude     float64 // largest |b|
-	signal, noise float64 // Σb², Σ(a−b)²
+// Distance sums up how far lists of numbers are apart. The zero value is that of none; those
+// of parts merge into that of the whole.
+type Distance struct {
+	MaxAbs        float64 // largest |got−want|
+	Magnitude     float64 // largest finite |want|
+	Signal, Noise float64 // Σ want² of those that are finite, Σ (got−want)²
 }
 
-func measure(a, b []float64) distance {
-	var d distance
-	d.add(a, b)
+func measure(got, want []float64) Distance {
+	var d Distance
+	d.Add(got, want)
 	return d
 }
 
-func (d *distance) add(a, b []float64) {
-	for i := range a {
-		diff := math.Abs(a[i] - b[i])
+// Add adds two lists of one length.
+func (d *Distance) Add(got, want []float64) {
+	for i := range got {
+		diff := math.Abs(got[i] - want[i])
 		switch {
-		case a[i] == b[i]: // also infinities, whose difference is NaN
+		case got[i] == want[i]: // also infinities, whose difference is NaN
 			diff = 0
 		case math.IsNaN(diff):
 			diff = math.Inf(1)
 		}
-		d.maxAbs = max(d.maxAbs, diff)
-		d.noise += diff * diff
-		if m := math.Abs(b[i]); m <= math.MaxFloat64 {
-			d.magnitude = max(d.magnitude, m)
-			d.signal += m * m
+		d.MaxAbs = max(d.MaxAbs, diff)
+		d.Noise += diff * diff
+		if m := math.Abs(want[i]); m <= math.MaxFloat64 {
+			d.Magnitude = max(d.Magnitude, m)
+			d.Signal += m * m
 		}
 	}
 }
 
-func (d distance) relL2() float64 {
-	if d.noise == 0 {
+// Merge adds what another distance has summed up.
+func (d *Distance) Merge(o Distance) {
+	d.MaxAbs, d.Magnitude = max(d.MaxAbs, o.MaxAbs), max(d.Magnitude, o.Magnitude)
+	d.Signal += o.Signal
+	d.Noise += o.Noise
+}
+
+// RelL2 is √Σ(got−want)² / √Σwant², 0 where nothing differs.
+func (d Distance) RelL2() float64 {
+	if d.Noise == 0 {
 		return 0
 	}
-	return math.Sqrt(d.noise) / math.Sqrt(d.signal)
+	return math.Sqrt(d.Noise) / math.Sqrt(d.Signal)
 }
 
-// sqnr is in decibels; infinite where nothing differs.
-func (d distance) sqnr() float64 {
-	if d.noise == 0 {
+// SQNR is the signal-to-noise ratio in decibels; infinite where nothing differs.
+func (d Distance) SQNR() float64 {
+	if d.Noise == 0 {
 		return math.Inf(1)
 	}
-	return 10 * math.Log10(d.signal/d.noise)
+	return 10 * math.Log10(d.Signal/d.Noise)
 }
 
-// top1 returns the index of the largest number, the first of several; −1 for no numbers.
-func top1(v []float64) int {
+// Top1 returns the index of the largest number, the first of several; −1 for no numbers.
+func Top1(v []float64) int {
 	best := -1
 	for i, x := range v {
 		if x == x && (best < 0 || x > v[best]) {
@@ -288,9 +291,9 @@ func top1(v []float64) int {
 	return best
 }
 
-// rank returns how many indexes stand before k in descending order, equal numbers in
+// Rank returns how many indexes stand before k in descending order, equal numbers in
 // order of index and NaN last.
-func rank(v []float64, k int) int {
+func Rank(v []float64, k int) int {
 	n := 0
 	for i, x := range v {
 		switch {

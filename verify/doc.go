@@ -1,5 +1,4 @@
-// Package verify compares networks: their logits, every intermediate value, and what they
-// answer for a folder of images.
+// Package verify compares networks: their logits and every intermediate value.
 //
 // What runs a network is an [Engine]: a session of package infer, or a network of package
 // verify/reference, which computes in float64 and is the truth that others are measured
@@ -45,11 +44,6 @@
 //
 // Several outputs are compared one by one; the figures of a [Comparison] are the worst.
 //
-// # Criteria
-//
-// An [Evaluation] or a latency has no verdict by itself. [Criteria] give it one: each found
-// number is held against one that is wanted, and what was reached exactly is met.
-//
 // # JSON
 //
 // Results marshal as the commands print them. JSON has no infinity and no NaN: a number
@@ -57,7 +51,6 @@
 //
 // # Errors
 //
-// Errors wrap [graph.ErrShape] where inputs or outputs do not fit each other, [ErrLabels],
-// [ErrAmbiguous], [ErrOutput] and [ErrCriterion] of this package, and those of the packages that read files, which
-// they name.
+// Errors wrap [graph.ErrShape] where inputs or outputs do not fit each other, [ErrAmbiguous] and
+// [ErrOutput] of this package, and those of the packages that read files, which they name.
 package verify

@@ -141,3 +141,12 @@ func MadeInput(ctx context.Context, shape []int) (*graph.Tensor, error) {
 	}
 	return graph.Float32Tensor([]int{n, shape[1], shape[2], shape[3]}, all), nil
 }
+
+// clip shortens text that is quoted in an error.
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

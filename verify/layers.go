@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/finite"
 	"github.com/repvit-go/repvit/quant"
 )
 
@@ -42,7 +43,7 @@ func (l Layer) MarshalJSON() ([]byte, error) {
 		MaxAbs *float64 `json:"max_abs"`
 		RelL2  *float64 `json:"rel_l2"`
 		SQNR   *float64 `json:"sqnr_db"`
-	}{l.Value, l.Kind, finite(l.MaxAbs), finite(l.RelL2), finite(l.SQNR)})
+	}{l.Value, l.Kind, finite.OrNil(l.MaxAbs), finite.OrNil(l.RelL2), finite.OrNil(l.SQNR)})
 }
 
 // Layers compares every value that nodes of both networks produce under one name, in b's
@@ -128,7 +129,7 @@ func layer(got *graph.Tensor, shape []int, want []float64) Layer {
 		return Layer{MaxAbs: math.Inf(1), RelL2: math.Inf(1), SQNR: math.Inf(-1), Magnitude: magnitudeOf(want)}
 	}
 	d := measure(got.Float64s(), want)
-	return Layer{MaxAbs: d.maxAbs, RelL2: d.relL2(), SQNR: d.sqnr(), Magnitude: d.magnitude}
+	return Layer{MaxAbs: d.MaxAbs, RelL2: d.RelL2(), SQNR: d.SQNR(), Magnitude: d.Magnitude}
 }
 
 func magnitude(x *graph.Tensor) float64 {
@@ -139,7 +140,7 @@ func magnitude(x *graph.Tensor) float64 {
 }
 
 // magnitudeOf returns the largest magnitude of the finite numbers.
-func magnitudeOf(v []float64) float64 { return measure(v, v).magnitude }
+func magnitudeOf(v []float64) float64 { return measure(v, v).Magnitude }
 
 // shared returns the names of values that nodes of both graphs produce, and the operators
 // that do it in b.

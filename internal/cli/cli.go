@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/notices"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/panics"
@@ -104,6 +104,7 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 		return StatusOK
 	}
 	ordered, err := order(app, args)
+	help := helpOf(app, ordered) // the app gets flags of its own when it runs
 	if err == nil {
 		err = execute(ctx, app, ordered)
 	}
@@ -117,12 +118,22 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 		return StatusFailed
 	case errors.As(err, &usage):
 		status = StatusUsage
-		err = fmt.Errorf("%w (see %s --help)", err, app.Name)
+		err = fmt.Errorf("%w (see %s --help)", err, help)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		err = errors.New(interrupted())
 	}
 	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, printable.Line(err.Error()))
 	return status
+}
+
+// helpOf returns what to ask for help: where the program has no flags of its own, the command.
+func helpOf(app *cli.App, args []string) string {
+	if len(app.Flags) == 0 && len(args) > 1 {
+		if c := app.Command(args[1]); c != nil {
+			return app.Name + " " + c.Name
+		}
+	}
+	return app.Name
 }
 
 // errDefect marks a panic.
@@ -223,9 +234,4 @@ func PrintJSON(w io.Writer, v any) error {
 }
 
 // Version is that of the module, "(devel)" for a build from a checkout.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
+func Version() string { return load.Version() }

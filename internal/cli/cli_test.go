@@ -98,12 +98,12 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-func TestMaxMemory(t *testing.T) {
-	for args, want := range map[string]string{"": "0", "--max-memory 3": "3145728", "--max-memory 0": "usage", "--max-memory -5": "usage", "--max-memory 99999999": "usage"} {
+func TestEngine(t *testing.T) {
+	for args, want := range map[string]string{"": "0 0", "--threads 2": "2 0", "--threads -1": "usage", "--threads 1025": "usage", "--max-memory 3": "0 3145728", "--max-memory 0": "usage", "--max-memory -5": "usage", "--max-memory 99999999": "usage"} {
 		got := ""
-		a := &cli.App{Name: "tool", Flags: []cli.Flag{MaxMemoryFlag()}, Action: func(c *cli.Context) error {
-			n, err := MaxMemory(c)
-			if got = fmt.Sprint(n); errors.As(err, new(usageError)) {
+		a := &cli.App{Name: "tool", Flags: EngineFlags(), Action: func(c *cli.Context) error {
+			threads, memory, err := Engine(c)
+			if got = fmt.Sprint(threads, " ", memory); errors.As(err, new(usageError)) {
 				got = "usage"
 			}
 			return nil

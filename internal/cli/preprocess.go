@@ -20,7 +20,7 @@ func PreprocessFlags(mean, std, interpolation string) []cli.Flag {
 	}
 }
 
-// Preprocess returns what the flags say, for [preprocess.Config.With]; one number for mean
+// Preprocess returns what the flags, and --crop-pct, say, for [preprocess.Config.With]; one number for mean
 // or std holds for all channels, see [preprocess.Config.For]. The error is one of usage.
 func Preprocess(c *cli.Context) (said preprocess.Config, err error) {
 	said.Interpolation = c.String("interpolation")
@@ -41,6 +41,12 @@ func Preprocess(c *cli.Context) (said preprocess.Config, err error) {
 	}
 	if err != nil {
 		return said, Usagef("--mean, --std, --interpolation: %w", err)
+	}
+	if c.IsSet("crop-pct") {
+		said.CropPct = c.Float64("crop-pct")
+		if err := preprocess.ImageNet(224, 224, said.CropPct).Validate(); err != nil {
+			return said, Usagef("--crop-pct %v: %w", said.CropPct, err)
+		}
 	}
 	return said, nil
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/format"
@@ -126,7 +127,7 @@ func (f *File) decode(opts Options) (err error) {
 		return err
 	}
 	if f.State, err = f.stateDict(opts); err != nil {
-		return hint(err)
+		return err
 	}
 	stated := model.StatedBy(f.Checkpoint)
 	var o model.Options
@@ -135,7 +136,7 @@ func (f *File) decode(opts Options) (err error) {
 	}
 	o.Stated = stated
 	if f.Model, err = family.Build(f.State, o); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, hint(err))
+		return fmt.Errorf("%s: %w", f.Path, err)
 	}
 	f.Graph = f.Model.Graph
 	return nil
@@ -171,24 +172,6 @@ func (f *File) Networks() (all []*pytorch.StateDict) {
 	return all
 }
 
-// hint adds the flag that helps to an error of a library, which knows none.
-func hint(err error) error {
-	for _, h := range []struct {
-		is   error
-		text string
-	}{
-		{pytorch.ErrAmbiguous, "--key NAME"},
-		{model.ErrStrides, "--strides"},
-		{model.ErrTaps, "--taps"},
-		{model.ErrHead, "--ignore-head, --embedding or --features"},
-	} {
-		if errors.Is(err, h.is) {
-			return fmt.Errorf("%w (%s)", err, h.text)
-		}
-	}
-	return err
-}
-
 // Preprocess returns how images become the network's input: what the file says, else
 // ImageNet's. Mean and Std are empty where nothing says them for other than three channels. The
 // size is what the network fixes.
@@ -212,7 +195,7 @@ func (f *File) Preprocess() (preprocess.Config, error) {
 
 // Sign puts into a checkpoint's graph where it comes from, for the file that is made of it:
 // the checkpoint's name and SHA-256, the state dict, and the converter's version.
-func (f *File) Sign(version string) {
+func (f *File) Sign() {
 	if f.Format != format.Checkpoint {
 		return
 	}
@@ -225,7 +208,23 @@ func (f *File) Sign(version string) {
 	if name := f.State.Name(); name != "" {
 		meta[model.MetaStateDict] = name
 	}
-	meta[model.MetaVersion] = version
+	meta[model.MetaVersion] = Version()
+}
+
+const module = "github.com/repvit-go/repvit"
+
+// Version is that of the module in this program, "(devel)" for a build from a checkout.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "(devel)"
 }
 
 // Close releases the file. The graph must not be used afterwards.

@@ -2,68 +2,28 @@ package convertcmd
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/convert"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
-	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/pytorch"
-	"github.com/repvit-go/repvit/quant"
-	"github.com/repvit-go/repvit/reparam"
 )
-
-// result is what --json prints for one checkpoint.
-type result struct {
-	Input      string       `json:"input"`
-	Variant    string       `json:"variant"`
-	Generation string       `json:"generation"`
-	Classes    int          `json:"classes"`
-	Distilled  bool         `json:"distilled"`
-	Parameters int64        `json:"parameters"`
-	MACs       int64        `json:"macs"`
-	Head       string       `json:"head,omitempty"`       // where the logits come from, where it is not the network's own head
-	Taps       *model.Taps  `json:"taps,omitempty"`       // blocks whose outputs are the feature maps
-	StateDict  string       `json:"state_dict,omitempty"` // where in the file the weights are; empty for the file itself
-	Warnings   []string     `json:"warnings,omitempty"`
-	Notes      []string     `json:"notes,omitempty"`   // what was assumed or taken from the file
-	Skipped    []string     `json:"skipped,omitempty"` // objects beside the weights
-	Ignored    []string     `json:"ignored,omitempty"`
-	Check      *check       `json:"check,omitempty"`
-	Quant      *quantResult `json:"quant,omitempty"`
-	Output     output       `json:"output"`
-	Seconds    float64      `json:"seconds"`
-
-	parts  []model.Part
-	report *quant.Report
-}
-
-type output struct {
-	Path   string `json:"path"`
-	Format string `json:"format"`
-	Opset  int    `json:"opset,omitempty"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256,omitempty"`
-}
 
 // convertAll converts every checkpoint; one that fails does not stop the others.
 func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr io.Writer) error {
 	checkpoints, err := expand(args, func(text string) {
 		if !cfg.quiet {
-			fmt.Fprintln(stderr, "repvit-convert: "+text)
+			fmt.Fprintln(stderr, cfg.program+": "+text)
 		}
 	})
 	if err != nil {
@@ -81,11 +41,11 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 			return err
 		}
 	}
-	var results []*result
+	var results []*convert.Result
 	var failures []error
 	for _, path := range checkpoints {
-		r, err := convert(ctx, cfg, path, stderr)
-		if err = cli.AllowMore(err); err != nil {
+		r, err := convertOne(ctx, cfg, path, stderr)
+		if err != nil {
 			if len(checkpoints) == 1 || ctx.Err() != nil {
 				return err
 			}
@@ -94,10 +54,10 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 		results = append(results, r)
 		for _, warning := range r.Warnings {
-			fmt.Fprintf(stderr, "repvit-convert: %s: warning: %s\n", printable.Line(path), printable.Line(warning))
+			fmt.Fprintf(stderr, "%s: %s: warning: %s\n", cfg.program, printable.Line(path), printable.Line(warning))
 		}
 		if !cfg.quiet && !cfg.json {
-			r.print(stderr, cfg)
+			printResult(stderr, r, cfg)
 		}
 	}
 	if cfg.json {
@@ -106,7 +66,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 	}
 	for _, err := range failures {
-		fmt.Fprintf(stderr, "repvit-convert: %s\n", printable.Line(err.Error()))
+		fmt.Fprintf(stderr, "%s: %s\n", cfg.program, printable.Line(err.Error()))
 	}
 	if len(failures) > 0 {
 		return fmt.Errorf("%d of %d checkpoints failed", len(failures), len(checkpoints))
@@ -114,7 +74,7 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 	return nil
 }
 
-func printResults(w io.Writer, checkpoints int, results []*result, failures []error) error {
+func printResults(w io.Writer, checkpoints int, results []*convert.Result, failures []error) error {
 	if checkpoints == 1 && len(results) == 1 {
 		return cli.PrintJSON(w, results[0])
 	}
@@ -122,7 +82,7 @@ func printResults(w io.Writer, checkpoints int, results []*result, failures []er
 	for _, err := range failures {
 		texts = append(texts, err.Error())
 	}
-	return cli.PrintJSON(w, map[string]any{"results": slices.Concat([]*result{}, results), "failures": texts})
+	return cli.PrintJSON(w, map[string]any{"results": slices.Concat([]*convert.Result{}, results), "failures": texts})
 }
 
 // expand replaces folders by the checkpoints that stand in them, and says what it passes over.
@@ -165,156 +125,68 @@ func expand(args []string, said func(string)) ([]string, error) {
 	return out, nil
 }
 
-// convert turns one checkpoint into its output file, which gets its name last of all.
-func convert(ctx context.Context, cfg *config, path string, stderr io.Writer) (*result, error) {
-	start := time.Now()
+// convertOne turns one checkpoint into its output file, which gets its name last of all.
+func convertOne(ctx context.Context, cfg *config, path string, stderr io.Writer) (*convert.Result, error) {
 	labels, err := readLabels(cfg.labels)
 	if err != nil {
 		return nil, err
 	}
-	in, err := load.Open(path, load.Options{Weights: cfg.weights, Model: func(s model.Stated) model.Options { return cfg.modelOptions(labels, s) }})
-	if err != nil {
-		return nil, err
+	if len(cfg.checkpointOnly) > 0 && load.Converted(path) {
+		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", path, strings.Join(cfg.checkpointOnly, ", "))
 	}
-	defer in.Close()
-	if cfg, err = cfg.of(in); err != nil {
-		return nil, err
-	}
-	target := cfg.outputFor(path)
-	form, err := cfg.formatOf(target)
-	if err != nil {
-		return nil, err
-	}
-	r := &result{Input: path}
-	training := in.Graph
-	r.assumed(in, cfg)
-	in.Sign(cli.Version())
-	deploy := training
-	if cfg.fuse {
-		deploy = reparam.Fuse(training)
-	}
-	g := deploy
-	switch {
-	case cfg.quant:
-		if g, err = quantize(ctx, cfg, training, deploy, r, stderr); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+	progress := cli.NewProgress(stderr, cfg.quiet)
+	defer progress.Done()
+	o := cfg.options
+	o.Model.Labels, o.Progress = labels, progress.Update
+	o.BeforeCommit = func(r *convert.Result, n convert.Networks) error {
+		progress.Done()
+		complete(r, cfg)
+		if cfg.report == "" {
+			return nil
 		}
-		g.Metadata[model.MetaQuantization] = r.Quant.Scheme
-	case cfg.half:
-		g = quant.Half(deploy)
+		return writeReport(ctx, cfg, r, n)
 	}
-	out, err := outfile.Create(target)
+	r, err := convert.File(ctx, path, cfg.outputFor(path), o)
 	if err != nil {
-		return nil, err
+		return nil, explain(path, err, cfg)
 	}
-	defer out.Discard()
-	if r.Output, err = encode(out, g, target, form, cfg); err != nil {
-		return nil, fmt.Errorf("%s: %w", target, err)
-	}
-	if err := r.describe(in, deploy, cfg); err != nil { // while the disk works
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if cfg.check {
-		if r.Check, err = prove(ctx, cfg, training, deploy, g, out, form); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if cfg.report != "" {
-		if err := writeReport(ctx, cfg, r, training, deploy, g); err != nil {
-			return nil, err
-		}
-	}
-	if err := out.Commit(); err != nil {
-		return nil, err
-	}
-	r.Seconds = time.Since(start).Seconds()
 	return r, nil
 }
 
-// assumed says what was taken from the file by a rule, or for lack of a statement.
-func (r *result) assumed(in *load.File, cfg *config) {
-	if in.Model == nil {
-		return
-	}
-	m := in.Model
-	r.Warnings, r.Notes, r.Head = slices.Clone(m.Warnings), slices.Clone(m.Notes), m.Info.Head
-	if m.Info.Taps.Rule != "" {
-		r.Taps = &m.Info.Taps
-		r.Notes = append(r.Notes, fmt.Sprintf("feature maps are the outputs of blocks %s (%s)", strings.Trim(fmt.Sprint(m.Info.Taps.Blocks), "[]"), m.Info.Taps.Rule))
-	}
-	if r.StateDict = in.State.Name(); r.StateDict != "" {
-		r.Notes = append(r.Notes, fmt.Sprintf("weights under %q", r.StateDict))
-	}
-	if !in.State.Averaged() {
-		for _, s := range in.Networks() {
-			if s.Averaged() {
-				r.Notes = append(r.Notes, fmt.Sprintf("averaged weights are in the file as well, under %q; --ema takes them", s.Name()))
-				break
-			}
+// explain names the flags that help against an error.
+func explain(path string, err error, cfg *config) error {
+	var loss *convert.LossError
+	var calibration *convert.CalibrationError
+	switch {
+	case errors.Is(err, convert.ErrNoFeatures):
+		return fmt.Errorf("%s: --taps says which feature maps are given, and the output is logits; add --features", path)
+	case errors.Is(err, convert.ErrNotFinite):
+		return fmt.Errorf("%w; --no-check writes it unproven", err)
+	case errors.As(err, &calibration):
+		return fmt.Errorf("%w; give --mean and --std", err)
+	case errors.As(err, &loss):
+		better := "more or other images"
+		if cfg.options.Int8.Calibration == "" {
+			better = "some hundred images"
 		}
+		return fmt.Errorf("%w; give %s with --calib, another --calib-method, --int8-scope pointwise or --keep-float auto, or --accept-loss to have it all the same", err, better)
 	}
-	r.Notes = append(r.Notes, m.Stated...)
-	r.Skipped = in.Checkpoint.Skipped()
+	return cli.Hint(err)
 }
 
-func (r *result) describe(in *load.File, deploy *graph.Graph, cfg *config) error {
-	info := model.InfoOf(deploy)
-	if in.Model != nil {
-		info = in.Model.Info
-		r.Ignored = in.Model.Ignored
+// complete adds to a result what is said in terms of flags.
+func complete(r *convert.Result, cfg *config) {
+	if r.Averaged != "" {
+		r.Notes = append(r.Notes, fmt.Sprintf("averaged weights are in the file as well, under %q; --ema takes them", r.Averaged))
 	}
-	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
-	r.Parameters = deploy.Parameters()
-	h, w := cfg.resolution()
-	var err error
-	if r.parts, err = model.Parts(deploy, h, w); err != nil {
-		return err
+	r.Notes = append(r.Notes, r.Stated...)
+	if r.Quant != nil {
+		r.Warnings = append(r.Warnings, warnings(r)...)
 	}
-	for _, p := range r.parts {
-		r.MACs += p.MACs
-	}
-	return nil
-}
-
-// encode writes the graph and says what was written.
-func encode(w io.Writer, g *graph.Graph, path string, f *format.Format, cfg *config) (output, error) {
-	out := output{Path: path, Format: f.Name}
-	count := &counter{w: w}
-	if cfg.json {
-		count.sum = sha256.New()
-	}
-	if f.Opset {
-		out.Opset = cfg.opset
-	}
-	err := f.Encode(count, g, format.Options{Opset: cfg.opset})
-	out.Bytes = count.n
-	if count.sum != nil {
-		out.SHA256 = hex.EncodeToString(count.sum.Sum(nil))
-	}
-	return out, err
-}
-
-// counter counts and hashes what passes through.
-type counter struct {
-	w   io.Writer
-	n   int64
-	sum hash.Hash // nil for none
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	if c.sum != nil {
-		c.sum.Write(p[:n])
-	}
-	return n, err
 }
 
 // print writes the human summary.
-func (r *result) print(w io.Writer, cfg *config) {
+func printResult(w io.Writer, r *convert.Result, cfg *config) {
 	what := fmt.Sprintf("%d classes", r.Classes)
 	if r.Classes == 0 {
 		what = "no classes"
@@ -331,12 +203,12 @@ func (r *result) print(w io.Writer, cfg *config) {
 		fmt.Fprintf(w, "  ignored %d keys outside the network, the first is %q\n", len(r.Ignored), r.Ignored[0])
 	}
 	if q := r.Quant; q != nil {
-		fmt.Fprintf(w, "  %s, calibrated on %s (%d samples)\n  %s\n", q.Scheme, q.Calibration, q.Samples, q.verdict())
+		fmt.Fprintf(w, "  %s, calibrated on %s (%d samples)\n  %s\n", q.Scheme, q.Calibration, q.Samples, q)
 		if n := len(q.KeptFloat); n > 0 {
 			fmt.Fprintf(w, "  %d layers stay in float, the most sensitive is %s\n", n, q.KeptFloat[0])
 		}
 	}
-	for _, line := range r.Check.lines(cfg) {
+	for _, line := range checkLines(r.Check, cfg) {
 		fmt.Fprintf(w, "  %s\n", printable.Line(line))
 	}
 	opset := ""
@@ -345,7 +217,3 @@ func (r *result) print(w io.Writer, cfg *config) {
 	}
 	fmt.Fprintf(w, "  wrote %s: %s%s, %.1f MB, in %.2f s\n", r.Output.Path, r.Output.Format, opset, float64(r.Output.Bytes)/1e6, r.Seconds)
 }
-
-var errNotFinite = errors.New("float32 (up to 3.4e38, float16 to 65504) does not hold the values, so nothing can be proven and nothing was written; --no-check writes it unproven")
-
-var errCheck = errors.New("the result does not compute what the checkpoint computes; nothing was written")

@@ -2,61 +2,36 @@ package convertcmd
 
 import (
 	"cmp"
-	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/convert"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/format"
-	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/preprocess"
-	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
 )
 
 // config is what the flags say.
 type config struct {
-	output, outputDir       string
-	format                  *format.Format // nil where the extension says it
-	opset                   int
-	height, width           int // 0 for any
-	batch                   int // 0 for any
-	features, half, softmax bool
-	embedding, ignoreHead   bool
-	bnEpsilon               float64
-	strides                 [][2]int
-	taps                    model.Taps
-	sized                   bool     // --size was given
-	checkpointOnly          []string // flags that were given and mean something for checkpoints only
-	weights                 pytorch.Options
-	labels                  string
-	quant                   bool
-	scope                   quant.Scope
-	method                  quant.Method
-	keepFloat               int
-	calib                   string
-	calibSamples            int
-	acceptLoss              bool
-	reference
-	images      preprocess.Config // how they become inputs, as far as flags say
-	fuse, check bool
-	threads     int
-	maxMemory   int64 // bytes, 0 for the default
-	json, quiet bool
-	report      string
-	inputs      []string       // files that are read
-	sameName    map[string]int // checkpoints of the run by their names without extensions
+	options           convert.Options // but for labels and what is told of the run
+	output, outputDir string
+	format            *format.Format // nil where the extension says it
+	checkpointOnly    []string       // flags that were given and mean something for checkpoints only
+	labels            string
+	program           string // its name, for messages
+	json, quiet       bool
+	report            string
+	inputs            []string       // files that are read
+	sameName          map[string]int // checkpoints of the run by their names without extensions
 }
-
-// quantOpset is the default for int8: the first with the Gelu operator, which runtimes keep
-// in int8 where it stands between quantized layers.
-const quantOpset = 20
 
 const description = `Reads a RepViT checkpoint as PyTorch wrote it, without running anything in it,
 fuses its branches, proves that nothing was lost and writes the result.
@@ -69,6 +44,63 @@ Examples:
   repvit-convert *.pth --output-dir out/            many at once
   repvit-convert inspect m1.pth                     what the file holds`
 
+// Choices are what flags may be, for completion.
+func Choices() map[string][]string {
+	return map[string][]string{
+		"format":        format.Names(),
+		"quant":         {"int8"},
+		"int8-scope":    {string(quant.Pointwise), string(quant.All)},
+		"calib-method":  methods(),
+		"size":          {"dynamic"},
+		"interpolation": preprocess.Interpolations(),
+		"keep-float":    {"auto"},
+		"key":           {},
+	}
+}
+
+func flags() []urfave.Flag {
+	return slices.Concat([]urfave.Flag{
+		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`" + strings.Join(format.WrittenExtensions(), ", ") + " or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
+		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
+		&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
+		&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
+		&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
+		&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
+		&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
+		&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
+		&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
+		&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
+		&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
+		&urfave.StringFlag{Name: "strides", DefaultText: "2", Usage: "`LIST` of the downsamplings' strides, N or HxW each: 2,2x1,2"},
+		&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
+		&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
+	}, cli.WeightFlags("convert the averaged weights (model_ema and the like)", "`NAME` of the state dict, or prefix of names, in files that hold several"), []urfave.Flag{
+		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
+		&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
+		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
+		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
+		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
+		&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
+		&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
+		&urfave.BoolFlag{Name: "accept-loss", Usage: "write an int8 network even if it is unusable"},
+		&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
+	}, cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
+		&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
+		&urfave.StringFlag{Name: "input", TakesFile: true, Usage: "an input in `FILE`.npy, N×3×H×W, for --expect"},
+		&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "what PyTorch computed for it: `FILE`.npy, or .npz by the outputs' names"},
+		&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
+		cli.ReportFlag(),
+	}, cli.EngineFlags(), cli.OutputFlags())
+}
+
+func action(c *urfave.Context) error {
+	cfg, err := parse(c)
+	if err != nil {
+		return err
+	}
+	return convertAll(c.Context, cfg, c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
+}
+
 func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-convert",
@@ -76,61 +108,19 @@ func newApp() *urfave.App {
 		UsageText:   "repvit-convert [flags] CHECKPOINT...\nrepvit-convert inspect [--json] FILE...",
 		Description: description,
 		Version:     cli.Version(),
-		Metadata: map[string]any{cli.Choices: map[string][]string{
-			"format":        format.Names(),
-			"quant":         {"int8"},
-			"int8-scope":    {string(quant.Pointwise), string(quant.All)},
-			"calib-method":  methods(),
-			"size":          {"dynamic"},
-			"interpolation": preprocess.Interpolations(),
-			"keep-float":    {"auto"},
-			"key":           {},
-		}},
-		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`" + strings.Join(format.WrittenExtensions(), ", ") + " or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
-			&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
-			&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
-			&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
-			&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
-			&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
-			&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
-			&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
-			&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
-			&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
-			&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
-			&urfave.StringFlag{Name: "strides", DefaultText: "2", Usage: "`LIST` of the downsamplings' strides, N or HxW each: 2,2x1,2"},
-			&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
-			&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
-			&urfave.BoolFlag{Name: "ema", Usage: "convert the averaged weights (model_ema and the like)"},
-			&urfave.StringFlag{Name: "key", Usage: "`NAME` of the state dict, or prefix of names, in files that hold several"},
-			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
-			&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
-			&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
-			&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
-			&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
-			&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
-			&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
-			&urfave.BoolFlag{Name: "accept-loss", Usage: "write an int8 network even if it is unusable"},
-			&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
-		}, append(cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
-			&urfave.BoolFlag{Name: "no-fuse", Usage: "keep the training form"},
-			&urfave.StringFlag{Name: "input", TakesFile: true, Usage: "an input in `FILE`.npy, N×3×H×W, for --expect"},
-			&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "what PyTorch computed for it: `FILE`.npy, or .npz by the outputs' names"},
-			&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
-			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
-			&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
-			cli.MaxMemoryFlag(),
-			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
-			&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
-		}...)...),
-		Action: func(c *urfave.Context) error {
-			cfg, err := parse(c)
-			if err != nil {
-				return err
-			}
-			return convertAll(c.Context, cfg, c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
-		},
-		Commands: []*urfave.Command{inspectCommand()},
+		Metadata:    map[string]any{cli.Choices: Choices()},
+		Flags:       flags(),
+		Action:      action,
+		Commands:    []*urfave.Command{inspectCommand()},
+	}
+}
+
+// Commands are the command and its subcommands, for a program that has others beside them.
+func Commands() []*urfave.Command {
+	names := strings.NewReplacer("repvit-convert inspect", "repvit inspect", "repvit-convert", "repvit convert")
+	return []*urfave.Command{
+		{Name: "convert", Usage: "turn trained checkpoints into ONNX or the native format", ArgsUsage: "CHECKPOINT...", Description: names.Replace(description), Flags: flags(), Action: action},
+		inspectCommand(),
 	}
 }
 
@@ -144,28 +134,33 @@ func methods() (names []string) {
 
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
-		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")),
-		opset: c.Int("opset"), batch: c.Int("batch"), features: c.Bool("features"), half: c.Bool("half"), softmax: c.Bool("softmax"),
-		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, labels: c.String("labels"),
-		calib: c.String("calib"), calibSamples: c.Int("calib-samples"), acceptLoss: c.Bool("accept-loss"),
-		reference: reference{input: c.String("input"), expect: c.String("expect")},
-		fuse:      !c.Bool("no-fuse"), check: !c.Bool("no-check"), threads: c.Int("threads"), json: c.Bool("json"), quiet: c.Bool("quiet"),
-		report: c.String("report"), inputs: cli.Inputs(c),
-		embedding: c.Bool("embedding"), ignoreHead: c.Bool("ignore-head"), bnEpsilon: c.Float64("bn-eps"), sized: c.IsSet("size"),
+		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")), labels: c.String("labels"),
+		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"), report: c.String("report"), inputs: cli.Inputs(c),
+		options: convert.Options{
+			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
+				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head")},
+			Format: c.String("format"), Opset: c.Int("opset"),
+			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Hash: c.Bool("json"),
+		},
 	}
+	o := &cfg.options
 	var err error
-	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+	if o.Threads, o.MaxMemory, err = cli.Engine(c); err != nil {
 		return nil, err
 	}
-	if cfg.sized {
-		if cfg.height, cfg.width, err = cli.ParseSize(c.String("size")); err != nil {
+	if o.Weights, err = cli.Weights(c); err != nil {
+		return nil, err
+	}
+	if c.IsSet("size") {
+		if o.Model.Height, o.Model.Width, err = cli.ParseSize(c.String("size")); err != nil {
 			return nil, err
 		}
+		o.AnySize = o.Model.Height == 0
 	}
-	if cfg.strides, err = parseStrides(c.String("strides")); err != nil {
+	if o.Model.Strides, err = parseStrides(c.String("strides")); err != nil {
 		return nil, err
 	}
-	if cfg.taps, err = parseTaps(c.String("taps")); err != nil {
+	if o.Model.Taps, err = parseTaps(c.String("taps")); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"size", "batch", "features", "taps", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
@@ -173,48 +168,37 @@ func parse(c *urfave.Context) (*config, error) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
 	}
-	if cfg.scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
+	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), Sensitivity: cfg.report != "", KeepFloat: quant.KeepAuto}
+	if int8.Scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
 		return nil, cli.Usagef("--int8-scope: %w", err)
 	}
-	if cfg.method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
+	if int8.Method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
 		return nil, cli.Usagef("--calib-method: %w", err)
 	}
-	cfg.keepFloat = quant.KeepAuto
 	if s := c.String("keep-float"); s != "auto" {
-		if cfg.keepFloat, err = strconv.Atoi(s); err != nil || cfg.keepFloat < 0 {
+		if int8.KeepFloat, err = strconv.Atoi(s); err != nil || int8.KeepFloat < 0 {
 			return nil, cli.Usagef("--keep-float %q: expected a number of layers or auto", s)
 		}
 	}
 	switch q := c.String("quant"); q {
 	case "":
 	case "int8":
-		cfg.quant = true
+		o.Int8 = &int8
 	default:
 		return nil, cli.Usagef("--quant %q: expected int8", q)
 	}
 	if err := cfg.validate(c); err != nil {
 		return nil, err
 	}
-	if err := cfg.readReference(); err != nil {
+	if err := cfg.readReference(c.String("input"), c.String("expect")); err != nil {
 		return nil, err
 	}
 	said, err := cli.Preprocess(c)
 	if err != nil {
 		return nil, err
 	}
-	said.Height, said.Width, said.CropPct = cfg.height, cfg.width, c.Float64("crop-pct")
-	if c.IsSet("crop-pct") {
-		if err := preprocess.ImageNet(224, 224, said.CropPct).Validate(); err != nil {
-			return nil, cli.Usagef("--crop-pct %v: %w", said.CropPct, err)
-		}
-	}
-	cfg.images = said
-	if cfg.opset == 0 {
-		cfg.opset = onnx.DefaultOpset
-		if cfg.quant {
-			cfg.opset = quantOpset
-		}
-	}
+	said.Height, said.Width = o.Model.Height, o.Model.Width
+	o.Model.Preprocess = said
 	return cfg, nil
 }
 
@@ -223,7 +207,8 @@ var ofInt8 = []string{"int8-scope", "calib", "calib-method", "keep-float", "cali
 
 // validate refuses values and combinations that make no sense.
 func (cfg *config) validate(c *urfave.Context) error {
-	files := c.Args().Len()
+	o, m, files := &cfg.options, &cfg.options.Model, c.Args().Len()
+	samples, input, quantized := c.Int("calib-samples"), c.String("input"), o.Int8 != nil
 	set := func(names ...string) string {
 		for _, n := range names {
 			if c.IsSet(n) {
@@ -235,14 +220,12 @@ func (cfg *config) validate(c *urfave.Context) error {
 	switch {
 	case files == 0:
 		return cli.Usagef("no checkpoint given")
-	case c.IsSet("opset") && (cfg.opset < onnx.MinOpset || cfg.opset > onnx.MaxOpset):
-		return cli.Usagef("--opset %d: expected %d to %d", cfg.opset, onnx.MinOpset, onnx.MaxOpset)
-	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<16):
-		return cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<16)
-	case cfg.threads < 0 || cfg.threads > 1024:
-		return cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
-	case cfg.calibSamples < 1:
-		return cli.Usagef("--calib-samples %d: expected 1 or more", cfg.calibSamples)
+	case c.IsSet("opset") && (o.Opset < onnx.MinOpset || o.Opset > onnx.MaxOpset):
+		return cli.Usagef("--opset %d: expected %d to %d", o.Opset, onnx.MinOpset, onnx.MaxOpset)
+	case c.IsSet("batch") && (m.Batch < 1 || m.Batch > 1<<16):
+		return cli.Usagef("--batch %d: expected 1 to %d", m.Batch, 1<<16)
+	case samples < 1:
+		return cli.Usagef("--calib-samples %d: expected 1 or more", samples)
 	case c.String("format") != "" && cfg.format == nil:
 		return cli.Usagef("--format %q: expected %s", c.String("format"), format.List(format.Names()))
 	case c.IsSet("output") && cfg.output == "":
@@ -255,26 +238,24 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--output - and --json both write to standard output")
 	case cfg.report != "" && files > 1:
 		return cli.Usagef("--report with %d checkpoints: convert them one by one", files)
-	case (cfg.input == "") != (cfg.expect == ""):
+	case (input == "") != (c.String("expect") == ""):
 		return cli.Usagef("--input and --expect need each other")
-	case cfg.input != "" && files > 1:
+	case input != "" && files > 1:
 		return cli.Usagef("--expect with %d checkpoints: convert them one by one", files)
-	case cfg.input != "" && !cfg.check:
+	case input != "" && o.NoCheck:
 		return cli.Usagef("--no-check leaves out what --expect asks for")
-	case !cfg.quant && set(ofInt8...) != "":
+	case !quantized && set(ofInt8...) != "":
 		return cli.Usagef("--%s needs --quant int8", set(ofInt8...))
-	case cfg.quant && (cfg.half || !cfg.fuse):
+	case quantized && (o.Half || o.NoFuse):
 		return cli.Usagef("--quant excludes --half and --no-fuse")
-	case cfg.features && set("softmax", "labels") != "":
+	case m.Features && set("softmax", "labels") != "":
 		return cli.Usagef("--features has no classes for --%s", set("softmax", "labels"))
-	case cfg.embedding && set("features", "softmax", "labels") != "":
+	case m.Embedding && set("features", "softmax", "labels") != "":
 		return cli.Usagef("--embedding excludes --%s", set("features", "softmax", "labels"))
-	case c.IsSet("taps") && cfg.embedding:
+	case c.IsSet("taps") && m.Embedding:
 		return cli.Usagef("--taps needs --features")
-	case c.IsSet("bn-eps") && !(cfg.bnEpsilon > 0 && cfg.bnEpsilon < 1):
-		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", cfg.bnEpsilon)
-	case cfg.weights.EMA && cfg.weights.Key != "":
-		return cli.Usagef("--ema and --key exclude each other")
+	case c.IsSet("bn-eps") && !(m.BNEpsilon > 0 && m.BNEpsilon < 1):
+		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", m.BNEpsilon)
 	}
 	f, err := cfg.formatOf(cfg.output)
 	if err == nil && !f.Opset && c.IsSet("opset") {
@@ -347,37 +328,6 @@ func parseTaps(text string) (t model.Taps, err error) {
 	}
 	return t, nil
 }
-
-// modelOptions are what the graph takes and gives, for a checkpoint that states what is given.
-func (cfg *config) modelOptions(labels []string, stated model.Stated) model.Options {
-	o := model.Options{Batch: cfg.batch, Height: cfg.height, Width: cfg.width, Features: cfg.features, Embedding: cfg.embedding, Softmax: cfg.softmax,
-		Labels: labels, Preprocess: cfg.images, BNEpsilon: cfg.bnEpsilon, Strides: cfg.strides, Taps: cfg.taps, IgnoreHead: cfg.ignoreHead}
-	if !cfg.sized {
-		o.Height, o.Width = cmp.Or(stated.Preprocess.Height, 224), cmp.Or(stated.Preprocess.Width, 224)
-	}
-	return o
-}
-
-// of returns the configuration for a file that is open: sizes and preprocessing as they are
-// in it.
-func (cfg *config) of(in *load.File) (*config, error) {
-	if in.Format != format.Checkpoint && len(cfg.checkpointOnly) > 0 {
-		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", in.Path, strings.Join(cfg.checkpointOnly, ", "))
-	}
-	if in.Model != nil && (cfg.taps.Rule != "" || cfg.taps.Blocks != nil) && in.Model.Info.Taps.Rule == "" {
-		return nil, fmt.Errorf("%s: --taps says which feature maps are given, and the output is logits; add --features", in.Path)
-	}
-	job := *cfg
-	var err error
-	if job.images, err = in.Preprocess(); err != nil {
-		return nil, err
-	}
-	job.height, job.width = job.images.Height, job.images.Width
-	return &job, nil
-}
-
-// resolution is the input size that checks and calibration use.
-func (cfg *config) resolution() (height, width int) { return cfg.height, cfg.width }
 
 // baseName is a checkpoint's name without its extension.
 func baseName(path string) string {

@@ -76,12 +76,11 @@ func inspectCommand() *urfave.Command {
 		Name:      "inspect",
 		Usage:     "say what a checkpoint or converted model holds",
 		ArgsUsage: "FILE...",
-		Flags: []urfave.Flag{
+		Flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "size", Value: "224", DefaultText: "224", Usage: "resolution `N` or HxW that MACs are counted for"},
-			&urfave.BoolFlag{Name: "ema", Usage: "look at the averaged weights (model_ema)"},
-			&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in the file"},
+		}, cli.WeightFlags("look at the averaged weights (model_ema)", "`PATH` of the state dict in the file"), []urfave.Flag{
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON object"},
-		},
+		}),
 		Action: func(c *urfave.Context) error {
 			if c.Args().Len() == 0 {
 				return cli.Usagef("no file given")
@@ -120,7 +119,7 @@ func inspectCommand() *urfave.Command {
 
 func inspect(path string, weights pytorch.Options, height, width int) (*inspection, error) {
 	f, err := load.Open(path, load.Options{Weights: weights})
-	problem := err
+	problem := cli.Hint(err)
 	if errors.Is(err, model.ErrHead) || errors.Is(err, model.ErrKey) {
 		// The network may be whole and only its head be missing or another.
 		f, err = load.Open(path, load.Options{Weights: weights, Model: func(model.Stated) model.Options { return model.Options{Features: true} }})

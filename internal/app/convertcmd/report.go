@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/repvit-go/repvit/convert"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/load"
@@ -16,13 +17,16 @@ import (
 	"github.com/repvit-go/repvit/verify"
 )
 
-// writeReport shows the conversion: the written network g, the fused one that it was made
+// reportSeed makes every report use the same input.
+const reportSeed = 1
+
+// writeReport shows the conversion: the written network, the fused one that it was made
 // from, and the training form.
-func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, g *graph.Graph) error {
-	h, w := cfg.resolution()
-	shape := load.InputShape(training, 1, h, w)
-	x, err := verify.RandomInput(shape, checkSeed)
-	if cfg.quant { // whose ranges are those of images
+func writeReport(ctx context.Context, cfg *config, r *convert.Result, n convert.Networks) error {
+	training, deploy, g := n.Training, n.Deploy, n.Written
+	shape := load.InputShape(training, 1, r.Height, r.Width)
+	x, err := verify.RandomInput(shape, reportSeed)
+	if cfg.options.Int8 != nil { // whose ranges are those of images
 		x, err = verify.MadeInput(ctx, shape)
 	}
 	if err != nil {
@@ -33,7 +37,7 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 		if sessions[n] != nil {
 			continue
 		}
-		s, err := infer.New(n, infer.Options{Threads: cfg.threads, MaxMemory: cfg.maxMemory})
+		s, err := infer.New(n, infer.Options{Threads: cfg.options.Threads, MaxMemory: cfg.options.MaxMemory})
 		if err != nil {
 			return err
 		}
@@ -42,9 +46,9 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 	}
 	d := &report.Data{
 		Title:   fmt.Sprintf("%s: %s from %s", r.Variant, filepath.Base(r.Output.Path), filepath.Base(r.Input)),
-		Command: "repvit-convert " + reporting.CommandLine(os.Args[1:]),
-		Verdict: r.verdict(cfg),
-		Summary: r.rows(sessions[g], cfg),
+		Command: cfg.program + " " + reporting.CommandLine(os.Args[1:]),
+		Verdict: verdict(r, cfg),
+		Summary: rows(r, sessions[g], cfg),
 	}
 	if d.Network, err = reporting.Network(ctx, sessions[g], x); err != nil {
 		return err
@@ -78,21 +82,21 @@ func writeReport(ctx context.Context, cfg *config, r *result, training, deploy, 
 }
 
 // verdict says what was compared with what, and no more.
-func (r *result) verdict(cfg *config) report.Verdict {
+func verdict(r *convert.Result, cfg *config) report.Verdict {
 	v := report.Verdict{Text: "Converted without a check: nothing was compared."}
 	if c := r.Check; c != nil {
 		v.Outcome = report.Passed
 		what := "The file, read back,"
-		if cfg.quant {
+		if cfg.options.Int8 != nil {
 			what = "The fused float network"
 		}
-		v.Text = fmt.Sprintf("%s equals the checkpoint's network as it was read: largest difference %.2g on %d random inputs.", what, c.MaxAbs, c.inputs)
+		v.Text = fmt.Sprintf("%s equals the checkpoint's network as it was read: largest difference %.2g on %d random inputs.", what, c.MaxAbs, c.Inputs)
 		if c.Reference != nil {
-			v.Text += " " + sentence(c.equalsReference(cfg))
+			v.Text += " " + sentence(equalsReference(c, cfg))
 		}
 	}
 	if q := r.Quant; q != nil {
-		v.Text += " " + sentence(q.verdict())
+		v.Text += " " + sentence(q.String())
 		v.Outcome = max(v.Outcome, map[quant.Verdict]report.Outcome{quant.Good: report.Passed, quant.Noticeable: report.Noticeable, quant.Unusable: report.Failed}[q.Verdict])
 	}
 	return v
@@ -102,7 +106,7 @@ func (r *result) verdict(cfg *config) report.Verdict {
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
 // rows are the report's summary.
-func (r *result) rows(s *infer.Session, cfg *config) []report.Row {
+func rows(r *convert.Result, s *infer.Session, cfg *config) []report.Row {
 	stats := s.Stats()
 	rows := []report.Row{
 		{Name: "Checkpoint", Value: r.Input},
@@ -115,7 +119,7 @@ func (r *result) rows(s *infer.Session, cfg *config) []report.Row {
 		rows = append(rows, report.Row{Name: "Quantization", Value: fmt.Sprintf("%s, calibrated on %s (%d samples)", q.Scheme, q.Calibration, q.Samples)},
 			report.Row{Name: "In float", Value: kept(q.KeptFloat)})
 	}
-	rows = append(rows, report.Row{Name: "Compared", Value: strings.Join(r.Check.lines(cfg), "; ")})
+	rows = append(rows, report.Row{Name: "Compared", Value: strings.Join(checkLines(r.Check, cfg), "; ")})
 	for _, w := range r.Warnings {
 		rows = append(rows, report.Row{Name: "Warning", Value: w})
 	}

@@ -22,7 +22,7 @@ import (
 // flags.
 func verifyModels(c *urfave.Context, cfg *config) error {
 	if cfg.images != "" {
-		return evaluate(c, cfg)
+		return evaluateAll(c, cfg)
 	}
 	path, err := one(c)
 	if err != nil {

@@ -3,9 +3,11 @@ package verifycmd
 import (
 	"math"
 	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/preprocess"
@@ -17,7 +19,7 @@ import (
 type config struct {
 	input, logits, expect, against, images, labels, output, report string
 	tolerance                                                      *verify.Tolerance // nil for the networks'
-	criteria                                                       verify.Criteria
+	criteria                                                       evaluate.Criteria
 	engine                                                         string
 	threads, runs                                                  int
 	maxMemory                                                      int64             // bytes, 0 for the default
@@ -25,6 +27,7 @@ type config struct {
 	height, width                                                  int               // 0 where --size was not given
 	preprocess                                                     preprocess.Config // what flags say of it
 	weights                                                        pytorch.Options
+	program                                                        string // its name
 	json, quiet                                                    bool
 }
 
@@ -52,13 +55,9 @@ work failed; 2 wrong usage.`
 
 // Flags by topic.
 func engineFlags() []urfave.Flag {
-	return []urfave.Flag{
+	return slices.Concat([]urfave.Flag{
 		&urfave.StringFlag{Name: "engine", Value: engineFast, DefaultText: engineFast, Usage: "`ENGINE`: fast (float32) or reference (plain float64)"},
-		&urfave.IntFlag{Name: "threads", Usage: "use `N` cores", DefaultText: "all"},
-		cli.MaxMemoryFlag(),
-		&urfave.BoolFlag{Name: "ema", Usage: "of a checkpoint, the averaged weights (model_ema)"},
-		&urfave.StringFlag{Name: "key", Usage: "`PATH` of the state dict in a checkpoint that holds several"},
-	}
+	}, cli.EngineFlags(), cli.WeightFlags("of a checkpoint, the averaged weights (model_ema)", "`PATH` of the state dict in a checkpoint that holds several"))
 }
 
 func imageFlags() []urfave.Flag {
@@ -68,98 +67,142 @@ func imageFlags() []urfave.Flag {
 	}, cli.PreprocessFlags("the model's, else ImageNet's", "the model's, else ImageNet's", "the model's, else bicubic")...)
 }
 
-func commonFlags() []urfave.Flag {
-	return []urfave.Flag{
-		&urfave.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
-		&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but errors"},
+// action makes one of a function that does a command's work.
+func action(f func(*urfave.Context, *config) error) urfave.ActionFunc {
+	return func(c *urfave.Context) error {
+		cfg, err := parse(c)
+		if err != nil {
+			return err
+		}
+		outputs := []outfile.Output{{Path: cfg.output, What: "the output"}, {Path: cfg.report, What: "the report"}}
+		if err := outfile.Check(append(cli.Inputs(c), c.Args().Slice()...), outputs); err != nil {
+			return err
+		}
+		return cli.Hint(f(c, cfg))
 	}
 }
 
-func concat(lists ...[]urfave.Flag) []urfave.Flag {
-	var all []urfave.Flag
-	for _, l := range lists {
-		all = append(all, l...)
+// Choices are what flags may be, for completion.
+func Choices() map[string][]string {
+	return map[string][]string{
+		"engine":        {engineFast, engineReference},
+		"size":          {},
+		"interpolation": preprocess.Interpolations(),
+		"key":           {},
 	}
-	return all
+}
+
+func inputFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy or .npz: N×3×H×W float32, normalised"}
+}
+
+func maxMSFlag() urfave.Flag {
+	return &urfave.Float64Flag{Name: "max-ms", DefaultText: "none", Usage: "fail where one run takes more than `T` ms, in the median"}
+}
+
+func againstFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "against", TakesFile: true, Usage: "compare with the network in `OTHER`"}
+}
+
+// folderFlags are those of evaluation.
+func folderFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
+		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
+	}
+}
+
+// criteriaFlags give an evaluation a verdict.
+func criteriaFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.Float64Flag{Name: "min-top1", DefaultText: "none", Usage: "fail where top-1 is less than `F`, 0 to 1"},
+		&urfave.Float64Flag{Name: "max-drop", DefaultText: "none", Usage: "fail where top-1 is more than `F` below the reference's"},
+		&urfave.Float64Flag{Name: "min-agreement", DefaultText: "none", Usage: "fail where agreement is less than `F`, 0 to 1"},
+		&urfave.Float64Flag{Name: "min-sqnr", DefaultText: "none", Usage: "fail where SQNR against the reference is less than `X` dB"},
+		maxMSFlag(),
+	}
+}
+
+func flags() []urfave.Flag {
+	return slices.Concat([]urfave.Flag{
+		inputFlag(),
+		&urfave.StringFlag{Name: "logits", TakesFile: true, Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
+		&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "compare with the outputs in `FILE`.npz by their names, or .npy"},
+		againstFlag(),
+	}, folderFlags(), []urfave.Flag{
+		&urfave.Float64Flag{Name: "atol", DefaultText: "by precision", Usage: "`T` in |got − want| ≤ atol + rtol·|want|"},
+		&urfave.Float64Flag{Name: "rtol", DefaultText: "by precision", Usage: "`T` in the same"},
+	}, criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags())
+}
+
+func verifyAction(c *urfave.Context, cfg *config) error {
+	if err := cfg.checkModels(c); err != nil {
+		return err
+	}
+	return verifyModels(c, cfg)
+}
+
+// commands are those that stand beside the comparison.
+func commands() []*urfave.Command {
+	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
+	outputs := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy, or all outputs to FILE.npz by their names"}
+	return []*urfave.Command{
+		{Name: "run", Usage: "write the outputs for an input", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{inputFlag(), outputs}, engineFlags(), cli.OutputFlags()), Action: action(runModel)},
+		{Name: "bench", Usage: "measure latency", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{
+			&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},
+			&urfave.IntFlag{Name: "batch", DefaultText: "the model's, else 1", Usage: "images `N` in each"},
+			maxMSFlag(),
+			&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
+		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
+		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
+			output,
+			&urfave.IntFlag{Name: "channels", Usage: "`N`: 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as --mean says, else 3"},
+		}, imageFlags(), cli.OutputFlags()), Action: action(preprocessImage)},
+	}
 }
 
 func newApp() *urfave.App {
-	action := func(f func(*urfave.Context, *config) error) urfave.ActionFunc {
-		return func(c *urfave.Context) error {
-			cfg, err := parse(c)
-			if err != nil {
-				return err
-			}
-			outputs := []outfile.Output{{Path: cfg.output, What: "the output"}, {Path: cfg.report, What: "the report"}}
-			if err := outfile.Check(append(cli.Inputs(c), c.Args().Slice()...), outputs); err != nil {
-				return err
-			}
-			return cli.AllowMore(f(c, cfg))
-		}
-	}
-	input := &urfave.StringFlag{Name: "input", TakesFile: true, Usage: "read the input from `FILE`.npy or .npz: N×3×H×W float32, normalised"}
-	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
-	outputs := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy, or all outputs to FILE.npz by their names"}
-	maxMS := &urfave.Float64Flag{Name: "max-ms", DefaultText: "none", Usage: "fail where one run takes more than `T` ms, in the median"}
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
 		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|preprocess [flags] FILE",
 		Description: description,
 		Version:     cli.Version(),
-		Metadata: map[string]any{cli.Choices: map[string][]string{
-			"engine":        {engineFast, engineReference},
-			"size":          {},
-			"interpolation": preprocess.Interpolations(),
-			"key":           {},
-		}},
-		Flags: concat([]urfave.Flag{
-			input,
-			&urfave.StringFlag{Name: "logits", TakesFile: true, Usage: "compare with the logits in `FILE`: .npy, .npz (FILE.npz:NAME) or .pt"},
-			&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "compare with the outputs in `FILE`.npz by their names, or .npy"},
-			&urfave.StringFlag{Name: "against", TakesFile: true, Usage: "compare with the network in `OTHER`"},
-			&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
-			&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
-			&urfave.Float64Flag{Name: "atol", DefaultText: "by precision", Usage: "`T` in |got − want| ≤ atol + rtol·|want|"},
-			&urfave.Float64Flag{Name: "rtol", DefaultText: "by precision", Usage: "`T` in the same"},
-			&urfave.Float64Flag{Name: "min-top1", DefaultText: "none", Usage: "fail where top-1 is less than `F`, 0 to 1"},
-			&urfave.Float64Flag{Name: "max-drop", DefaultText: "none", Usage: "fail where top-1 is more than `F` below the reference's"},
-			&urfave.Float64Flag{Name: "min-agreement", DefaultText: "none", Usage: "fail where agreement is less than `F`, 0 to 1"},
-			&urfave.Float64Flag{Name: "min-sqnr", DefaultText: "none", Usage: "fail where SQNR against the reference is less than `X` dB"},
-			maxMS,
-			&urfave.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"},
-		}, engineFlags(), imageFlags(), commonFlags()),
-		Action: action(func(c *urfave.Context, cfg *config) error {
-			if err := cfg.checkModels(c); err != nil {
-				return err
-			}
-			return verifyModels(c, cfg)
-		}),
-		Commands: []*urfave.Command{
-			{Name: "run", Usage: "write the outputs for an input", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{input, outputs}, engineFlags(), commonFlags()), Action: action(runModel)},
-			{Name: "bench", Usage: "measure latency", ArgsUsage: "MODEL", Flags: concat([]urfave.Flag{
-				&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},
-				&urfave.IntFlag{Name: "batch", DefaultText: "the model's, else 1", Usage: "images `N` in each"},
-				maxMS,
-				&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
-			}, engineFlags(), imageFlags()[:1], commonFlags()), Action: action(bench)},
-			{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: concat([]urfave.Flag{
-				output,
-				&urfave.IntFlag{Name: "channels", Usage: "`N`: 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as --mean says, else 3"},
-			}, imageFlags(), commonFlags()), Action: action(preprocessImage)},
-		},
+		Metadata:    map[string]any{cli.Choices: Choices()},
+		Flags:       flags(),
+		Action:      action(verifyAction),
+		Commands:    commands(),
 	}
+}
+
+// Commands are the command and its subcommands, for a program that has others beside them.
+func Commands() []*urfave.Command {
+	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify", "repvit verify")
+	return append([]*urfave.Command{
+		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: names.Replace(description), Flags: flags(), Action: action(verifyAction)},
+		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
+			criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags()),
+			Action: action(func(c *urfave.Context, cfg *config) error {
+				if cfg.images == "" {
+					return cli.Usagef("no folder given: --images DIR")
+				}
+				return verifyAction(c, cfg)
+			})},
+	}, commands()...)
 }
 
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
 		expect: c.String("expect"), output: c.String("output"), report: c.String("report"), criteria: criteria(c),
-		engine: c.String("engine"), threads: c.Int("threads"), runs: c.Int("runs"), batch: c.Int("batch"),
-		weights: pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, json: c.Bool("json"), quiet: c.Bool("quiet"),
+		engine: c.String("engine"), runs: c.Int("runs"), batch: c.Int("batch"),
+		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"),
 	}
 	var err error
-	if cfg.maxMemory, err = cli.MaxMemory(c); err != nil {
+	if cfg.threads, cfg.maxMemory, err = cli.Engine(c); err != nil {
+		return nil, err
+	}
+	if cfg.weights, err = cli.Weights(c); err != nil {
 		return nil, err
 	}
 	if cfg.preprocess, err = cli.Preprocess(c); err != nil {
@@ -191,8 +234,6 @@ func parse(c *urfave.Context) (*config, error) {
 	switch {
 	case c.Args().Len() == 0:
 		return nil, cli.Usagef("no file given")
-	case cfg.threads < 0 || cfg.threads > 1024:
-		return nil, cli.Usagef("--threads %d: expected 0 (all cores) to 1024", cfg.threads)
 	case cfg.engine != "" && cfg.engine != engineFast && cfg.engine != engineReference:
 		return nil, cli.Usagef("--engine %q: expected fast or reference", cfg.engine)
 	case c.IsSet("runs") && (cfg.runs < 1 || cfg.runs > 1<<20):
@@ -203,22 +244,14 @@ func parse(c *urfave.Context) (*config, error) {
 		return nil, cli.Usagef("--channels %d: expected 1, 3 or 4", c.Int("channels"))
 	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<12):
 		return nil, cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<12)
-	case cfg.weights.EMA && cfg.weights.Key != "":
-		return nil, cli.Usagef("--ema and --key exclude each other")
 	case c.Bool("profile") && cfg.engine == engineReference:
 		return nil, cli.Usagef("--profile needs --engine fast")
-	}
-	if c.IsSet("crop-pct") {
-		cfg.preprocess.CropPct = c.Float64("crop-pct")
-		if err := preprocess.ImageNet(224, 224, cfg.preprocess.CropPct).Validate(); err != nil {
-			return nil, cli.Usagef("--crop-pct %v: %w", cfg.preprocess.CropPct, err)
-		}
 	}
 	return cfg, nil
 }
 
 // criteria are what flags ask of figures.
-func criteria(c *urfave.Context) (all verify.Criteria) {
+func criteria(c *urfave.Context) (all evaluate.Criteria) {
 	for name, to := range map[string]**float64{"min-top1": &all.MinTop1, "max-drop": &all.MaxDrop, "min-agreement": &all.MinAgreement, "min-sqnr": &all.MinSQNR, "max-ms": &all.MaxLatency} {
 		if c.IsSet(name) {
 			x := c.Float64(name)

@@ -10,6 +10,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -17,13 +18,13 @@ import (
 // evaluated is one network's result on a folder of images.
 type evaluated struct {
 	network *network
-	*verify.Evaluation
+	*evaluate.Result
 	latency time.Duration // of one image; 0 where it was not measured
 }
 
-// evaluate runs one or several networks over a folder of images. With several, the first
+// evaluateAll runs one or several networks over a folder of images. With several, the first
 // is what the others are compared with, unless --against names another.
-func evaluate(c *urfave.Context, cfg *config) error {
+func evaluateAll(c *urfave.Context, cfg *config) error {
 	paths := c.Args().Slice()
 	table := len(paths) > 1
 	if cfg.against != "" {
@@ -79,7 +80,7 @@ func evaluate(c *urfave.Context, cfg *config) error {
 	case cfg.json && table:
 		err = printTableJSON(c.App.Writer, all)
 	case cfg.json:
-		err = cli.PrintJSON(c.App.Writer, all[0].Evaluation)
+		err = cli.PrintJSON(c.App.Writer, all[0].Result)
 	case cfg.quiet:
 	case table:
 		err = printTable(c.App.Writer, all)
@@ -94,11 +95,11 @@ func evaluate(c *urfave.Context, cfg *config) error {
 
 // judge holds an evaluation against the criteria. The first of several models is what the
 // others are compared with, so no comparison is asked of it.
-func (r *evaluated) judge(c verify.Criteria) (err error) {
+func (r *evaluated) judge(c evaluate.Criteria) (err error) {
 	if !r.Compared {
 		c.MaxDrop, c.MinAgreement, c.MinSQNR = nil, nil, nil
 	}
-	if r.Findings, err = c.Judge(r.Evaluation); err != nil {
+	if r.Findings, err = c.Judge(r.Result); err != nil {
 		return fmt.Errorf("%s: %w", r.network.Path, err)
 	}
 	r.Findings = append(r.Findings, c.JudgeLatency(r.latency)...)
@@ -107,11 +108,11 @@ func (r *evaluated) judge(c verify.Criteria) (err error) {
 
 // allMet reports whether there were criteria, and whether all are met.
 func allMet(all []evaluated) (judged, met bool) {
-	var findings []verify.Finding
+	var findings []evaluate.Finding
 	for _, r := range all {
 		findings = append(findings, r.Findings...)
 	}
-	return len(findings) > 0, verify.Met(findings)
+	return len(findings) > 0, evaluate.Met(findings)
 }
 
 func printEvaluation(w io.Writer, cfg *config, r evaluated, against *network) {
@@ -125,7 +126,7 @@ func printEvaluation(w io.Writer, cfg *config, r evaluated, against *network) {
 	printFindings(w, r.Findings)
 }
 
-func printFindings(w io.Writer, findings []verify.Finding) {
+func printFindings(w io.Writer, findings []evaluate.Finding) {
 	for _, f := range findings {
 		fmt.Fprintln(w, f)
 	}
@@ -136,15 +137,15 @@ func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress f
 	if err != nil {
 		return evaluated{}, err
 	}
-	o := verify.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Preprocess: p, Threads: cfg.threads, Progress: progress}
+	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Preprocess: p, Threads: cfg.threads, Progress: progress}
 	if against != nil {
 		o.Against = against.engine
 	}
-	e, err := verify.Evaluate(c.Context, o)
+	e, err := evaluate.Run(c.Context, o)
 	if err != nil {
 		return evaluated{}, err
 	}
-	return evaluated{network: n, Evaluation: e}, nil
+	return evaluated{network: n, Result: e}, nil
 }
 
 // latencyRuns is how often a network is run for its latency in a table.
@@ -165,16 +166,16 @@ func (n *network) latency(c *urfave.Context, cfg *config) (time.Duration, error)
 
 // row is a line of a comparison of runs, as JSON.
 type row struct {
-	Model   string             `json:"model"`
-	Bytes   int64              `json:"bytes"`
-	Latency float64            `json:"latency_ms"`
-	Result  *verify.Evaluation `json:"result"`
+	Model   string           `json:"model"`
+	Bytes   int64            `json:"bytes"`
+	Latency float64          `json:"latency_ms"`
+	Result  *evaluate.Result `json:"result"`
 }
 
 func printTableJSON(w io.Writer, all []evaluated) error {
 	rows := make([]row, len(all))
 	for i, r := range all {
-		rows[i] = row{r.network.Path, r.network.Size, milliseconds(r.latency), r.Evaluation}
+		rows[i] = row{r.network.Path, r.network.Size, milliseconds(r.latency), r.Result}
 	}
 	return cli.PrintJSON(w, map[string]any{"models": rows})
 }

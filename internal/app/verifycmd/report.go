@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/reporting"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/quant"
@@ -30,15 +31,15 @@ func (n *network) rows() []report.Row {
 	return rows
 }
 
-func newReport(title string) *report.Data {
-	return &report.Data{Title: title, Command: "repvit-verify " + reporting.CommandLine(os.Args[1:])}
+func (cfg *config) newReport(title string) *report.Data {
+	return &report.Data{Title: title, Command: cfg.program + " " + reporting.CommandLine(os.Args[1:])}
 }
 
 // writeReport shows a comparison.
 func (r *compared) writeReport(ctx context.Context, cfg *config) (err error) {
 	n := r.network
 	name, with := filepath.Base(n.Path), filepath.Base(r.with)
-	d := newReport(name + " against " + with)
+	d := cfg.newReport(name + " against " + with)
 	d.Verdict = r.verdict()
 	d.Summary = append(n.rows(), report.Row{Name: "Compared with", Value: r.with},
 		report.Row{Name: "Relative error", Value: fmt.Sprintf("%.2g", r.RelL2)})
@@ -87,7 +88,7 @@ func (r *compared) verdict() report.Verdict {
 // reportImages shows an evaluation of one or several networks.
 func reportImages(ctx context.Context, cfg *config, all []evaluated, against *network) error {
 	first := all[0]
-	d := newReport(fmt.Sprintf("%s on %d images", filepath.Base(first.network.Path), first.Images))
+	d := cfg.newReport(fmt.Sprintf("%s on %d images", filepath.Base(first.network.Path), first.Images))
 	d.Verdict = imagesVerdict(all, against)
 	d.Summary = first.network.rows()
 	if len(all) == 1 {
@@ -173,7 +174,7 @@ func imagesSection(ctx context.Context, cfg *config, r evaluated, against *netwo
 }
 
 // disagreement runs an image once more for its thumbnail and the networks' scores.
-func disagreement(ctx context.Context, cfg *config, n, against *network, m verify.Miss, name func(int) string) (report.Disagreement, error) {
+func disagreement(ctx context.Context, cfg *config, n, against *network, m evaluate.Miss, name func(int) string) (report.Disagreement, error) {
 	d := report.Disagreement{File: m.File, Got: report.Answer{Label: name(m.Top1)}, Want: report.Answer{Label: name(m.Against)}}
 	if m.Label >= 0 {
 		d.Label = name(m.Label)

@@ -11,6 +11,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
@@ -156,7 +157,7 @@ type latency struct {
 	Weights int            `json:"weight_bytes,omitempty"`
 	Profile []operatorTime `json:"profile,omitempty"`
 
-	Findings []verify.Finding `json:"criteria,omitempty"`
+	Findings []evaluate.Finding `json:"criteria,omitempty"`
 }
 
 type operatorTime struct {
@@ -225,7 +226,7 @@ func bench(c *urfave.Context, cfg *config) error {
 	case !cfg.quiet:
 		r.print(c.App.Writer, path)
 	}
-	if err == nil && len(r.Findings) > 0 && !verify.Met(r.Findings) {
+	if err == nil && len(r.Findings) > 0 && !evaluate.Met(r.Findings) {
 		err = cli.ErrDiffers
 	}
 	return err

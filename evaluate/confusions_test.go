@@ -1,4 +1,4 @@
-package verify
+package evaluate
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestConfusions(t *testing.T) {
-	e := Evaluation{Misses: []Miss{
+	e := Result{Misses: []Miss{
 		{Label: 3, Top1: 1, Against: 3}, {Label: -1, Top1: 2, Against: 0}, {Label: 0, Top1: 4, Against: 4},
 		{Label: 3, Top1: 1, Against: 1}, {Label: 2, Top1: 2, Against: 5}, {Label: 1, Top1: 3, Against: -1}, {Label: 0, Top1: -1, Against: -1},
 	}}
@@ -14,7 +14,7 @@ func TestConfusions(t *testing.T) {
 	if got := e.Confusions(); !slices.Equal(got, want) {
 		t.Errorf("found %v, want %v", got, want)
 	}
-	if got := (&Evaluation{}).Confusions(); got != nil {
+	if got := (&Result{}).Confusions(); got != nil {
 		t.Errorf("no misses give %v", got)
 	}
 }

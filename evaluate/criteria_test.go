@@ -1,4 +1,4 @@
-package verify
+package evaluate
 
 import (
 	"encoding/json"
@@ -10,26 +10,26 @@ import (
 
 func TestCriteria(t *testing.T) {
 	of := func(x float64) *float64 { return &x }
-	full := Evaluation{Images: 1000, Top1: 0.894, AgainstTop1: 0.904, Labelled: true, Agree: 0.93, SQNR: 20, Compared: true}
+	full := Result{Images: 1000, Top1: 0.894, AgainstTop1: 0.904, Labelled: true, Agree: 0.93, SQNR: 20, Compared: true}
 	for name, c := range map[string]struct {
 		c     Criteria
-		e     Evaluation
+		e     Result
 		met   bool
 		found float64
 		text  string
 	}{
 		"reached exactly":   {Criteria{MinTop1: of(0.894)}, full, true, 0.894, "min-top1: found 89.40 %, wanted at least 89.40 %: met"},
 		"missed by one":     {Criteria{MinTop1: of(0.895)}, full, false, 0.894, "min-top1: found 89.40 %, wanted at least 89.50 %: not met"},
-		"nothing right":     {Criteria{MinTop1: of(0.001)}, Evaluation{Images: 10, Labelled: true}, false, 0, "min-top1: found 0.00 %, wanted at least 0.10 %: not met"},
+		"nothing right":     {Criteria{MinTop1: of(0.001)}, Result{Images: 10, Labelled: true}, false, 0, "min-top1: found 0.00 %, wanted at least 0.10 %: not met"},
 		"drop exactly":      {Criteria{MaxDrop: of(0.01)}, full, true, 0.01, "max-drop: found 1.00 %, wanted at most 1.00 %: met"},
 		"dropped too far":   {Criteria{MaxDrop: of(0.0099)}, full, false, 0.01, "max-drop: found 1.00 %, wanted at most 0.99 %: not met"},
-		"better":            {Criteria{MaxDrop: of(0)}, Evaluation{Images: 10, Top1: 0.8, AgainstTop1: 0.7, Labelled: true, Compared: true}, true, -0.1, "max-drop: found -10.00 %, wanted at most 0.00 %: met"},
+		"better":            {Criteria{MaxDrop: of(0)}, Result{Images: 10, Top1: 0.8, AgainstTop1: 0.7, Labelled: true, Compared: true}, true, -0.1, "max-drop: found -10.00 %, wanted at most 0.00 %: met"},
 		"agreement":         {Criteria{MinAgreement: of(0.93)}, full, true, 0.93, "min-agreement: found 93.00 %, wanted at least 93.00 %: met"},
 		"agreement, missed": {Criteria{MinAgreement: of(0.931)}, full, false, 0.93, "min-agreement: found 93.00 %, wanted at least 93.10 %: not met"},
 		"ratio":             {Criteria{MinSQNR: of(20)}, full, true, 20, "min-sqnr: found 20.00 dB, wanted at least 20.00 dB: met"},
 		"ratio, missed":     {Criteria{MinSQNR: of(20.1)}, full, false, 20, "min-sqnr: found 20.00 dB, wanted at least 20.10 dB: not met"},
-		"no difference":     {Criteria{MinSQNR: of(20)}, Evaluation{Images: 1, Compared: true, SQNR: inf}, true, inf, "min-sqnr: found +Inf dB, wanted at least 20.00 dB: met"},
-		"not a number":      {Criteria{MinSQNR: of(20)}, Evaluation{Images: 1, Compared: true, SQNR: nan}, false, nan, "min-sqnr: found NaN dB, wanted at least 20.00 dB: not met"},
+		"no difference":     {Criteria{MinSQNR: of(20)}, Result{Images: 1, Compared: true, SQNR: inf}, true, inf, "min-sqnr: found +Inf dB, wanted at least 20.00 dB: met"},
+		"not a number":      {Criteria{MinSQNR: of(20)}, Result{Images: 1, Compared: true, SQNR: nan}, false, nan, "min-sqnr: found NaN dB, wanted at least 20.00 dB: not met"},
 	} {
 		got, err := c.c.Judge(&c.e)
 		if err != nil || len(got) != 1 {
@@ -52,13 +52,13 @@ func TestCriteria(t *testing.T) {
 	if got := (Criteria{}).JudgeLatency(time.Second); got != nil {
 		t.Errorf("no criterion: %v", got)
 	}
-	if got, err := (Criteria{}).Judge(&Evaluation{}); got != nil || err != nil || Met(got) {
+	if got, err := (Criteria{}).Judge(&Result{}); got != nil || err != nil || Met(got) {
 		t.Errorf("no criterion: %v, %v", got, err)
 	}
 	for name, c := range map[string]Criteria{
 		"top-1": {MinTop1: of(0)}, "drop": {MaxDrop: of(0)}, "agreement": {MinAgreement: of(0)}, "ratio": {MinSQNR: of(0)},
 	} {
-		if _, err := c.Judge(&Evaluation{Images: 1}); !errors.Is(err, ErrCriterion) {
+		if _, err := c.Judge(&Result{Images: 1}); !errors.Is(err, ErrCriterion) {
 			t.Errorf("%s of what was not measured: %v", name, err)
 		}
 	}
@@ -67,3 +67,5 @@ func TestCriteria(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+var inf, nan = math.Inf(1), math.NaN()

@@ -1,4 +1,4 @@
-package verify
+package evaluate
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/repvit-go/repvit/internal/finite"
 )
 
 // Criteria say what an evaluation, or a measurement of latency, must reach. Those that are nil
@@ -36,7 +38,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 		Found     *float64 `json:"found"`
 		Wanted    float64  `json:"wanted"`
 		Met       bool     `json:"met"`
-	}{f.Criterion, finite(f.Found), f.Wanted, f.Met})
+	}{f.Criterion, finite.OrNil(f.Found), f.Wanted, f.Met})
 }
 
 // String says what was found and what was wanted.
@@ -81,7 +83,7 @@ func atMost(name string, found, wanted float64) Finding {
 
 // Judge holds an evaluation against the criteria, but for that of latency. The error wraps
 // [ErrCriterion] where one asks for what the evaluation did not measure.
-func (c Criteria) Judge(e *Evaluation) ([]Finding, error) {
+func (c Criteria) Judge(e *Result) ([]Finding, error) {
 	var all []Finding
 	if c.MinTop1 != nil || c.MaxDrop != nil {
 		if !e.Labelled {
@@ -119,7 +121,7 @@ func (c Criteria) JudgeLatency(t time.Duration) []Finding {
 // Drop is by how much top-1 is below the reference's, a share of the images; negative where
 // it is above. It is a whole number of images divided by their number, so that a bound that
 // was reached exactly is met.
-func (e *Evaluation) Drop() float64 {
+func (e *Result) Drop() float64 {
 	n := float64(e.Images)
 	if n == 0 {
 		return 0

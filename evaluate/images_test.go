@@ -1,7 +1,8 @@
-package verify
+package evaluate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -16,7 +17,13 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/pytorch"
+	"github.com/repvit-go/repvit/verify"
+	"github.com/repvit-go/repvit/verify/reference"
 )
 
 // raw preprocessing hands over the red, green and blue of an image of 2×2 in 0..1.
@@ -24,7 +31,7 @@ var raw = preprocess.Config{Height: 2, Width: 2, CropPct: 1, Mean: []float64{0, 
 
 // colors is a network with six classes: the means of red, green and blue, then those of
 // their opposites, 1 less the mean. The weights are multiplied by scale.
-func colors(t testing.TB, batch graph.Dim, scale float32) Engine {
+func colors(t testing.TB, batch graph.Dim, scale float32) verify.Engine {
 	x := &graph.Value{Name: "input", Type: &graph.Type{DType: graph.Float32,
 		Shape: graph.Shape{batch, graph.Fixed(3), graph.Fixed(2), graph.Fixed(2)}}}
 	g := &graph.Graph{Inputs: []*graph.Value{x}}
@@ -83,12 +90,12 @@ func TestEvaluate(t *testing.T) {
 	o := Images{Dir: folder(t), Preprocess: raw, Engine: colors(t, graph.Symbol("batch"), 1),
 		// Right, right, wrong but in the top 5, beyond the top 5, in the top 5.
 		Labels: labels(t, "red.png,0\nblue.PNG,2\ngreen.png,4\ngreen.png,0\nyellow.png,1\n")}
-	var want Evaluation
+	var want Result
 	for i, c := range []struct{ batch, threads int }{{1, 1}, {2, 3}, {3, 1}, {0, 0}, {100, 2}} {
 		o.Batch, o.Threads = c.batch, c.threads
 		var steps []string
 		o.Progress = func(done, total int) { steps = append(steps, fmt.Sprint(done, "/", total)) }
-		got, err := Evaluate(t.Context(), o)
+		got, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +104,7 @@ func TestEvaluate(t *testing.T) {
 		}
 		got.ImagesPerSecond = 0
 		if i == 0 {
-			want = Evaluation{Images: 5, Top1: 0.4, Top5: 0.8, Labelled: true,
+			want = Result{Images: 5, Top1: 0.4, Top5: 0.8, Labelled: true,
 				Misses: []Miss{{"green.png", 4, 3, -1}, {"green.png", 0, 3, -1}, {"yellow.png", 1, 0, -1}}}
 			if len(steps) != 5 || steps[4] != "5 / 5" && steps[4] != "5/5" {
 				t.Errorf("progress %v", steps)
@@ -123,7 +130,7 @@ func TestEvaluateAgainst(t *testing.T) {
 		{graph.Fixed(3), 1.1, 20 * math.Log10(10), 1},
 		{any, -1, 20 * math.Log10(0.5), 0},
 	} {
-		e, err := Evaluate(t.Context(), Images{Dir: dir, Preprocess: raw, Engine: colors(t, c.batch, c.scale), Against: colors(t, any, 1), Batch: 3})
+		e, err := Run(t.Context(), Images{Dir: dir, Preprocess: raw, Engine: colors(t, c.batch, c.scale), Against: colors(t, any, 1), Batch: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +149,7 @@ func TestEvaluateAgainst(t *testing.T) {
 			t.Errorf("scale %v: misses %v, want %v", c.scale, files, want)
 		}
 	}
-	e, err := Evaluate(t.Context(), Images{Dir: dir, Labels: labels(t, "red.png,0\ngreen.png,3\n"), Preprocess: raw,
+	e, err := Run(t.Context(), Images{Dir: dir, Labels: labels(t, "red.png,0\ngreen.png,3\n"), Preprocess: raw,
 		Engine: colors(t, any, -1), Against: colors(t, any, 1)})
 	if err != nil || e.Top1 != 0 || e.AgainstTop1 != 1 || e.AgainstTop5 != 1 || len(e.Misses) != 2 || e.Misses[1].Against != 3 {
 		t.Errorf("%+v, %v", e, err)
@@ -152,7 +159,7 @@ func TestEvaluateAgainst(t *testing.T) {
 // The same images through a real network: both engines say the same.
 func TestEvaluateNetwork(t *testing.T) {
 	g := checkpoint(t, "v2_release.pth")
-	e, err := Evaluate(t.Context(), Images{Dir: folder(t), Preprocess: preprocess.ImageNet(64, 64, 1), Engine: fast(t, g), Against: truth(t, g), Batch: 3})
+	e, err := Run(t.Context(), Images{Dir: folder(t), Preprocess: preprocess.ImageNet(64, 64, 1), Engine: fast(t, g), Against: truth(t, g), Batch: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,9 +204,64 @@ func TestEvaluateErrors(t *testing.T) {
 		if c.ctx != nil {
 			ctx = c.ctx
 		}
-		e, err := Evaluate(ctx, o)
+		e, err := Run(ctx, o)
 		if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v, %v", name, e, err)
 		}
 	}
+}
+
+func TestJSON(t *testing.T) {
+	for _, c := range []struct {
+		v    Result
+		want string
+	}{
+		{Result{Images: 2, Top1: 0.5, Top5: 1, Labelled: true, ImagesPerSecond: 8},
+			`{"images":2,"top1":0.5,"top5":1,"agree":null,"sqnr_db":null,"images_per_second":8}`},
+		{Result{Images: 2, Agree: 1, SQNR: 30.5, Compared: true, ImagesPerSecond: 8},
+			`{"images":2,"top1":null,"top5":null,"agree":1,"sqnr_db":30.5,"images_per_second":8}`},
+	} {
+		got, err := json.Marshal(c.v)
+		if err != nil || string(got) != c.want {
+			t.Errorf("found %s (%v), want %s", got, err, c.want)
+		}
+	}
+}
+
+// checkpoint returns the training form of a network that PyTorch wrote.
+func checkpoint(t testing.TB, name string) *graph.Graph {
+	t.Helper()
+	f, err := pytorch.Open(filepath.Join("../testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	sd, err := f.StateDict(pytorch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := family.Build(sd, model.Options{Preprocess: preprocess.ImageNet(64, 64, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Graph
+}
+
+func truth(t testing.TB, g *graph.Graph) verify.Engine {
+	t.Helper()
+	n, err := reference.New(g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func fast(t testing.TB, g *graph.Graph) verify.Engine {
+	t.Helper()
+	s, err := infer.New(g, infer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
 }

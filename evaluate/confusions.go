@@ -1,4 +1,4 @@
-package verify
+package evaluate
 
 // Confusion counts the images of one class that the network took for another.
 type Confusion struct {
@@ -8,7 +8,7 @@ type Confusion struct {
 
 // Confusions counts the misses of labelled images by class and answer, in the order in which
 // each pair first occurs.
-func (e *Evaluation) Confusions() []Confusion {
+func (e *Result) Confusions() []Confusion {
 	var all []Confusion
 	index := map[[2]int]int{}
 	for _, m := range e.Misses {

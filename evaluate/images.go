@@ -1,4 +1,4 @@
-package verify
+package evaluate
 
 import (
 	"context"
@@ -13,14 +13,16 @@ import (
 	"time"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/finite"
 	"github.com/repvit-go/repvit/internal/infile"
 	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/verify"
 )
 
-// Images says what [Evaluate] runs on what.
+// Images says what [Run] runs on what.
 type Images struct {
-	Engine  Engine // the network that is measured
-	Against Engine // the reference, or nil
+	Engine  verify.Engine // the network that is measured
+	Against verify.Engine // the reference, or nil
 	// Dir is the folder of images, PNG or JPEG.
 	Dir string
 	// Labels is the path of a labels file; see [ParseLabels]. Empty for all images of the
@@ -35,8 +37,8 @@ type Images struct {
 	Progress func(done, total int)
 }
 
-// Evaluation is what [Evaluate] measured.
-type Evaluation struct {
+// Result is what [Run] measured.
+type Result struct {
 	Images int
 	// Top1 and Top5 are the shares of images whose label is the network's first, or one of
 	// its first five classes. They are 0 where Labelled is false.
@@ -53,7 +55,7 @@ type Evaluation struct {
 	// networks.
 	ImagesPerSecond float64
 	// Findings are what became of the criteria that the caller judged by; see
-	// [Criteria.Judge]. Evaluate leaves them empty.
+	// [Criteria.Judge]. Run leaves them empty.
 	Findings []Finding
 	// Misses are the images that the network got wrong, or on which it and the reference
 	// disagree, in the order of the labels file.
@@ -70,12 +72,12 @@ type Miss struct {
 
 // MarshalJSON encodes e as the commands print it, without its misses: shares that were
 // not measured and an infinite SQNR are null.
-func (e Evaluation) MarshalJSON() ([]byte, error) {
+func (e Result) MarshalJSON() ([]byte, error) {
 	when := func(measured bool, x float64) *float64 {
 		if !measured {
 			return nil
 		}
-		return finite(x)
+		return finite.OrNil(x)
 	}
 	return json.Marshal(struct {
 		Images          int       `json:"images"`
@@ -86,7 +88,7 @@ func (e Evaluation) MarshalJSON() ([]byte, error) {
 		ImagesPerSecond *float64  `json:"images_per_second"`
 		Findings        []Finding `json:"criteria,omitempty"`
 	}{e.Images, when(e.Labelled, e.Top1), when(e.Labelled, e.Top5), when(e.Compared, e.Agree), when(e.Compared, e.SQNR),
-		finite(e.ImagesPerSecond), e.Findings})
+		finite.OrNil(e.ImagesPerSecond), e.Findings})
 }
 
 const (
@@ -94,7 +96,7 @@ const (
 	batchPixels = 8 * 512 * 512 // of a batch of default size, 24 MiB as a network's input
 )
 
-// Evaluate runs a network, and a reference beside it, over a folder of images. Decoding and
+// Run runs a network, and a reference beside it, over a folder of images. Decoding and
 // preprocessing of the next batches overlap with computing; no more than three batches are
 // held at a time. The numbers do not depend on Threads. Networks with a fixed batch size
 // are run with that, filled up with zeros.
@@ -102,7 +104,7 @@ const (
 // The error names the file concerned and wraps [ErrLabels], an error of package
 // preprocess, or [graph.ErrShape] where the networks do not fit the images or each other;
 // or it is that of ctx.
-func Evaluate(ctx context.Context, o Images) (*Evaluation, error) {
+func Run(ctx context.Context, o Images) (*Result, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
@@ -293,12 +295,10 @@ func (o *Images) image(dst []float32, name string) (err error) {
 
 // tally adds up what the networks say.
 type tally struct {
-	Evaluation
-	images                   Images
-	top1, top5, agree        int
-	againstTop1, againstTop5 int
-	labelled                 int
-	distance                 distance
+	Result
+	images            Images
+	accuracy, against Accuracy
+	agreement         Agreement
 }
 
 func (t *tally) batch(ctx context.Context, b batch) error {
@@ -316,27 +316,22 @@ func (t *tally) batch(ctx context.Context, b batch) error {
 		}
 	}
 	for i, f := range b.files {
-		m := Miss{File: f.File, Label: f.Class, Top1: top1(got[i]), Against: -1}
+		m := Miss{File: f.File, Label: f.Class, Top1: verify.Top1(got[i]), Against: -1}
 		miss := false
 		if f.Class >= 0 {
 			if f.Class >= len(got[i]) {
 				return fmt.Errorf("%w: %s has the label %d, expected one below %d", ErrLabels, f.File, f.Class, len(got[i]))
 			}
-			t.labelled++
-			t.top1 += count(m.Top1 == f.Class)
-			t.top5 += count(inTop5(got[i], f.Class))
+			t.accuracy.Add(got[i], f.Class)
 			miss = m.Top1 != f.Class
 		}
 		if want != nil {
-			m.Against = top1(want[i])
-			same := m.Top1 == m.Against && m.Top1 >= 0
-			t.agree += count(same)
-			miss = miss || !same
+			m.Against = verify.Top1(want[i])
+			t.agreement.Add(got[i], want[i])
+			miss = miss || m.Top1 != m.Against || m.Top1 < 0
 			if f.Class >= 0 {
-				t.againstTop1 += count(m.Against == f.Class)
-				t.againstTop5 += count(inTop5(want[i], f.Class))
+				t.against.Add(want[i], f.Class)
 			}
-			t.distance.add(got[i], want[i])
 		}
 		if miss {
 			t.Misses = append(t.Misses, m)
@@ -346,33 +341,21 @@ func (t *tally) batch(ctx context.Context, b batch) error {
 	return nil
 }
 
-func count(b bool) int {
-	if b {
-		return 1
+func (t *tally) result(took time.Duration) *Result {
+	r := t.Result
+	r.Labelled, r.Compared = t.accuracy.Images > 0, t.images.Against != nil
+	r.Top1, r.Top5 = t.accuracy.Shares()
+	r.AgainstTop1, r.AgainstTop5 = t.against.Shares()
+	if r.Compared {
+		r.Agree, r.SQNR = t.agreement.Share(), t.agreement.Distance.SQNR()
 	}
-	return 0
-}
-
-func inTop5(logits []float64, class int) bool {
-	return logits[class] == logits[class] && rank(logits, class) < 5
-}
-
-func (t *tally) result(took time.Duration) *Evaluation {
-	e := t.Evaluation
-	share := func(n int) float64 { return float64(n) / float64(max(e.Images, 1)) }
-	e.Labelled, e.Compared = t.labelled > 0, t.images.Against != nil
-	e.Top1, e.Top5 = share(t.top1), share(t.top5)
-	e.AgainstTop1, e.AgainstTop5 = share(t.againstTop1), share(t.againstTop5)
-	if e.Compared {
-		e.Agree, e.SQNR = share(t.agree), t.distance.sqnr()
-	}
-	e.ImagesPerSecond = float64(e.Images) / took.Seconds()
-	return &e
+	r.ImagesPerSecond = float64(r.Images) / took.Seconds()
+	return &r
 }
 
 // forward returns the logits of every image of a batch.
-func forward(ctx context.Context, e Engine, x *graph.Tensor) ([][]float64, error) {
-	x, err := Fit(e.Graph(), x)
+func forward(ctx context.Context, e verify.Engine, x *graph.Tensor) ([][]float64, error) {
+	x, err := verify.Fit(e.Graph(), x)
 	if err != nil {
 		return nil, err
 	}
@@ -393,11 +376,10 @@ func forward(ctx context.Context, e Engine, x *graph.Tensor) ([][]float64, error
 		if err != nil {
 			return nil, err
 		}
-		n, length := rowsOf(y.Shape)
-		if len(y.Shape) != 2 || n != step || length == 0 {
+		if len(y.Shape) != 2 || y.Shape[0] != step || y.Shape[1] == 0 {
 			return nil, fmt.Errorf("%w: an output of shape %v for %d images, expected logits N×classes", graph.ErrShape, y.Shape, step)
 		}
-		v := y.Float64s()
+		v, length := y.Float64s(), y.Shape[1]
 		for r := range min(step, images-from) {
 			rows = append(rows, v[r*length:][:length])
 		}

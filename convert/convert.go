@@ -1,0 +1,377 @@
+// Package convert is the conversion as a library: it reads a checkpoint, fuses it, makes it
+// float16 or int8 where that is asked for, writes it, reads it back, proves that it computes
+// what the checkpoint computes, and only then gives the file its name.
+//
+//	r, err := convert.File(ctx, "m1.pth", "m1.onnx", convert.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Println(r.Variant, r.Check.Compared, r.Check.MaxAbs)
+package convert
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/format"
+	"github.com/repvit-go/repvit/internal/images"
+	"github.com/repvit-go/repvit/internal/load"
+	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/pytorch"
+	"github.com/repvit-go/repvit/quant"
+	"github.com/repvit-go/repvit/reparam"
+)
+
+// Options say how a checkpoint is converted. The zero value fuses, proves, and writes float32
+// for any batch size in the format that the output's extension names.
+type Options struct {
+	// Weights choose the state dict; its Networks are not used.
+	Weights pytorch.Options
+	// Model says what the network takes and gives. Where Height and Width are 0 they are those
+	// of the Reference, else those that the checkpoint states, else 224; its Stated is not used.
+	Model   model.Options
+	AnySize bool // the input may have any size
+
+	Format string // "onnx" or "native"; empty for that of the output's extension, else ONNX
+	Opset  int    // of ONNX, 13 to 21; 0 for 17, or 20 with Int8
+
+	NoFuse bool // keeps the training form
+	Half   bool // float16 weights and compute; input and output stay float32
+	Int8   *Int8
+
+	// Reference is what PyTorch computed; the proof holds the network against it.
+	Reference *Reference
+	// NoCheck leaves out the proof. A conversion that is not proven can be wrong.
+	NoCheck bool
+
+	Threads   int   // cores that are used; 0 for all
+	MaxMemory int64 // bytes that a run may need; 0 for the default, see [infer.Options]
+	Hash      bool  // fills [Output].SHA256
+
+	// Progress, if set, is called from the caller's goroutine as stages of int8 go on.
+	Progress func(stage string, done, total int)
+	// BeforeCommit, if set, is called before the file gets its name, which it does not get
+	// where an error is returned. The graphs may be used until it returns.
+	BeforeCommit func(*Result, Networks) error
+}
+
+// Int8 says how a network is quantized.
+type Int8 struct {
+	// Calibration is a folder of images or an .npy file of inputs, N×C×H×W. Without it ranges
+	// follow from the checkpoint's BatchNorm statistics, which costs accuracy.
+	Calibration string
+	Samples     int // that are used at most, evenly spread; 0 for 256
+	Scope       quant.Scope
+	Method      quant.Method
+	KeepFloat   int  // layers that stay in float, or [quant.KeepAuto]
+	Sensitivity bool // asks for the SQNR of every layer alone
+	AcceptLoss  bool // writes a network that int8 has ruined, too
+}
+
+// Networks are the stages of a conversion. Where a step was not asked for, a network is the
+// one before.
+type Networks struct {
+	Training *graph.Graph // as it was read
+	Deploy   *graph.Graph // fused, in float32
+	Written  *graph.Graph // quantized, or in float16
+}
+
+// Result says what was converted into what. Encoded as JSON it is what the commands print.
+type Result struct {
+	Input      string        `json:"input"`
+	Variant    string        `json:"variant"`
+	Generation string        `json:"generation"`
+	Classes    int           `json:"classes"`
+	Distilled  bool          `json:"distilled"`
+	Parameters int64         `json:"parameters"`
+	MACs       int64         `json:"macs"`
+	Head       string        `json:"head,omitempty"`       // where the logits come from, where it is not the network's own head
+	Taps       *model.Taps   `json:"taps,omitempty"`       // blocks whose outputs are the feature maps
+	StateDict  string        `json:"state_dict,omitempty"` // where in the file the weights are; empty for the file itself
+	Warnings   []string      `json:"warnings,omitempty"`
+	Notes      []string      `json:"notes,omitempty"`   // what was assumed or taken from the file by a rule
+	Skipped    []string      `json:"skipped,omitempty"` // objects beside the weights
+	Ignored    []string      `json:"ignored,omitempty"` // keys outside the network
+	Check      *Check        `json:"check,omitempty"`   // nil where there was no proof
+	Quant      *Quantization `json:"quant,omitempty"`   // nil where nothing was quantized
+	Output     Output        `json:"output"`
+	Seconds    float64       `json:"seconds"`
+
+	Averaged      string   `json:"-"` // a state dict of averaged weights that was not taken
+	Stated        []string `json:"-"` // what was taken from the file's statements beside the tensors
+	Height, Width int      `json:"-"` // of the input, for checks and calibration; 0 for any
+}
+
+// Output is the file that was written.
+type Output struct {
+	Path   string `json:"path"`
+	Format string `json:"format"`
+	Opset  int    `json:"opset,omitempty"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// ErrNoFeatures is of options that say which feature maps are given, of a network that gives
+// logits.
+var ErrNoFeatures = errors.New("the options say which feature maps are given, and the output is logits")
+
+// ErrConverted is of options about the reading of a checkpoint, for a file that is converted
+// already.
+var ErrConverted = errors.New("found a converted model, whose network is as it is; expected a checkpoint for the options given")
+
+// File converts a checkpoint, or a converted file into another format, and writes it to
+// output, "-" for standard output. The output appears whole or not at all, and is never an
+// input.
+//
+// The error names the file and wraps what [pytorch.Open], package model and package quant
+// answer, [ErrCheck], [ErrNotFinite], a [*LossError], a [*CalibrationError],
+// [ErrNoFeatures], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
+func File(ctx context.Context, checkpoint, output string, o Options) (*Result, error) {
+	start := time.Now()
+	f, err := o.format(output)
+	if err != nil {
+		return nil, err
+	}
+	if err := outfile.Check(o.inputs(checkpoint), []outfile.Output{{Path: output, What: "the conversion of " + checkpoint}}); err != nil {
+		return nil, err
+	}
+	in, err := load.Open(checkpoint, load.Options{Weights: o.Weights, Model: o.model})
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	j := &job{Options: o, f: f, in: in, r: &Result{Input: checkpoint}}
+	if err := j.prepare(); err != nil {
+		return nil, err
+	}
+	if err := j.convert(ctx); err != nil {
+		return nil, err
+	}
+	out, err := outfile.Create(output)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Discard()
+	if err := j.write(out, output); err != nil {
+		return nil, fmt.Errorf("%s: %w", output, err)
+	}
+	if err := j.describe(); err != nil { // while the disk works
+		return nil, fmt.Errorf("%s: %w", checkpoint, err)
+	}
+	if !o.NoCheck {
+		if j.r.Check, err = j.prove(ctx, out); err != nil {
+			return nil, fmt.Errorf("%s: %w", checkpoint, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.BeforeCommit != nil {
+		if err := o.BeforeCommit(j.r, j.Networks); err != nil {
+			return nil, err
+		}
+	}
+	if err := out.Commit(); err != nil {
+		return nil, err
+	}
+	j.r.Seconds = time.Since(start).Seconds()
+	return j.r, nil
+}
+
+// format returns that of the output.
+func (o *Options) format(output string) (*format.Format, error) {
+	f := format.For(output)
+	if o.Format != "" {
+		f = format.Named(o.Format)
+	}
+	switch {
+	case f == nil && o.Format != "":
+		return nil, fmt.Errorf("found format %q, expected %s", o.Format, format.List(format.Names()))
+	case f == nil:
+		return nil, fmt.Errorf("%s: found extension %q, expected %s, or a format", output, filepath.Ext(output), format.List(format.WrittenExtensions()))
+	case o.Reference != nil && len(o.Reference.Input.Tensor.Shape) != 4:
+		return nil, fmt.Errorf("%s: found an array of shape %v, expected N×C×H×W", o.Reference.InputName, o.Reference.Input.Tensor.Shape)
+	case o.Int8 != nil && (o.Half || o.NoFuse):
+		return nil, errors.New("int8 is made of fused float32 networks only")
+	}
+	return f, nil
+}
+
+// inputs are the files that are read.
+func (o *Options) inputs(checkpoint string) []string {
+	all := []string{checkpoint}
+	if o.Int8 == nil || o.Int8.Calibration == "" {
+		return all
+	}
+	files, err := images.List(o.Int8.Calibration)
+	if err != nil {
+		return append(all, o.Int8.Calibration) // an array; whoever reads it says what is wrong
+	}
+	return append(all, files...)
+}
+
+// model returns what the graph takes and gives, for a checkpoint that states what is given.
+func (o *Options) model(stated model.Stated) model.Options {
+	m := o.Model
+	switch {
+	case o.AnySize || m.Height != 0 || m.Width != 0:
+	case o.Reference != nil:
+		m.Height, m.Width = o.Reference.Input.Tensor.Shape[2], o.Reference.Input.Tensor.Shape[3]
+	default:
+		m.Height, m.Width = cmp.Or(stated.Preprocess.Height, 224), cmp.Or(stated.Preprocess.Width, 224)
+	}
+	return m
+}
+
+// job is one conversion.
+type job struct {
+	Options
+	Networks
+	f      *format.Format
+	in     *load.File
+	r      *Result
+	images preprocess.Config // how images become inputs
+}
+
+// prepare holds the options against the file, and says what was taken from it by a rule, or
+// for lack of a statement.
+func (j *job) prepare() (err error) {
+	in, r := j.in, j.r
+	if in.Model == nil && j.ofCheckpoints() {
+		return fmt.Errorf("%s: %w", in.Path, ErrConverted)
+	}
+	if taps := j.Model.Taps; in.Model != nil && (taps.Rule != "" || taps.Blocks != nil) && in.Model.Info.Taps.Rule == "" {
+		return fmt.Errorf("%s: %w", in.Path, ErrNoFeatures)
+	}
+	if j.images, err = in.Preprocess(); err != nil {
+		return err
+	}
+	r.Height, r.Width = j.images.Height, j.images.Width
+	j.Training = in.Graph
+	if m := in.Model; m != nil {
+		r.Warnings, r.Notes, r.Head, r.Stated = slices.Clone(m.Warnings), slices.Clone(m.Notes), m.Info.Head, m.Stated
+		if m.Info.Taps.Rule != "" {
+			r.Taps = &m.Info.Taps
+			r.Notes = append(r.Notes, fmt.Sprintf("feature maps are the outputs of blocks %s (%s)", strings.Trim(fmt.Sprint(m.Info.Taps.Blocks), "[]"), m.Info.Taps.Rule))
+		}
+		if r.StateDict = in.State.Name(); r.StateDict != "" {
+			r.Notes = append(r.Notes, fmt.Sprintf("weights under %q", r.StateDict))
+		}
+		if !in.State.Averaged() {
+			if i := slices.IndexFunc(in.Networks(), (*pytorch.StateDict).Averaged); i >= 0 {
+				r.Averaged = in.Networks()[i].Name()
+			}
+		}
+		r.Skipped = in.Checkpoint.Skipped()
+	}
+	in.Sign()
+	return nil
+}
+
+// ofCheckpoints reports whether there are options that mean something for checkpoints only.
+func (j *job) ofCheckpoints() bool {
+	m := j.Model
+	return j.Weights.Key != "" || j.Weights.EMA || j.AnySize || m.Batch != 0 || m.Height != 0 || m.Width != 0 || m.Features || m.Embedding || m.Softmax || m.Labels != nil ||
+		m.Preprocess.CropPct != 0 || m.Preprocess.Mean != nil || m.Preprocess.Std != nil || m.Preprocess.Interpolation != "" ||
+		m.BNEpsilon != 0 || m.Strides != nil || m.Taps.Rule != "" || m.Taps.Blocks != nil || m.IgnoreHead
+}
+
+// convert makes the networks.
+func (j *job) convert(ctx context.Context) (err error) {
+	j.Deploy = j.Training
+	if !j.NoFuse {
+		j.Deploy = reparam.Fuse(j.Training)
+	}
+	j.Written = j.Deploy
+	switch {
+	case j.Int8 != nil:
+		if j.Written, err = j.quantize(ctx); err != nil {
+			return fmt.Errorf("%s: %w", j.in.Path, err)
+		}
+		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
+	case j.Half:
+		j.Written = quant.Half(j.Deploy)
+	}
+	return nil
+}
+
+// quantOpset is the default for int8: the first with the Gelu operator, which runtimes keep
+// in int8 where it stands between quantized layers.
+const quantOpset = 20
+
+// write writes the network and says what was written.
+func (j *job) write(w io.Writer, path string) error {
+	out := Output{Path: path, Format: j.f.Name}
+	count := &counter{w: w}
+	if j.Hash {
+		count.sum = sha256.New()
+	}
+	if j.f.Opset {
+		out.Opset = cmp.Or(j.Opset, onnx.DefaultOpset)
+		if j.Opset == 0 && j.Int8 != nil {
+			out.Opset = quantOpset
+		}
+	}
+	err := j.f.Encode(count, j.Written, format.Options{Opset: out.Opset})
+	out.Bytes = count.n
+	if count.sum != nil {
+		out.SHA256 = hex.EncodeToString(count.sum.Sum(nil))
+	}
+	j.r.Output = out
+	return err
+}
+
+// counter counts and hashes what passes through.
+type counter struct {
+	w   io.Writer
+	n   int64
+	sum hash.Hash // nil for none
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	if c.sum != nil {
+		c.sum.Write(p[:n])
+	}
+	return n, err
+}
+
+// describe says what the network is and costs.
+func (j *job) describe() error {
+	r, info := j.r, model.InfoOf(j.Deploy)
+	if j.in.Model != nil {
+		info = j.in.Model.Info
+		r.Ignored = j.in.Model.Ignored
+	}
+	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
+	r.Parameters = j.Deploy.Parameters()
+	parts, err := model.Parts(j.Deploy, r.Height, r.Width)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		r.MACs += p.MACs
+	}
+	return nil
+}
+
+// engine is what networks of the conversion are run with.
+func (o *Options) engine() infer.Options {
+	return infer.Options{Threads: o.Threads, MaxMemory: o.MaxMemory}
+}

@@ -1,0 +1,145 @@
+package convert
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/images"
+	"github.com/repvit-go/repvit/internal/infile"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/quant"
+)
+
+// Quantization says how a network was quantized and what that costs.
+type Quantization struct {
+	Scheme      string        `json:"scheme"`
+	Calibration string        `json:"calibration"` // "images", "array", or what ranges follow from without
+	Samples     int           `json:"samples"`
+	HeldOut     int           `json:"held_out"`    // samples that the loss was measured on
+	MeasuredOn  string        `json:"measured_on"` // what they are
+	SQNR        float64       `json:"sqnr_db"`
+	Agree       *float64      `json:"agree"` // share with the same top-1 as in float; nil for feature maps
+	Verdict     quant.Verdict `json:"verdict"`
+	KeptFloat   []string      `json:"kept_float,omitempty"` // the most sensitive layer first
+
+	Report *quant.Report `json:"-"`
+}
+
+// LossError is of a network that int8 ruins.
+type LossError struct{ Quantization *Quantization }
+
+// Error is one line.
+func (e *LossError) Error() string {
+	return fmt.Sprintf("%v; expected an SQNR of at least %.0f dB", e.Quantization, quant.UsableSQNR)
+}
+
+// CalibrationError is of images that cannot be made inputs of the network: its Options.Model
+// has no mean and standard deviation that fit. It wraps [preprocess.ErrConfig].
+type CalibrationError struct{ Err error }
+
+// Error is that of what it wraps.
+func (e *CalibrationError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *CalibrationError) Unwrap() error { return e.Err }
+
+// quantize makes the int8 form of the fused network.
+func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
+	samples, err := j.calibration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g, report, err := quant.Quantize(ctx, j.Training, j.Deploy, samples, [2]int{j.r.Height, j.r.Width}, quant.Options{
+		NoLogits: j.Deploy.Metadata[model.MetaClasses] == "0",
+		Scope:    j.Int8.Scope, Method: j.Int8.Method, KeepFloat: j.Int8.KeepFloat, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	q := newQuantization(report)
+	if samples != nil && isArray(j.Int8.Calibration) {
+		q.Calibration = "array"
+	}
+	if q.Verdict == quant.Unusable && !j.Int8.AcceptLoss {
+		return nil, &LossError{q}
+	}
+	j.r.Quant = q
+	return g, nil
+}
+
+// What a loss can be measured on.
+const (
+	heldOut = "images held out of calibration"
+	madeUp  = "made-up images"
+)
+
+func newQuantization(r *quant.Report) *Quantization {
+	q := &Quantization{Scheme: r.Scheme, Calibration: r.Calibration, Samples: r.Samples, HeldOut: r.HeldOut, MeasuredOn: heldOut,
+		SQNR: r.Loss.SQNR, Verdict: r.Verdict, KeptFloat: r.KeptFloat, Report: r}
+	if r.Calibration != quant.FromImages {
+		q.MeasuredOn = madeUp
+	}
+	if r.Loss.Classes {
+		q.Agree = &r.Loss.Agree
+	}
+	return q
+}
+
+// String is one line on what int8 costs.
+func (q *Quantization) String() string {
+	word := map[quant.Verdict]string{quant.Good: "good", quant.Noticeable: "usable, with a noticeable loss", quant.Unusable: "unusable"}[q.Verdict]
+	agree := ""
+	if q.Agree != nil {
+		agree = fmt.Sprintf(", same top-1 as in float on %.1f %%", 100**q.Agree)
+	}
+	verb, on := "measured", q.MeasuredOn
+	if q.Report.Calibration != quant.FromImages {
+		verb = "estimated"
+	}
+	if q.HeldOut == 1 {
+		on = strings.Replace(on, "images", "image", 1)
+	}
+	return fmt.Sprintf("int8 is %s: SQNR %.1f dB%s, %s on %d %s", word, q.SQNR, agree, verb, q.HeldOut, on)
+}
+
+func isArray(path string) bool { return strings.HasSuffix(path, ".npy") }
+
+// calibration reads the samples: nil for none.
+func (j *job) calibration(ctx context.Context) ([]*graph.Tensor, error) {
+	path, most := j.Int8.Calibration, cmp.Or(j.Int8.Samples, 256)
+	switch {
+	case path == "":
+		return nil, nil
+	case isArray(path):
+		data, err := infile.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		t, err := npy.Read(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		samples, err := images.Split(t, most)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return samples, nil
+	}
+	files, err := images.List(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := j.images.For(j.Training.Inputs[0].Type.Shape[1].Size)
+	if err != nil {
+		return nil, &CalibrationError{err}
+	}
+	return images.Load(ctx, images.Spread(files, most), p, j.Threads, func(done, total int) {
+		if j.Progress != nil {
+			j.Progress("reading images", done, total)
+		}
+	})
+}

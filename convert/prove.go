@@ -1,0 +1,185 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/load"
+	"github.com/repvit-go/repvit/internal/mmap"
+	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/verify"
+)
+
+// Check is what the proof found.
+type Check struct {
+	Compared  []string           `json:"compared"`   // what the proof covers
+	MaxAbs    float64            `json:"max_abs"`    // largest difference of the outputs
+	RelL2     float64            `json:"rel_l2"`     // see [verify.Comparison]
+	Top1Agree *float64           `json:"top1_agree"` // share of inputs with the same top-1; nil for feature maps
+	Reference *verify.Comparison `json:"reference,omitempty"`
+
+	Inputs          int `json:"-"` // random inputs that were compared on
+	ReferenceInputs int `json:"-"` // of the reference
+}
+
+// What a proof can cover.
+const (
+	ComparedFusing    = "fusing"
+	ComparedHalf      = "float16"
+	ComparedFormat    = "file format"
+	ComparedReference = "reference outputs"
+)
+
+// Errors of the proof.
+var (
+	// ErrCheck: the result differs from the checkpoint's network by more than rounding does.
+	ErrCheck = errors.New("the result does not compute what the checkpoint computes; nothing was written")
+	// ErrNotFinite: a network computes NaN or infinities.
+	ErrNotFinite = errors.New("float32 (up to 3.4e38, float16 to 65504) does not hold the values, so nothing can be proven and nothing was written")
+)
+
+// Reference is an input and what PyTorch computed for it.
+type Reference struct {
+	Input  npy.Array   // N×C×H×W
+	Expect []npy.Array // the outputs, by their names where there are several
+
+	InputName, ExpectName string // the files that they come from, for errors
+}
+
+// checkSeed makes every check use the same input.
+const checkSeed = 1
+
+// prover runs networks against each other.
+type prover struct {
+	ctx     context.Context
+	options infer.Options
+	open    map[*graph.Graph]*infer.Session
+}
+
+func (p *prover) close() {
+	for _, s := range p.open {
+		s.Close()
+	}
+}
+
+func (p *prover) session(g *graph.Graph) (*infer.Session, error) {
+	if s := p.open[g]; s != nil {
+		return s, nil
+	}
+	s, err := infer.New(g, p.options)
+	if err == nil {
+		p.open[g] = s
+	}
+	return s, err
+}
+
+// equal compares what two networks compute; a difference is an error.
+func (p *prover) equal(got, want *graph.Graph, x *graph.Tensor, tolerance verify.Tolerance) (verify.Comparison, error) {
+	w, err := p.session(want)
+	if err != nil {
+		return verify.Comparison{}, err
+	}
+	g, err := p.session(got)
+	if err != nil {
+		return verify.Comparison{}, err
+	}
+	c, err := verify.Check(p.ctx, w, g, x, tolerance)
+	if err != nil || c.Equal {
+		return c, err
+	}
+	if len(c.NotFinite) > 0 {
+		n, network := c.NotFinite[0], "the checkpoint's own network"
+		if n.Got {
+			network = "the result"
+		}
+		return c, fmt.Errorf("%s computes numbers that are not finite on the check's input: %s is the first value with NaN or infinities: %w", network, n.Value, ErrNotFinite)
+	}
+	where := ""
+	if d := c.FirstDivergence; d != nil {
+		where = fmt.Sprintf("; the first value that differs is %s, by %.2g", d.Value, d.MaxAbs)
+	}
+	return c, fmt.Errorf("found a difference of %.2g in the output, expected at most %v%s: %w", c.MaxAbs, tolerance, where, ErrCheck)
+}
+
+// prove reads the finished file back and runs it and the checkpoint's own network, as it
+// was read, on the same input. What int8 rounds can't be equal: there the fused float network
+// is held against the checkpoint's, and the file against the int8 network that it was
+// written from, whose loss quantizing has measured. Where PyTorch's outputs are there, the
+// file, or of an int8 one its float network, has to compute them.
+func (j *job) prove(ctx context.Context, out *outfile.File) (*Check, error) {
+	content, err := out.Content()
+	if err != nil {
+		return nil, err
+	}
+	m, err := mmap.Of(content)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	back, err := j.f.Decode(m.Data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the result back: %w", err)
+	}
+	x, err := verify.RandomInput(load.InputShape(j.Training, 2, j.r.Height, j.r.Width), checkSeed)
+	if err != nil {
+		return nil, err
+	}
+	p := &prover{ctx: ctx, options: j.engine(), open: map[*graph.Graph]*infer.Session{}}
+	defer p.close()
+	proven := back.Graph
+	if j.Int8 != nil {
+		if _, err := p.equal(back.Graph, j.Written, x, verify.DefaultTolerance); err != nil {
+			return nil, fmt.Errorf("the int8 network, read back: %w", err)
+		}
+		proven = j.Deploy
+	}
+	c, err := p.equal(proven, j.Training, x, verify.ToleranceFor(proven))
+	if err != nil {
+		return nil, err
+	}
+	r := &Check{MaxAbs: c.MaxAbs, RelL2: c.RelL2, Inputs: x.Shape[0]}
+	if c.Top1Agree == c.Top1Agree {
+		r.Top1Agree = &c.Top1Agree
+	}
+	if !j.NoFuse {
+		r.Compared = append(r.Compared, ComparedFusing)
+	}
+	if j.Half {
+		r.Compared = append(r.Compared, ComparedHalf)
+	}
+	r.Compared = append(r.Compared, ComparedFormat)
+	if j.Reference != nil {
+		s, err := p.session(proven)
+		if err != nil {
+			return nil, err
+		}
+		if r.Reference, err = j.Reference.check(ctx, s); err != nil {
+			return nil, err
+		}
+		r.Compared = append(r.Compared, ComparedReference)
+		r.ReferenceInputs = j.Reference.Input.Tensor.Shape[0]
+	}
+	return r, nil
+}
+
+// check holds a network against the reference; a difference is an error.
+func (r *Reference) check(ctx context.Context, s *infer.Session) (*verify.Comparison, error) {
+	x, err := verify.InputFor(s.Graph(), []npy.Array{r.Input})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.InputName, err)
+	}
+	tolerance := verify.ToleranceFor(s.Graph())
+	c, err := verify.Expect(ctx, s, x, r.Expect, tolerance)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.ExpectName, err)
+	}
+	if !c.Equal {
+		return nil, fmt.Errorf("%s: found a difference of %.2g in %q, expected at most %v: the network as it was read from the checkpoint does not compute for %s what %s holds: "+
+			"it was read wrongly, or these are not its outputs in eval mode; nothing was written", r.ExpectName, c.FirstDivergence.MaxAbs, c.FirstDivergence.Value, tolerance, r.InputName, r.ExpectName)
+	}
+	return &c, nil
+}

@@ -1,0 +1,21 @@
+// Package evaluate measures what networks answer for a folder of images: how often they are
+// right, and how often two of them agree. [Run] does it; [Accuracy] and [Agreement] are what it
+// counts with.
+//
+// Top-1, top 5 and SQNR are as package verify defines them.
+//
+// # Criteria
+//
+// A [Result] or a latency has no verdict by itself. [Criteria] give it one: each found number
+// is held against one that is wanted, and what was reached exactly is met.
+//
+// # JSON
+//
+// Results marshal as the commands print them. A number that is not finite, or that was not
+// measured, is null.
+//
+// # Errors
+//
+// Errors wrap [ErrLabels], [ErrCriterion] or [graph.ErrShape] where the networks do not fit the
+// images or each other, and those of the packages that read files, which they name.
+package evaluate

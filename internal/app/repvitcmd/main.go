@@ -1,0 +1,36 @@
+// Package repvitcmd is the command repvit: those of the two others beside each other.
+package repvitcmd
+
+import (
+	"maps"
+	"os"
+	"slices"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/internal/app/convertcmd"
+	"github.com/repvit-go/repvit/internal/app/verifycmd"
+	"github.com/repvit-go/repvit/internal/cli"
+)
+
+// Main runs the command with the process's arguments and returns its exit status.
+func Main() int { return cli.Run(newApp(), os.Args) }
+
+func newApp() *urfave.App {
+	choices := convertcmd.Choices()
+	maps.Copy(choices, verifycmd.Choices())
+	return &urfave.App{
+		Name:      "repvit",
+		Usage:     "trained RepViT networks out of PyTorch into production, proven",
+		UsageText: "repvit COMMAND [flags] FILE...",
+		Version:   cli.Version(),
+		Metadata:  map[string]any{cli.Choices: choices},
+		Commands:  slices.Concat(convertcmd.Commands(), verifycmd.Commands()),
+		Action: func(c *urfave.Context) error {
+			if c.Args().Len() == 0 {
+				return cli.Usagef("no command given")
+			}
+			return cli.Usagef("found command %q, expected one that --help lists", c.Args().First())
+		},
+	}
+}
