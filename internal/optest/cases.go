@@ -38,6 +38,19 @@ var table = []row{
 	{"matrix product of vectors", graph.MatMul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, b.vector(x), b.normal(0.3, Channels, 5))
 	}},
+	{"matrix product of two activations", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, x, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, x))
+	}},
+	{"attention", graph.MatMul{}, 2e-5, func(b *builder, x *graph.Value) *graph.Value {
+		s := b.add(graph.MatMul{}, x, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, b.conv(x, Channels, Channels, 1, 1, 1)))
+		return b.add(graph.MatMul{}, b.add(graph.Softmax{}, s), x)
+	}},
+	{"matrix product with several constant matrices", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, b.add(graph.GlobalAveragePool{}, x)), b.normal(0.3, 5, Channels, 7))
+	}},
+	{"matrix product with a constant on the left", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, b.normal(0.3, 3, Channels), b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, x))
+	}},
 	{"batch normalisation", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(x) }},
 	{"batch normalisation of vectors", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(b.vector(x)) }},
 	activation("GELU", graph.Gelu{}),
