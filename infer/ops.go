@@ -16,7 +16,7 @@ func init() {
 	for _, o := range []opLowering{
 		convLowering, gemmLowering, matMulLowering, batchNormLowering,
 		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
-		addLowering, mulLowering, meanLowering,
+		addLowering, mulLowering, meanLowering, reduceMeanLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,

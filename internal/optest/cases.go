@@ -100,6 +100,18 @@ var table = []row{
 		v := b.vector(x)
 		return b.add(graph.Mean{}, v, b.add(graph.Relu{}, v), v)
 	}},
+	{"mean over channels", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-3}, KeepDims: true}, x)
+	}},
+	{"mean over columns", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-1}}, b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{"mean over channels and rows", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-3, -2}}, x)
+	}},
+	{"mean over all of vectors", graph.ReduceMean{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-2, -1}}, b.vector(x))
+	}},
 	{"mean of every channel", graph.GlobalAveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GlobalAveragePool{}, x)
 	}},
