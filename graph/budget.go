@@ -132,15 +132,10 @@ func (f *Folding) Add(n *Node, types map[*Value]Type) error {
 
 // work is the node's multiply-accumulates and elements, for shapes that are known.
 func (n *Node) work(types map[*Value]Type) int64 {
-	out := types[n.Output].elements()
-	if o, ok := n.Op.(windowed); ok {
-		count, err := Numel(append([]int{int(out)}, o.reads()...))
-		if err != nil {
-			return math.MaxInt64
-		}
-		return int64(count)
+	if o, ok := n.Op.(gatherer); ok {
+		return n.times(types, o.reads)
 	}
-	return AddCounts(n.MACs(types), out*int64(max(1, len(n.Inputs))))
+	return AddCounts(n.MACs(types), types[n.Output].elements()*int64(max(1, len(n.Inputs))))
 }
 
 // elements is the product of the axes that are known. [Graph.Infer] bounds it.

@@ -1,6 +1,9 @@
 package graph
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Parameters returns the number of trainable parameters: the elements of all weights
 // except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, and
@@ -46,19 +49,28 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 // MACs returns the node's multiply-accumulate operations, given the types that
 // [Graph.Infer] returned for an input whose shape is known in full.
 func (n *Node) MACs(types map[*Value]Type) int64 {
-	m, multiplies := n.Op.(multiplier)
-	if !multiplies {
-		return 0
+	if m, ok := n.Op.(multiplier); ok {
+		return n.times(types, m.each)
 	}
+	return 0
+}
+
+// times returns what an operator does for each element of the node's value, whose axes each
+// gives, times the elements; 0 where sizes are not known.
+func (n *Node) times(types map[*Value]Type, each func([]Type) Shape) int64 {
 	in := make([]Type, len(n.Inputs))
 	for i, v := range n.Inputs {
 		in[i] = types[v]
 	}
-	each := m.each(in)
-	_, known := append(slices.Clone(each), types[n.Output].Shape...).Ints()
-	if !known {
-		return 0
+	count := int64(1)
+	for _, d := range slices.Concat(types[n.Output].Shape, each(in)) {
+		switch {
+		case !d.Known():
+			return 0
+		case int64(d.Size) > math.MaxInt64/count: // sizes are positive
+			return math.MaxInt64
+		}
+		count *= int64(d.Size)
 	}
-	// Neither factor is above 2³¹.
-	return types[n.Output].elements() * Type{Shape: each}.elements()
+	return count
 }

@@ -20,4 +20,4 @@ func (AveragePool) Traits() Traits { return Homogeneous | Quantizable }
 
 func (o AveragePool) infer(in []Type) (Type, error) { return pool(in, o.Kernel, o.Strides, o.Pads) }
 
-func (o AveragePool) reads() []int { return o.Kernel[:] }
+func (o AveragePool) reads([]Type) Shape { return FixedShape(o.Kernel[:]...) }

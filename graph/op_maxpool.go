@@ -18,4 +18,4 @@ func (MaxPool) Traits() Traits { return Homogeneous | Selects | Quantizable }
 
 func (o MaxPool) infer(in []Type) (Type, error) { return pool(in, o.Kernel, o.Strides, o.Pads) }
 
-func (o MaxPool) reads() []int { return o.Kernel[:] }
+func (o MaxPool) reads([]Type) Shape { return FixedShape(o.Kernel[:]...) }

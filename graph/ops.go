@@ -24,7 +24,7 @@ func Ops() []Op {
 	return []Op{
 		Conv{}, Gemm{}, MatMul{}, BatchNorm{},
 		Gelu{}, Relu{}, Sigmoid{}, HardSigmoid{}, HardSwish{}, Clip{},
-		Add{}, Mul{}, Mean{},
+		Add{}, Mul{}, Mean{}, ReduceMean{},
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{},
 		Flatten{}, Transpose{}, Cast{},
@@ -69,10 +69,10 @@ type multiplier interface {
 	each(in []Type) Shape
 }
 
-// windowed is an operator that reads several elements for each one of its result, and
+// gatherer is an operator that reads several elements for each one of its result, and
 // multiplies none.
-type windowed interface {
-	reads() []int // sizes whose product they are
+type gatherer interface {
+	reads(in []Type) Shape // axes whose product they are
 }
 
 // trained is an operator of which not all constants are trained.

@@ -103,33 +103,42 @@ func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
 		}
 		types[v] = t
 	}
-	var in []Type
 	for _, n := range g.Nodes {
-		in = in[:0]
-		for _, v := range n.Inputs {
-			t, ok := types[v]
-			if !ok {
-				if v.Const == nil {
-					return nil, fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
-				}
-				t = Type{v.Const.DType, FixedShape(v.Const.Shape...)}
-				if err := t.checkSizes(); err != nil {
-					return nil, fmt.Errorf("weight %q: %w", v.Name, err)
-				}
-				types[v] = t
-			}
-			in = append(in, t)
-		}
-		out, err := n.Op.infer(in)
-		if err == nil {
-			err = out.checkSizes()
-		}
+		out, err := n.Infer(types)
 		if err != nil {
-			return nil, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
+			return nil, err
 		}
 		types[n.Output] = out
 	}
 	return types, nil
+}
+
+// Infer derives the type of the node's value from those of its operands. It adds those of
+// constants to types. The error is as for [Graph.Infer].
+func (n *Node) Infer(types map[*Value]Type) (Type, error) {
+	in := make([]Type, 0, len(n.Inputs))
+	for _, v := range n.Inputs {
+		t, ok := types[v]
+		if !ok {
+			if v.Const == nil {
+				return Type{}, fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
+			}
+			t = Type{v.Const.DType, FixedShape(v.Const.Shape...)}
+			if err := t.checkSizes(); err != nil {
+				return Type{}, fmt.Errorf("weight %q: %w", v.Name, err)
+			}
+			types[v] = t
+		}
+		in = append(in, t)
+	}
+	out, err := n.Op.infer(in)
+	if err == nil {
+		err = out.checkSizes()
+	}
+	if err != nil {
+		return Type{}, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
+	}
+	return out, nil
 }
 
 // accepts checks a shape that a caller gives against the one an input declares: symbolic

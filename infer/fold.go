@@ -76,7 +76,7 @@ func strip(folded, original *graph.Graph) {
 	}
 	for _, n := range folded.Nodes {
 		read := n.Inputs
-		if lowerings[n.Op.Kind()].packs {
+		if packedOperands(n) {
 			read = read[:1]
 		}
 		for _, v := range read {

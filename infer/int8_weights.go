@@ -125,7 +125,8 @@ func dequantizedLater(g *graph.Graph) map[string]bool {
 		}
 		only := true
 		for _, c := range consumers[n.Output] {
-			only = only && c.Is(graph.Linear) && c.Inputs[0] != n.Output
+			packs := lowerings[c.Op.Kind()].packs
+			only = only && packs != nil && packs(n.Inputs[0].Const.Shape) && c.Is(graph.Linear) && c.Inputs[0] != n.Output
 		}
 		names[n.Name()] = only
 	}
@@ -177,7 +178,7 @@ func (l *lowering) newProduct(n *graph.Node) *product8 {
 		return nil
 	}
 	w, ok := l.quantizedWeight(n.Inputs[1], graph.Int8)
-	if !ok || len(w.scale) > 1 && w.axis != axis || !p.take(w.t) {
+	if !ok || len(w.scale) > 1 && w.axis != axis || !lowerings[n.Op.Kind()].packs(w.t.Shape) || !p.take(w.t) {
 		return nil
 	}
 	l.integers.copied += len(p.w) + 32*p.n // of which the result has as many

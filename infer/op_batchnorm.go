@@ -10,7 +10,7 @@ import (
 
 var batchNormLowering = opLowering{
 	lower: lowers((*lowering).batchNorm),
-	packs: true,
+	packs: always,
 }
 
 func (l *lowering) batchNorm(b opBase, _ graph.BatchNorm) (operator, error) {

@@ -9,7 +9,7 @@ var convLowering = opLowering{
 	lower:   lowers((*lowering).conv),
 	integer: (*lowering).integerLinear,
 	takes:   (*lowering).takesLinear,
-	packs:   true,
+	packs:   always,
 }
 
 // conv chooses the kernel for a convolution.

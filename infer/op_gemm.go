@@ -9,7 +9,7 @@ var gemmLowering = opLowering{
 	lower:   lowers((*lowering).gemm),
 	integer: (*lowering).integerLinear,
 	takes:   (*lowering).takesLinear,
-	packs:   true,
+	packs:   always,
 }
 
 func (l *lowering) gemm(b opBase, _ graph.Gemm) (operator, error) {

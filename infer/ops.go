@@ -16,7 +16,7 @@ func init() {
 	for _, o := range []opLowering{
 		convLowering, gemmLowering, matMulLowering, batchNormLowering,
 		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
-		addLowering, mulLowering, meanLowering,
+		addLowering, mulLowering, meanLowering, reduceMeanLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,
@@ -35,13 +35,23 @@ type opLowering struct {
 	// whether it will, for a node whose operands are dequantized. Nil where it never does.
 	integer func(l *lowering, b opBase) operator
 	takes   func(l *lowering, n *graph.Node, views int) bool
-	// packs tells that the operands behind the first are read while the graph is lowered,
-	// and not any more when it runs.
-	packs bool
+	// packs reports whether the operands behind the first, the weight of a shape, are read
+	// while the graph is lowered, and not any more when it runs. Nil where they never are.
+	packs func(weight []int) bool
 	// evaluate computes a node whose operands are constants; where it is nil the engine runs
 	// a graph of that node.
 	evaluate func(n *graph.Node, out graph.Type) *graph.Tensor
 }
+
+// packedOperands reports whether a node's operands behind the first are packed when the graph is
+// lowered.
+func packedOperands(n *graph.Node) bool {
+	f := lowerings[n.Op.Kind()].packs
+	return f != nil && n.Inputs[1].Const != nil && f(n.Inputs[1].Const.Shape)
+}
+
+// always is for operators that cannot do without.
+func always([]int) bool { return true }
 
 // lowerFunc makes the operator that starts with the node of b.
 type lowerFunc struct {

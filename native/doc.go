@@ -37,7 +37,8 @@
 //	}
 //
 // Operators, their operands and attributes are those of package graph, under the names that
-// ONNX gives them; the attribute of Cast is {"to": "float16"}. Nodes stand in topological
+// ONNX gives them; the attribute of Cast is {"to": "float16"}. Conv's "dilations" and
+// Softmax's "axis" are left out where they are 1 and the last one. Nodes stand in topological
 // order. Operands are names of inputs, of earlier outputs, or of tensors. A size of an
 // input's shape is a number, the name of a symbolic size, null where nothing is known, or
 // {"symbol": "height", "divisor": 4} for a rounded-up quotient.

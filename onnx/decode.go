@@ -39,6 +39,7 @@ func Decode(data []byte) (*Model, error) {
 		values:    map[string]*graph.Value{},
 		derived:   map[string]*graph.Value{},
 		quantized: map[*graph.Value]graph.DType{},
+		types:     map[*graph.Value]graph.Type{},
 	}
 	for _, step := range []func() error{
 		func() error { return d.constants(*f.graph) },
@@ -72,6 +73,9 @@ type decoder struct {
 	// Types of the outputs of QuantizeLinear nodes.
 	quantized map[*graph.Value]graph.DType
 	checks    []func(map[*graph.Value]graph.Type) error
+	// Types of the values of the first nodes, as far as they were asked for.
+	types map[*graph.Value]graph.Type
+	typed int
 }
 
 // constants reads everything of the graph but its nodes, which the file has first and which
@@ -269,11 +273,8 @@ func (d *decoder) readOutputs() error {
 // verify checks the finished graph, and what nodes and outputs declare of their shapes.
 func (d *decoder) verify() error {
 	types, err := d.g.Types()
-	switch {
-	case errors.Is(err, graph.ErrUnsupported), errors.Is(err, graph.ErrTooLarge):
-		return err
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+	if err != nil {
+		return invalid(err)
 	}
 	for _, check := range d.checks {
 		if err := check(types); err != nil {
@@ -295,4 +296,12 @@ func (d *decoder) verify() error {
 		}
 	}
 	return nil
+}
+
+// invalid marks an error of package graph as one of the file, unless it may be good ONNX.
+func invalid(err error) error {
+	if errors.Is(err, graph.ErrUnsupported) || errors.Is(err, graph.ErrTooLarge) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrFormat, err)
 }

@@ -32,10 +32,10 @@
 //
 //   - Add, AveragePool, BatchNormalization, Cast, Clip, Conv, DequantizeLinear, Gelu, Gemm,
 //     GlobalAveragePool, HardSigmoid, HardSwish, MatMul, MaxPool, Mean, Mul, QuantizeLinear,
-//     Relu, Sigmoid, Softmax, Transpose; pooling without ceil_mode and dilations, and bounds of
+//     ReduceMean, Relu, Sigmoid, Softmax, Transpose; pooling without ceil_mode and dilations, and bounds of
 //     Clip that are constants;
 //   - Flatten, and Reshape or Squeeze where they do the same to a feature map;
-//   - ReduceMean over both spatial axes, as GlobalAveragePool;
+//   - ReduceMean over both axes of feature maps, as GlobalAveragePool;
 //   - GELU spelled with Erf and HardSwish spelled with HardSigmoid, in opsets with and without
 //     the operators, and the mean of two values spelled as a sum divided by two;
 //   - Constant and Identity nodes, which leave no trace.

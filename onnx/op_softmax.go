@@ -24,22 +24,22 @@ func (d *decoder) softmax(n *node) error {
 	if err != nil {
 		return err
 	}
-	if err := d.add(n, graph.Softmax{}, 1, 1); err != nil {
+	in, err := d.operands(n, 1, 1)
+	if err != nil {
 		return err
 	}
-	made := d.g.Nodes[len(d.g.Nodes)-1]
-	d.check(n, func(types map[*graph.Value]graph.Type) error {
-		rank := int64(len(types[made.Output].Shape))
-		if axis < -rank || axis >= rank {
-			return fmt.Errorf("%w: found attribute axis = %d for %d axes", ErrFormat, axis, rank)
-		}
-		if axis >= 0 {
-			axis -= rank
-		}
-		if axis != -1 {
-			made.Op = graph.Softmax{Axis: int(axis)}
-		}
-		return nil
-	})
-	return nil
+	rank, err := d.rank(in[0])
+	if err != nil {
+		return err
+	}
+	if axis < -int64(rank) || axis >= int64(rank) {
+		return fmt.Errorf("%w: found attribute axis = %d for %d axes", ErrFormat, axis, rank)
+	}
+	if axis >= 0 {
+		axis -= int64(rank)
+	}
+	if axis == -1 {
+		axis = 0
+	}
+	return d.add(n, graph.Softmax{Axis: int(axis)}, 1, 1)
 }

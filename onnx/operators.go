@@ -15,7 +15,7 @@ import (
 var operators = []operator{
 	convOperator, gemmOperator, matMulOperator, batchNormOperator,
 	geluOperator, reluOperator, sigmoidOperator, hardSigmoidOperator, hardSwishOperator, clipOperator,
-	addOperator, mulOperator, meanOperator,
+	addOperator, mulOperator, meanOperator, reduceMeanOperator,
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator,
 	flattenOperator, transposeOperator, castOperator,
@@ -132,6 +132,25 @@ func (d *decoder) value(name string) (*graph.Value, error) {
 	v := graph.Weight(name, t)
 	d.values[name] = v
 	return v, nil
+}
+
+// rank returns how many axes a value has. The nodes so far must have types.
+func (d *decoder) rank(v *graph.Value) (int, error) {
+	for _, in := range d.g.Inputs {
+		d.types[in] = *in.Type
+	}
+	for ; d.typed < len(d.g.Nodes); d.typed++ {
+		n := d.g.Nodes[d.typed]
+		t, err := n.Infer(d.types)
+		if err != nil {
+			return 0, invalid(err)
+		}
+		d.types[n.Output] = t
+	}
+	if v.Const != nil {
+		return len(v.Const.Shape), nil
+	}
+	return len(d.types[v].Shape), nil
 }
 
 // derive returns a weight that f makes of another, once for each form.

@@ -211,6 +211,22 @@ func (e *encoder) scalar(name string, d graph.DType, v float64) string {
 	return w.Name
 }
 
+// numbers is scalar for a list of integers.
+func (e *encoder) numbers(name string, v []int) string {
+	list := make([]int64, len(v))
+	for i, x := range v {
+		name += fmt.Sprintf(".%d", x)
+		list[i] = int64(x)
+	}
+	w := e.scalars[name]
+	if w == nil {
+		w = graph.Weight(e.derive(name), graph.Int64Tensor([]int{len(v)}, list))
+		e.scalars[name] = w
+	}
+	e.weight(w)
+	return w.Name
+}
+
 // step adds a node of a spelling: it makes a value like the node's own, named after it.
 func (e *encoder) step(n *graph.Node, op, suffix string, inputs []string, attributes ...[]byte) string {
 	name := e.derive(n.Name() + suffix)

@@ -84,7 +84,8 @@ func (d *divider) divide(g *graph.Graph) {
 		p.shape = d.types[n.Output].Shape
 		p.stem = p.stem || slices.ContainsFunc(n.Inputs, func(v *graph.Value) bool { return v.Type != nil })
 		_, pool := n.Op.(graph.GlobalAveragePool)
-		p.pools = p.pools && (pool || n.Op.Traits().Any(graph.Selects|graph.Converts))
+		moves := n.Is(graph.Selects) && !n.Is(graph.Homogeneous) // and does not choose, as MaxPool
+		p.pools = p.pools && (pool || moves || n.Is(graph.Converts))
 		d.adopt(p, n, pending)
 	}
 }

@@ -143,7 +143,13 @@ func Models() []Model {
 		{"weights_infinite.safetensors", fixed(small...).node("y = Conv(x, w)", conv(1, 0, 1)).out("y").native(f32("w", []int{4, 3, 1, 1}, float32(math.Inf(1)), float32(math.NaN()))), nil},
 		{"cast_int64.safetensors", fixed(small...).node("v = Cast(x)", `{"to":"int64"}`).node("y = Cast(v)", `{"to":"int8"}`).out("y").native(), nil},
 		{"permutation.safetensors", fixed(small...).node("y = Transpose(x)", `{"perm":[0,0,9223372036854775807,-1]}`).out("y").native(), graph.ErrShape},
-		{"ranks.safetensors", fixed(small...).node("y = Add(x, w)", "").out("y").native(f32("w", []int{8})), graph.ErrUnsupported},
+		{"ranks.safetensors", fixed(small...).node("y = Add(x, w)", "").out("y").native(f32("w", []int{7})), graph.ErrShape},
+		{"softmax_axis.safetensors", fixed(small...).node("y = Softmax(x)", `{"axis":-9223372036854775808}`).out("y").native(), graph.ErrShape},
+		{"reduce_axes.safetensors", fixed(small...).node("y = ReduceMean(x)", `{"axes":[-9223372036854775808,-1],"keepdims":false}`).out("y").native(), graph.ErrShape},
+		{"pool_kernel.safetensors", fixed(small...).node("y = MaxPool(x)", `{"kernel":[9223372036854775807,9223372036854775807],"strides":[1,1],"pads":[9223372036854775806,9223372036854775806,9223372036854775806,9223372036854775806]}`).out("y").native(), graph.ErrShape},
+		{"pool_work.safetensors", fixed(small...).node("y = AveragePool(x)", `{"kernel":[1000000,1000000],"strides":[500000,500000],"pads":[999999,999999,999999,999999],"count_include_pad":true}`).out("y").native(), graph.ErrTooLarge},
+		{"dilations.safetensors", fixed(small...).node("y = Conv(x, w)", `{"strides":[1,1],"pads":[0,0,0,0],"group":1,"dilations":[4611686018427387904,4611686018427387904]}`).out("y").native(f32("w", []int{1, 3, 3, 3})), graph.ErrShape},
+		{"clip_huge.safetensors", fixed(small...).node("y = Clip(x)", `{"min":-1e308,"max":1e308}`).out("y").native(), graph.ErrUnsupported},
 		{"flatten.safetensors", network{}.input("x", "float32", "[1,100000,100000,100000]").node("y = Flatten(x)", "").out("y").native(), graph.ErrTooLarge},
 		{"input_int8.safetensors", network{}.input("x", "int8", "[1,4]").node("y = DequantizeLinear(x, s, i)", `{"axis":0}`).out("y").native(scale, bytes("i", "I8", nil, 1)), nil},
 		// Names.
@@ -159,7 +165,9 @@ func Models() []Model {
 		{"initializer_short.onnx", graphOf(onnxFile{}.init("w", []int{huge}, make([]byte, 4)).node(relu)), onnx.ErrFormat},
 		{"operator.onnx", graphOf(onnxFile{}.node("y = Loop(x)")), graph.ErrUnsupported},
 		{"perm_huge.onnx", graphOf(onnxFile{}.node("y = Transpose(x)", integers("perm", huge, -1, 3, 3))), graph.ErrUnsupported},
-		{"axis_huge.onnx", graphOf(onnxFile{}.node("y = Softmax(x)", integer("axis", math.MinInt))), graph.ErrUnsupported},
+		{"axis_huge.onnx", graphOf(onnxFile{}.node("y = Softmax(x)", integer("axis", math.MinInt))), onnx.ErrFormat},
+		{"reduce_axis_huge.onnx", graphOf(onnxFile{}.node("y = ReduceMean(x)", integers("axes", huge, -1))), onnx.ErrFormat},
+		{"pool_kernel_missing.onnx", graphOf(onnxFile{}.node("y = MaxPool(x)", integers("strides", 1, 1))), onnx.ErrFormat},
 		{"erf_chain.onnx", erfChain(5000), graph.ErrUnsupported},
 	}
 	return models

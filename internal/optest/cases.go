@@ -38,6 +38,19 @@ var table = []row{
 	{"matrix product of vectors", graph.MatMul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, b.vector(x), b.normal(0.3, Channels, 5))
 	}},
+	{"matrix product of two activations", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, x, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, x))
+	}},
+	{"attention", graph.MatMul{}, 2e-5, func(b *builder, x *graph.Value) *graph.Value {
+		s := b.add(graph.MatMul{}, x, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, b.conv(x, Channels, Channels, 1, 1, 1)))
+		return b.add(graph.MatMul{}, b.add(graph.Softmax{}, s), x)
+	}},
+	{"matrix product with several constant matrices", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, b.add(graph.GlobalAveragePool{}, x)), b.normal(0.3, 5, Channels, 7))
+	}},
+	{"matrix product with a constant on the left", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MatMul{}, b.normal(0.3, 3, Channels), b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, x))
+	}},
 	{"batch normalisation", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(x) }},
 	{"batch normalisation of vectors", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(b.vector(x)) }},
 	activation("GELU", graph.Gelu{}),
@@ -86,6 +99,18 @@ var table = []row{
 	{"mean of vectors", graph.Mean{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		v := b.vector(x)
 		return b.add(graph.Mean{}, v, b.add(graph.Relu{}, v), v)
+	}},
+	{"mean over channels", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-3}, KeepDims: true}, x)
+	}},
+	{"mean over columns", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-1}}, b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{"mean over channels and rows", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-3, -2}}, x)
+	}},
+	{"mean over all of vectors", graph.ReduceMean{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMean{Axes: []int{-2, -1}}, b.vector(x))
 	}},
 	{"mean of every channel", graph.GlobalAveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GlobalAveragePool{}, x)

@@ -17,6 +17,7 @@ var operators = tableOf(
 	formula((*exec).add),
 	formula((*exec).mul),
 	formula((*exec).mean),
+	formula((*exec).reduceMean),
 	formula((*exec).globalAveragePool),
 	formula((*exec).averagePool),
 	formula((*exec).maxPool),

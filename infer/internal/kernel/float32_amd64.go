@@ -29,6 +29,7 @@ func (s *simd) float32() *Float32 {
 	return &Float32{
 		Name:         s.name,
 		Pack:         s.pack,
+		PackRows:     s.packRows,
 		Gemm:         s.multiply,
 		Mixer:        s.mix,
 		Depthwise:    s.depthwise,
@@ -132,6 +133,18 @@ func (s *simd) pack(weight []float32, n, k int, bias []float32) *Packed {
 		from = to
 	}
 	return p
+}
+
+func (s *simd) packRows(p *Packed, w Matrix) {
+	ld := Pad(p.N, Lanes)
+	for from := 0; from < ld; {
+		columns, _ := s.panel(ld - from)
+		panel := p.B[from*p.K:][:columns*p.K]
+		for i := range p.K {
+			copy(panel[i*columns:][:columns], w.Data[i*w.LD+from:][:columns])
+		}
+		from += columns
+	}
 }
 
 // column writes elements [from, len(row)) of a row to where they belong in a column.

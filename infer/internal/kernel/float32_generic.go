@@ -9,6 +9,7 @@ import "math"
 var generic = Float32{
 	Name:         "generic",
 	Pack:         packGeneric,
+	PackRows:     packRowsGeneric,
 	Gemm:         gemmGeneric,
 	Mixer:        mixGeneric,
 	Depthwise:    depthwiseGeneric,
@@ -30,6 +31,13 @@ func packGeneric(weight []float32, n, k int, bias []float32) *Packed {
 		}
 	}
 	return p
+}
+
+func packRowsGeneric(p *Packed, w Matrix) {
+	ld := Pad(p.N, Lanes)
+	for i := range p.K {
+		copy(p.B[i*ld:][:ld], w.Data[i*w.LD:][:ld])
+	}
 }
 
 // padBias copies a bias of n elements, or nil, to a padded one.

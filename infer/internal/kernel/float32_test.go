@@ -364,6 +364,24 @@ func TestAddInto(t *testing.T) {
 	})
 }
 
+// TestPackRows checks that both ways of packing give the same.
+func TestPackRows(t *testing.T) {
+	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
+		n, k := size(r, 140), size(r, 60)
+		rows := matrix(t, r, k, n)
+		columns := make([]float32, n*k)
+		for o := range n {
+			for i := range k {
+				columns[o*k+i] = rows.Data[i*rows.LD+o]
+			}
+		}
+		want := s.Pack(columns, n, k, nil)
+		got := &Packed{K: k, N: n, B: guarded[float32](t, r, k*Pad(n, Lanes))}
+		s.PackRows(got, rows)
+		bitwise(t, got.B, want.B)
+	})
+}
+
 func TestDepthwiseN(t *testing.T) {
 	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
 		channels := size(r, 150)

@@ -178,6 +178,10 @@ type Float32 struct {
 	// ONNX), with a bias of N elements or nil.
 	Pack func(weight []float32, n, k int, bias []float32) *Packed
 
+	// PackRows lays out a weight matrix that was computed, given as K rows of N columns and
+	// their padding, in p, whose B has K·Pad(N, Lanes) elements.
+	PackRows func(p *Packed, w Matrix)
+
 	Gemm       func(*Gemm)
 	Mixer      func(*Mixer)
 	Depthwise  func(*Depthwise)
