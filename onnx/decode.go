@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -34,6 +35,7 @@ func Decode(data []byte) (*Model, error) {
 		tensors:   map[string]*graph.Tensor{},
 		aliases:   map[string]string{},
 		producers: map[string]*node{},
+		further:   map[string]*node{},
 		uses:      map[string]int{},
 		taken:     map[string]bool{},
 		values:    map[string]*graph.Value{},
@@ -65,8 +67,9 @@ type decoder struct {
 	aliases   map[string]string        // outputs of Identity nodes
 	nodes     []*node
 	producers map[string]*node
-	uses      map[string]int  // operands and graph outputs that read a value
-	taken     map[string]bool // every name that the file gives a value
+	further   map[string]*node // those of outputs behind a node's first
+	uses      map[string]int   // operands and graph outputs that read a value
+	taken     map[string]bool  // every name that the file gives a value
 
 	values  map[string]*graph.Value
 	derived map[string]*graph.Value // weights in another form, by name and form
@@ -182,6 +185,15 @@ func (d *decoder) readNodes(m message) error {
 		if err := d.take(n.out); err != nil {
 			return err
 		}
+		for _, name := range n.more {
+			if name == "" {
+				continue
+			}
+			if err := d.take(name); err != nil {
+				return err
+			}
+			d.further[name] = n
+		}
 		for i, name := range n.in {
 			n.in[i] = d.resolve(name)
 		}
@@ -190,9 +202,9 @@ func (d *decoder) readNodes(m message) error {
 			t, err := n.constant()
 			d.tensors[n.out] = t
 			return n.wrap(err)
-		case "Identity":
-			if len(n.in) != 1 || len(n.attributes) != 0 {
-				return n.wrap(fmt.Errorf("%w: found %d operands, expected 1", ErrFormat, len(n.in)))
+		case "Identity", "Dropout":
+			if err := d.identity(n); err != nil {
+				return n.wrap(err)
 			}
 			d.aliases[n.out] = n.in[0]
 			return nil
@@ -220,6 +232,37 @@ func (d *decoder) resolve(name string) string {
 	return name
 }
 
+// identity checks a node that passes its operand on: Identity, or Dropout outside training.
+func (d *decoder) identity(n *node) error {
+	most := 1
+	if n.op == "Dropout" {
+		most = 3
+		for _, name := range []string{"ratio", "seed"} {
+			n.attributes = slices.DeleteFunc(n.attributes, func(a attribute) bool { return a.name == name })
+		}
+		n.more = nil // the mask
+		// The third one says whether it is training, and no operand that it is not.
+		if len(n.in) == most {
+			return fmt.Errorf("%w: found the operand training_mode %q, expected none", ErrUnsupported, n.in[2])
+		}
+	}
+	if len(n.in) < 1 || len(n.in) > most || n.in[0] == "" {
+		return fmt.Errorf("%w: found %d operands, expected 1 to %d", ErrFormat, len(n.in), most)
+	}
+	return n.exhausted()
+}
+
+// exhausted refuses attributes and outputs that nothing has taken.
+func (n *node) exhausted() error {
+	if len(n.more) > 0 {
+		return fmt.Errorf("%w: found %d outputs, expected 1", ErrUnsupported, 1+len(n.more))
+	}
+	if len(n.attributes) > 0 {
+		return fmt.Errorf("%w: found attribute %q, expected none of that name", ErrUnsupported, n.attributes[0].name)
+	}
+	return nil
+}
+
 // constant returns the value of a Constant node.
 func (n *node) constant() (*graph.Tensor, error) {
 	if len(n.in) == 0 && len(n.attributes) == 1 {
@@ -233,9 +276,12 @@ func (n *node) constant() (*graph.Tensor, error) {
 			return graph.Int64Tensor([]int{}, []int64{a.i}), nil
 		case a.name == "value_ints":
 			return graph.Int64Tensor([]int{len(a.list)}, a.list), nil
+		case a.name == "value_floats":
+			return graph.RawTensor(graph.Float32, []int{len(a.real) / 4}, a.real), nil
 		}
+		return nil, fmt.Errorf("%w: found attribute %q, expected value, value_float, value_floats, value_int or value_ints", ErrUnsupported, a.name)
 	}
-	return nil, fmt.Errorf("%w: found no constant, expected one attribute value, value_float, value_int or value_ints", ErrUnsupported)
+	return nil, fmt.Errorf("%w: found %d operands and %d attributes, expected one attribute", ErrFormat, len(n.in), len(n.attributes))
 }
 
 // wrap adds the node to an error.
@@ -257,6 +303,9 @@ func (d *decoder) readOutputs() error {
 	for _, out := range d.outputs {
 		name := d.resolve(out.name)
 		v, ok := d.values[name]
+		if n := d.further[name]; n != nil {
+			return n.wrap(fmt.Errorf("%w: output %q of the graph is not its first", ErrUnsupported, out.name))
+		}
 		if !ok || d.producers[name] == nil {
 			return fmt.Errorf("%w: output %q is not produced by a node", ErrUnsupported, out.name)
 		}

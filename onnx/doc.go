@@ -28,7 +28,7 @@
 // # Reading
 //
 // [Decode] reads what Encode writes into an equal graph, and models that PyTorch's exporter
-// makes of networks of this kind. It understands
+// makes of networks of this kind, in opsets 7 to 24. It understands
 //
 //   - Add, AveragePool, BatchNormalization, Cast, Clip, Conv, DequantizeLinear, Gelu, Gemm,
 //     GlobalAveragePool, HardSigmoid, HardSwish, MatMul, MaxPool, Mean, Mul, QuantizeLinear,
@@ -38,7 +38,10 @@
 //   - ReduceMean over both axes of feature maps, as GlobalAveragePool;
 //   - GELU spelled with Erf and HardSwish spelled with HardSigmoid, in opsets with and without
 //     the operators, and the mean of two values spelled as a sum divided by two;
-//   - Constant and Identity nodes, which leave no trace.
+//   - Constant and Identity nodes, and Dropout outside training, which leave no trace.
+//
+// An output of a node behind its first must be read by nothing: the mask of Dropout, the
+// indices of MaxPool. Operator sets of other domains may be imported, if no node is of them.
 //
 // A Gemm weight that is not stored transposed is transposed. The epsilon of a
 // BatchNormalization, a float32 in the file, becomes the float64 with the same shortest

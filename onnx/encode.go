@@ -39,7 +39,7 @@ func Encode(w io.Writer, g *graph.Graph, o Options) error {
 	if o.Opset == 0 {
 		o.Opset = DefaultOpset
 	}
-	if err := checkOpset(int64(o.Opset)); err != nil {
+	if err := checkOpset(int64(o.Opset), MinOpset, MaxOpset); err != nil {
 		return err
 	}
 	if o.ProducerVersion == "" {

@@ -21,6 +21,7 @@ const (
 	maxAxes       = graph.MaxAxes
 	maxInts       = 64 // of an attribute
 	maxProperties = 1 << 12
+	maxDomains    = 1 << 8
 )
 
 // file is what the top of a model says.
@@ -28,8 +29,9 @@ type file struct {
 	irVersion int64
 	model     Model
 	graph     *message
-	domains   int
-	opset     int64
+	opset     int64    // of the standard operator set
+	standard  int      // how often that is imported
+	foreign   []string // the other operator sets
 }
 
 func (m *file) read(data []byte) error {
@@ -68,34 +70,46 @@ func (m *file) read(data []byte) error {
 		return fmt.Errorf("%w: found IR version %d, expected 3 or later", ErrUnsupported, m.irVersion)
 	case m.graph == nil:
 		return fmt.Errorf("%w: it has no graph", ErrFormat)
-	case m.domains == 0:
+	case m.standard == 0 && len(m.foreign) > 0:
+		return fmt.Errorf("%w: found operator set %q, expected the standard one", ErrUnsupported, m.foreign[0])
+	case m.standard == 0:
 		return fmt.Errorf("%w: it imports no operator set", ErrFormat)
+	case m.standard > 1:
+		return fmt.Errorf("%w: it imports the standard operator set twice", ErrFormat)
 	case m.opset < 1:
-		return fmt.Errorf("%w: found opset %d, expected %d to %d", ErrFormat, m.opset, MinOpset, MaxOpset)
+		return fmt.Errorf("%w: found opset %d, expected %d to %d", ErrFormat, m.opset, MinReadOpset, MaxReadOpset)
 	}
-	return checkOpset(m.opset)
+	return checkOpset(m.opset, MinReadOpset, MaxReadOpset)
 }
 
+// opsetImport reads the version of an operator set. Those that are not the standard one may be
+// imported and used by no node.
 func (m *file) opsetImport(f field) error {
 	sub, err := f.sub("OperatorSetIdProto")
 	if err != nil {
 		return err
 	}
-	domain := ""
+	domain, version := "", int64(0)
 	err = sub.each(func(f field) error {
 		switch f.number {
 		case 1:
 			return f.text(&domain)
 		case 2:
-			return f.integer(&m.opset)
+			return f.integer(&version)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if m.domains++; !standard(domain) || m.domains > 1 {
-		return fmt.Errorf("%w: found operator set %q, expected the standard one only", ErrUnsupported, domain)
+	switch {
+	case standard(domain):
+		m.opset = version
+		m.standard++
+	case len(m.foreign) == maxDomains:
+		return limitError(f.at, "found more than %d operator sets", maxDomains)
+	default:
+		m.foreign = append(m.foreign, domain)
 	}
 	return nil
 }
@@ -141,6 +155,7 @@ type node struct {
 	name, op   string
 	in         []string
 	out        string
+	more       []string // outputs behind the first, "" where one is left out
 	attributes []attribute
 	dead       bool // a pattern has absorbed it
 }
@@ -154,6 +169,7 @@ type attribute struct {
 	s    string
 	t    *graph.Tensor
 	list []int64 // of INTS
+	real []byte  // of FLOATS, little-endian
 }
 
 func readNode(m message) (*node, error) {
@@ -193,12 +209,13 @@ func readNode(m message) (*node, error) {
 	switch {
 	case !standard(domain):
 		return nil, fmt.Errorf("%w: node %q: found operator %s of %q, expected a standard one", ErrUnsupported, n.name, n.op, domain)
-	case len(outputs) == 0 || outputs[0] == "":
+	case len(outputs) == 0:
 		return nil, formatError(m.at, "node %q (%s) has no output", n.name, n.op)
-	case len(outputs) > 1:
-		return nil, fmt.Errorf("%w: node %q (%s): found %d outputs, expected 1", ErrUnsupported, n.name, n.op, len(outputs))
 	}
-	n.out = outputs[0]
+	n.out, n.more = outputs[0], outputs[1:]
+	if n.out == "" {
+		return nil, fmt.Errorf("%w: node %q (%s): its first output is left out", ErrUnsupported, n.name, n.op)
+	}
 	return n, nil
 }
 
@@ -239,6 +256,8 @@ func (n *node) attribute(f field) error {
 			}
 			_, a.t, err = readTensor(sub)
 			return err
+		case 7:
+			return f.elements(&a.real, protowire.Fixed32Type, 4)
 		case 6, 11:
 			return fmt.Errorf("%w: attribute %q holds a graph", ErrUnsupported, a.name)
 		case 8:

@@ -20,6 +20,9 @@ func (d *decoder) cast(n *node) error {
 	if err := n.want("saturate", 1, 0, 1); err != nil { // of float8
 		return err
 	}
+	if _, err := n.take("round_mode", kindString); err != nil { // of float8 too
+		return err
+	}
 	t, err := dtype(to)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -33,6 +34,15 @@ func (e *encoder) clip(n *graph.Node, op graph.Clip) error {
 
 func (d *decoder) clip(n *node) error {
 	op := graph.Clip{Min: -graph.Unclipped, Max: graph.Unclipped}
+	if d.opset < 11 {
+		var low, high error
+		op.Min, low = n.real("min", op.Min)
+		op.Max, high = n.real("max", op.Max)
+		if err := errors.Join(low, high); err != nil {
+			return first(err)
+		}
+		return d.add(n, op, 1, 1)
+	}
 	for i, to := range []*float64{&op.Min, &op.Max} {
 		if len(n.in) <= i+1 || n.in[i+1] == "" {
 			continue

@@ -27,6 +27,7 @@ func (d *decoder) maxPool(n *node) error {
 	if err != nil {
 		return first(err)
 	}
+	n.more = nil // the indices
 	return d.add(n, op, 1, 1)
 }
 

@@ -70,13 +70,11 @@ func (d *decoder) reduceMean(n *node) error {
 	}
 	op := graph.ReduceMean{KeepDims: keep != 0}
 	for _, a := range axes {
-		if a < -int64(rank) || a >= int64(rank) {
-			return fmt.Errorf("%w: found axes %v of %d", ErrFormat, axes, rank)
+		k, err := axis(a, rank)
+		if err != nil {
+			return err
 		}
-		if a >= 0 {
-			a -= int64(rank)
-		}
-		op.Axes = append(op.Axes, int(a))
+		op.Axes = append(op.Axes, k-rank)
 	}
 	for a := -rank; a < 0 && len(axes) == 0; a++ {
 		op.Axes = append(op.Axes, a)

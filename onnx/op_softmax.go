@@ -19,8 +19,13 @@ func (e *encoder) softmax(n *graph.Node, op graph.Softmax) error {
 	return nil
 }
 
+// softmax reads the axis. Before opset 13 it was the first of those that are taken as one.
 func (d *decoder) softmax(n *node) error {
-	axis, err := n.integer("axis", -1)
+	last := int64(-1)
+	if d.opset < 13 {
+		last = 1
+	}
+	a, err := n.integer("axis", last)
 	if err != nil {
 		return err
 	}
@@ -28,18 +33,33 @@ func (d *decoder) softmax(n *node) error {
 	if err != nil {
 		return err
 	}
-	rank, err := d.rank(in[0])
+	t, err := d.typeOf(in[0])
 	if err != nil {
 		return err
 	}
-	if axis < -int64(rank) || axis >= int64(rank) {
-		return fmt.Errorf("%w: found attribute axis = %d for %d axes", ErrFormat, axis, rank)
+	rank := len(t.Shape)
+	from, err := axis(a, rank)
+	if err != nil {
+		return err
 	}
-	if axis >= 0 {
-		axis -= int64(rank)
+	if d.opset < 13 {
+		for k := from; k < rank; k++ {
+			if t.Shape[k] == graph.Fixed(1) {
+				continue
+			}
+			// Axes of size 1 around the one make no difference.
+			for _, d := range t.Shape[k+1:] {
+				if d != graph.Fixed(1) {
+					return fmt.Errorf("%w: found attribute axis = %d of an operand %v, expected the last axis", ErrUnsupported, a, t.Shape)
+				}
+			}
+			from = k
+			break
+		}
 	}
-	if axis == -1 {
-		axis = 0
+	op := graph.Softmax{Axis: from - rank}
+	if op.Axis == -1 {
+		op.Axis = 0
 	}
-	return d.add(n, graph.Softmax{Axis: int(axis)}, 1, 1)
+	return d.add(n, op, 1, 1)
 }

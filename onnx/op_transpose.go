@@ -1,10 +1,6 @@
 package onnx
 
-import (
-	"fmt"
-
-	"github.com/repvit-go/repvit/graph"
-)
+import "github.com/repvit-go/repvit/graph"
 
 var transposeOperator = operator{
 	encode: encodes((*encoder).transpose),
@@ -21,8 +17,18 @@ func (d *decoder) transpose(n *node) error {
 	if err != nil {
 		return err
 	}
-	if perm == nil {
-		return fmt.Errorf("%w: found no attribute perm, expected one", ErrUnsupported)
+	if perm == nil { // the axes backwards
+		in, err := d.operands(n, 1, 1)
+		if err != nil {
+			return err
+		}
+		rank, err := d.rank(in[0])
+		if err != nil {
+			return err
+		}
+		for a := rank - 1; a >= 0; a-- {
+			perm = append(perm, a)
+		}
 	}
 	return d.add(n, graph.Transpose{Perm: perm}, 1, 1)
 }

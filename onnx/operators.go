@@ -75,8 +75,8 @@ func (d *decoder) translate() error {
 			return n.wrap(fmt.Errorf("%w: operator, expected one of %s, or Div and Erf in GELU", ErrUnsupported, strings.Join(known, ", ")))
 		}
 		err := f(d, n)
-		if err == nil && len(n.attributes) > 0 {
-			err = fmt.Errorf("%w: found attribute %q, expected none of that name", ErrUnsupported, n.attributes[0].name)
+		if err == nil {
+			err = n.exhausted()
 		}
 		if err != nil {
 			return n.wrap(err)
@@ -126,6 +126,9 @@ func (d *decoder) value(name string) (*graph.Value, error) {
 		return v, nil
 	}
 	t, ok := d.tensors[name]
+	if n := d.further[name]; n != nil {
+		return nil, fmt.Errorf("%w: it reads %q, which is not the first output of node %q (%s)", ErrUnsupported, name, n.name, n.op)
+	}
 	if !ok {
 		return nil, fmt.Errorf("%w: it reads %q, which nothing before it produces", ErrFormat, name)
 	}
@@ -134,8 +137,14 @@ func (d *decoder) value(name string) (*graph.Value, error) {
 	return v, nil
 }
 
-// rank returns how many axes a value has. The nodes so far must have types.
+// rank returns how many axes a value has.
 func (d *decoder) rank(v *graph.Value) (int, error) {
+	t, err := d.typeOf(v)
+	return len(t.Shape), err
+}
+
+// typeOf returns the type of a value. The nodes so far must have types.
+func (d *decoder) typeOf(v *graph.Value) (graph.Type, error) {
 	for _, in := range d.g.Inputs {
 		d.types[in] = *in.Type
 	}
@@ -143,14 +152,25 @@ func (d *decoder) rank(v *graph.Value) (int, error) {
 		n := d.g.Nodes[d.typed]
 		t, err := n.Infer(d.types)
 		if err != nil {
-			return 0, invalid(err)
+			return graph.Type{}, invalid(err)
 		}
 		d.types[n.Output] = t
 	}
 	if v.Const != nil {
-		return len(v.Const.Shape), nil
+		return graph.Type{DType: v.Const.DType, Shape: graph.FixedShape(v.Const.Shape...)}, nil
 	}
-	return len(d.types[v].Shape), nil
+	return d.types[v], nil
+}
+
+// axis returns the axis that an attribute or operand names, counted from the front.
+func axis(a int64, rank int) (int, error) {
+	if a < -int64(rank) || a >= int64(rank) {
+		return 0, fmt.Errorf("%w: found axis %d of %d", ErrFormat, a, rank)
+	}
+	if a < 0 {
+		a += int64(rank)
+	}
+	return int(a), nil
 }
 
 // derive returns a weight that f makes of another, once for each form.

@@ -22,15 +22,18 @@ const (
 	MinOpset     = 13
 	MaxOpset     = 21
 	DefaultOpset = 17
+
+	MinReadOpset = 7
+	MaxReadOpset = 24
 )
 
 // irVersions are the versions of the file format that came with each opset from MinOpset
 // on (the ONNX repository's docs/Versioning.md).
 var irVersions = [MaxOpset - MinOpset + 1]int64{7, 7, 8, 8, 8, 8, 9, 9, 10}
 
-func checkOpset(n int64) error {
-	if n < MinOpset || n > MaxOpset {
-		return fmt.Errorf("%w: found opset %d, expected %d to %d", ErrUnsupported, n, MinOpset, MaxOpset)
+func checkOpset(n, low, high int64) error {
+	if n < low || n > high {
+		return fmt.Errorf("%w: found opset %d, expected %d to %d", ErrUnsupported, n, low, high)
 	}
 	return nil
 }

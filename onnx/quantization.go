@@ -33,6 +33,9 @@ func (d *decoder) scaled(n *node) (int, []*graph.Value, error) {
 	if err := n.want("saturate", 1, 0, 1); err != nil { // of float8
 		return 0, nil, err
 	}
+	if err := n.want("precision", 0, 0); err != nil { // of the division
+		return 0, nil, err
+	}
 	in, err := d.operands(n, 2, 3)
 	if err != nil {
 		return 0, nil, err
@@ -50,6 +53,9 @@ func (d *decoder) scaled(n *node) (int, []*graph.Value, error) {
 	}
 	if in[1].Const != nil && len(in[1].Const.Shape) == 0 {
 		return 0, in, nil
+	}
+	if d.opset < 13 { // which has only scalars
+		return 0, nil, fmt.Errorf("%w: found the scale %q in opset %d, expected a constant without axes", ErrUnsupported, in[1].Name, d.opset)
 	}
 	i := axis.i
 	if i < 0 && in[0].Const != nil {

@@ -48,7 +48,7 @@ func RunAll(ctx context.Context, e Engine, x *graph.Tensor) ([]*graph.Tensor, er
 // floats are refused with an error that wraps [graph.ErrShape].
 func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 	if len(g.Inputs) != 1 || g.Inputs[0].Type == nil {
-		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrShape, len(g.Inputs))
+		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(g.Inputs))
 	}
 	in := g.Inputs[0]
 	if x == nil || !x.DType.IsFloat() {
@@ -75,7 +75,7 @@ func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 // or with the input's. The error wraps [graph.ErrShape] where it is another.
 func InputFor(g *graph.Graph, arrays []npy.Array) (*graph.Tensor, error) {
 	if len(g.Inputs) != 1 {
-		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrShape, len(g.Inputs))
+		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(g.Inputs))
 	}
 	name := g.Inputs[0].Name
 	for _, a := range arrays {
