@@ -94,6 +94,7 @@ type Networks struct {
 // Result says what was converted into what. Encoded as JSON it is what the commands print.
 type Result struct {
 	Input      string        `json:"input"`
+	Family     string        `json:"family,omitempty"` // "RepViT"; empty for a converted model
 	Variant    string        `json:"variant"`
 	Generation string        `json:"generation"`
 	Classes    int           `json:"classes"`
@@ -150,7 +151,7 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 	if err := outfile.Check(o.inputs(checkpoint), []outfile.Output{{Path: output, What: "the conversion of " + checkpoint}}); err != nil {
 		return nil, err
 	}
-	in, err := load.Open(checkpoint, load.Options{Weights: o.Weights, Model: o.model})
+	in, err := load.Open(checkpoint, load.Options{Weights: o.Weights, Model: o.model, Hash: true})
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +163,7 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 	if err := j.convert(ctx); err != nil {
 		return nil, err
 	}
+	in.Sign(j.Written)
 	out, err := outfile.Create(output)
 	if err != nil {
 		return nil, err
@@ -279,7 +281,6 @@ func (j *job) prepare() (err error) {
 		}
 		r.Skipped = in.Checkpoint.Skipped()
 	}
-	in.Sign()
 	return nil
 }
 
@@ -359,7 +360,7 @@ func (j *job) describe() error {
 		info = j.in.Model.Info
 		r.Ignored = j.in.Model.Ignored
 	}
-	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
+	r.Family, r.Variant, r.Generation, r.Classes, r.Distilled = info.Family, info.Variant, info.Generation, info.Classes, info.Distilled
 	r.Parameters = j.Deploy.Parameters()
 	parts, err := model.Parts(j.Deploy, r.Height, r.Width)
 	if err != nil {

@@ -33,6 +33,8 @@ type Options struct {
 	// Like is a converted file: a checkpoint is read as the one that it was made of, as far
 	// as Weights and Model leave that open.
 	Like *File
+	// Hash computes the file's SHA-256 beside other work, for [File.Sign].
+	Hash bool
 }
 
 // like fills in what a converted file says of how its checkpoint was read.
@@ -64,7 +66,9 @@ type File struct {
 	Model      *model.Model       // of a checkpoint, whose graph is the training form
 	Converted  *format.Model      // of any other file
 
-	m *mmap.Map
+	m      *mmap.Map
+	hashed chan struct{}     // closed when sum is there; nil where nobody asked for it
+	sum    [sha256.Size]byte // of Data
 }
 
 // Open maps and decodes a file, or a folder that a checkpoint was unpacked into. The error
@@ -84,6 +88,13 @@ func Open(path string, opts Options) (*File, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	} else {
 		f.Data, f.Size = f.m.Data, int64(len(f.m.Data))
+		if opts.Hash {
+			f.hashed = make(chan struct{})
+			go func() {
+				f.sum = sha256.Sum256(f.Data)
+				close(f.hashed)
+			}()
+		}
 	}
 	if err := f.decode(opts); err != nil {
 		f.Close()
@@ -193,17 +204,18 @@ func (f *File) Preprocess() (preprocess.Config, error) {
 	return p, nil
 }
 
-// Sign puts into a checkpoint's graph where it comes from, for the file that is made of it:
-// the checkpoint's name and SHA-256, the state dict, and the converter's version.
-func (f *File) Sign() {
+// Sign puts into the graph that is made of a checkpoint where it comes from: the checkpoint's
+// name and, if it was opened with Options.Hash, its SHA-256, the state dict, and the
+// converter's version.
+func (f *File) Sign(g *graph.Graph) {
 	if f.Format != format.Checkpoint {
 		return
 	}
-	meta := f.Graph.Metadata
+	meta := g.Metadata
 	meta[model.MetaSource] = filepath.Base(f.Path)
-	if f.Data != nil {
-		sum := sha256.Sum256(f.Data)
-		meta[model.MetaSourceSHA256] = hex.EncodeToString(sum[:])
+	if f.hashed != nil {
+		<-f.hashed
+		meta[model.MetaSourceSHA256] = hex.EncodeToString(f.sum[:])
 	}
 	if name := f.State.Name(); name != "" {
 		meta[model.MetaStateDict] = name
@@ -231,6 +243,9 @@ func Version() string {
 func (f *File) Close() error {
 	if f.m == nil {
 		return f.Checkpoint.Close()
+	}
+	if f.hashed != nil {
+		<-f.hashed // it reads the mapping
 	}
 	return f.m.Close()
 }
