@@ -7,6 +7,10 @@
 //		return err
 //	}
 //	fmt.Println(r.Variant, r.Check.Compared, r.Check.MaxAbs)
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile and mean the same.
 package convert
 
 import (

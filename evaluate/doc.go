@@ -18,4 +18,9 @@
 //
 // Errors wrap [ErrLabels], [ErrCriterion] or [graph.ErrShape] where the networks do not fit the
 // images or each other, and those of the packages that read files, which they name.
+//
+// # Stability
+//
+// The package is young: names and fields may change with a minor version, and the changelog
+// says so.
 package evaluate

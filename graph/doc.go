@@ -19,4 +19,8 @@
 // The package knows no file format and no particular network. A graph that other
 // packages rewrite is copied first ([Graph.Clone]); tensors are immutable once they
 // are in a graph, so copies share them.
+//
+// # Stability
+//
+// Operators and fields are added with minor versions. What changes beyond that, the changelog says.
 package graph

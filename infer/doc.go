@@ -74,4 +74,8 @@
 // context's error, or [graph.ErrTooLarge] where a network or an input needs more memory or
 // work than [Options] allow. A panic would be a defect of this package; it costs the call
 // an error that wraps [ErrPanic], and the session goes on.
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile and mean the same.
 package infer

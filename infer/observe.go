@@ -2,7 +2,6 @@ package infer
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"time"
 
@@ -18,21 +17,18 @@ import (
 //
 // Values differ from those of [Session.Run] by rounding at most.
 func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
-	defer runtime.KeepAlive(s) // for the file that weights may lie in
 	x, err := s.accept(input)
 	if err != nil {
 		return err
 	}
+	if err := s.enter(); err != nil {
+		return err
+	}
 	m := s.model
+	defer m.leave()
 	m.once.Do(func() { m.plain, m.plainly = m.lowerPlain(s.threads) })
 	if m.plainly != nil {
 		return m.plainly
-	}
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
-		return ErrClosed
 	}
 	e, err := m.plainExec(input.Shape, s)
 	if err != nil {

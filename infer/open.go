@@ -12,11 +12,12 @@ import (
 // by its content. The error names the file and wraps what [native.Decode], [onnx.Decode] or
 // [New] answers, [ErrUnsupported] for a PyTorch checkpoint, or it is an [*fs.PathError].
 //
-// The file is mapped into memory and not kept open. What runs need is packed at once; the
-// mapping stays for the weights that [Session.Graph] shows and [Session.Observe] reads, until
-// the garbage collector finds that nothing refers to the session, its clones or its graph any
-// more. Hold the graph while you use a tensor of it. The file must not be shortened or
-// written to meanwhile, which would end the program: replace models by renaming.
+// The file is mapped into memory and not kept open. The mapping stays for weights that are read
+// later, until [Session.Close] of the session and its clones. Where [Session.Graph] was called,
+// or Close is not, it stays until the garbage collector finds that nothing refers to the
+// sessions or the graph any more: hold the graph while you use a tensor of it. The file must
+// not be shortened or written to meanwhile, which would end the program: replace models by
+// renaming.
 func Open(path string, opts Options) (*Session, error) {
 	m, err := mmap.Open(path)
 	if err != nil {
@@ -27,6 +28,7 @@ func Open(path string, opts Options) (*Session, error) {
 		m.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	s.model.file = m
 	// Clones and plans refer to the graph as well, so none of them outlives the mapping.
 	runtime.AddCleanup(s.model.graph, func(m *mmap.Map) { m.Close() }, m)
 	return s, nil

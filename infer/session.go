@@ -7,9 +7,11 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer/internal/kernel"
+	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/internal/panics"
 )
 
@@ -61,6 +63,18 @@ type model struct {
 	once    sync.Once
 	plain   *program
 	plainly error
+
+	file  *mmap.Map    // that weights lie in; nil where the graph was not read from one
+	users atomic.Int64 // sessions that are open, and what is going on in them
+	shown atomic.Bool  // a caller has the graph
+}
+
+// leave ends one use. The last releases the file, unless a caller may still read the graph's
+// weights: then the garbage collector does, see [Open].
+func (m *model) leave() {
+	if m.users.Add(-1) == 0 && m.file != nil && !m.shown.Load() {
+		m.file.Close()
+	}
 }
 
 // cached is a plan and the execs of it that no run is using.
@@ -148,6 +162,7 @@ func threads(opts Options) (int, error) {
 const maxThreads = 1 << 10
 
 func (m *model) session(threads int) *Session {
+	m.users.Add(1)
 	s := &Session{model: m, threads: threads, pool: newPool(threads - 1)}
 	s.stats = Stats{ISA: m.program.isa(), Threads: threads, WeightBytes: int(m.weights.bytes.Load())}
 	// Helpers know the pool only, so a forgotten session is collected and they end.
@@ -156,28 +171,54 @@ func (m *model) session(threads int) *Session {
 }
 
 // Clone returns another session of the same network, which shares the packed weights and
-// has threads and plans of its own. Of the options only Threads counts; MaxMemory stays.
+// has threads and plans of its own. Of the options only Threads counts; MaxMemory stays. A
+// session that is closed has no clones: the error is [ErrClosed].
 func (s *Session) Clone(opts Options) (*Session, error) {
 	n, err := threads(opts)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.model.leave()
 	return s.model.session(n), nil
 }
 
-// Close ends the session's helper threads and forgets its plans. Runs that are going on
-// finish; later ones answer [ErrClosed]. Close never fails and may be called again.
+// enter begins a use of the model, which must leave it.
+func (s *Session) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.model.users.Add(1)
+	return nil
+}
+
+// Close ends the session's helper threads, forgets its plans and, with the last of a session
+// and its clones, releases the file that [Open] mapped. Runs that are going on finish; later
+// ones answer [ErrClosed]. Close never fails and may be called again.
 func (s *Session) Close() error {
 	s.mu.Lock()
+	again := s.closed
 	s.closed = true
 	s.plans = nil
 	s.mu.Unlock()
 	s.pool.close()
+	if !again {
+		s.model.leave()
+	}
 	return nil
 }
 
-// Graph returns the network that the session runs. It must not be changed.
-func (s *Session) Graph() *graph.Graph { return s.model.graph }
+// Graph returns the network that the session runs. It must not be changed. Called before
+// [Session.Close] it keeps the file that weights may lie in for as long as something refers to
+// the graph; afterwards weights must not be read.
+func (s *Session) Graph() *graph.Graph {
+	s.model.shown.Store(true)
+	return s.model.graph
+}
 
 // Stats returns what the session holds in memory.
 func (s *Session) Stats() Stats {
@@ -298,11 +339,13 @@ func (s *Session) acquire(shape []int) (c *cached, e *exec, err error) {
 		return nil, nil, err
 	}
 	if k := len(c.idle) - 1; k >= 0 {
-		e := c.idle[k]
+		e = c.idle[k]
 		c.idle = c.idle[:k]
-		return c, e, nil
+	} else {
+		e = newExec(c.plan, s.pool)
 	}
-	return c, newExec(c.plan, s.pool), nil
+	s.model.users.Add(1)
+	return c, e, nil
 }
 
 // cached returns the plan for an input shape, made now if need be.
@@ -337,4 +380,5 @@ func (s *Session) release(c *cached, e *exec) {
 		c.idle = append(c.idle, e)
 	}
 	s.mu.Unlock()
+	s.model.leave()
 }

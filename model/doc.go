@@ -13,4 +13,9 @@
 // Weights of the graph keep the file's keys; its values are named after their place in the
 // network ("features.3.token_mixer.dw") whichever naming the file has, so that networks from
 // different files can be compared value by value.
+//
+// # Stability
+//
+// Within a major version, what is read stays readable with the same result. Names that only
+// packages of families use may change with a minor version.
 package model

@@ -55,4 +55,9 @@
 // most 32 MiB, 131072 tensors, nodes of 1024 operands and 4 KiB of attributes; JSON is nested
 // no deeper than what is shown above. Networks are bounded by package graph: 32768 nodes,
 // 1024 outputs, 8 axes.
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile and mean the same.
+// Files of older versions stay readable.
 package native

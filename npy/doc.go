@@ -20,4 +20,8 @@
 // An array's size must be that of its data to the byte. The arrays of an .npz may take
 // 64 MiB + 64 bytes for each byte of the archive in total when unpacked, and their
 // CRC-32 must match. Nothing is allocated before these are checked.
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile and mean the same.
 package npy

@@ -62,4 +62,8 @@
 // proportional to the file's size. Elements stored as bytes are not copied. More than that,
 // and a network that exceeds what package graph allows, is an error that wraps
 // [graph.ErrTooLarge]; an error that wraps [ErrFormat] says that the file breaks ONNX's own rules.
+//
+// # Stability
+//
+// Operators and fields are added with minor versions. What changes beyond that, the changelog says.
 package onnx

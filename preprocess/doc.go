@@ -50,4 +50,8 @@
 // a decoded size, working memory included, of at most 32 MiB + 64 bytes for each byte of
 // the file. A PNG could otherwise ask for 1032 times its size and a JPEG for more. Files
 // have at most 512 MiB.
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile and mean the same.
 package preprocess

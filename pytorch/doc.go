@@ -42,4 +42,9 @@
 //
 // Files of PyTorch on big-endian machines, TorchScript archives and the tar files of PyTorch
 // before 0.1.10 are refused, with an error that says so.
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile. More kinds of
+// checkpoints are read with minor versions.
 package pytorch

@@ -111,4 +111,8 @@
 // data is streamed in batches; what is kept are histograms and some rows of each layer's
 // input, about 100 MB for RepViT-M0.9. Errors wrap [ErrNothing], [ErrCalibration],
 // [ErrOption] or an error of package graph or infer, or are that of the context.
+//
+// # Stability
+//
+// Operators and fields are added with minor versions. What changes beyond that, the changelog says.
 package quant

@@ -17,6 +17,10 @@
 // The passes run until nothing matches. All folding is done in float64 and rounded to
 // float32 once, at the end; only float32 weights are folded. A fused node keeps the name of
 // the last value it replaces, so the two forms can be compared value by value.
+//
+// # Stability
+//
+// Operators and fields are added with minor versions. What changes beyond that, the changelog says.
 package reparam
 
 import (

@@ -9,6 +9,10 @@
 //
 // with offsets from the header's end, and "__metadata__" to texts by name. Tensors follow each
 // other without holes.
+//
+// # Stability
+//
+// Within a major version, programs that use this package go on to compile and mean the same.
 package safetensors
 
 import (

@@ -53,4 +53,8 @@
 //
 // Errors wrap [graph.ErrShape] where inputs or outputs do not fit each other, [ErrAmbiguous] and
 // [ErrOutput] of this package, and those of the packages that read files, which they name.
+//
+// # Stability
+//
+// Operators and fields are added with minor versions. What changes beyond that, the changelog says.
 package verify

@@ -1,11 +1,11 @@
-// Package architecture holds the repository to the table of CONTRIBUTING.md that says which
-// package may import which.
+// Package architecture holds the repository to what CONTRIBUTING.md says of its packages.
 package architecture
 
 import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -178,5 +178,38 @@ func TestWrong(t *testing.T) {
 		if why := wrong(rows, c.pkg, c.imported); (why == "") != c.right {
 			t.Errorf("%s imports %s: found %q", c.pkg, c.imported, why)
 		}
+	}
+}
+
+// TestStability finds public packages that do not say what stays as it is.
+func TestStability(t *testing.T) {
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{.Name}} {{.Dir}}`, "./...")
+	list.Dir, list.Stderr = "../..", os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		pkg := strings.TrimPrefix(words[0], module)
+		if words[1] == "main" || slices.ContainsFunc(strings.Split(pkg, "/"), func(p string) bool { return p == "internal" || p == "cmd" }) {
+			continue
+		}
+		checked++
+		files, err := filepath.Glob(filepath.Join(words[2], "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(f string) bool {
+			text, err := os.ReadFile(f)
+			doc, _, ok := strings.Cut(string(text), "\npackage ")
+			return err == nil && ok && strings.Contains(doc, "\n// # Stability\n")
+		}) {
+			t.Errorf("%s: its documentation says nothing under \"# Stability\"", pkg)
+		}
+	}
+	if checked < 10 {
+		t.Errorf("found %d public packages", checked)
 	}
 }

@@ -1,4 +1,8 @@
 // Package family lists the families of networks that checkpoints are read as.
+//
+// # Stability
+//
+// Families are added with minor versions; what is read stays readable with the same result.
 package family
 
 import (

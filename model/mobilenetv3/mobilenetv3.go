@@ -7,6 +7,11 @@
 // and Small, which the number of blocks tells apart; a whole module states its own. torchvision
 // trains with a BatchNorm epsilon of 1e-3, timm with 1e-5. timm's networks that begin with tf_ have
 // the same names and another epsilon and padding; they are not told apart.
+//
+// # Stability
+//
+// Within a major version, what is read stays readable with the same result. The names of the package
+// are for package family and may change with a minor version.
 package mobilenetv3
 
 import (

@@ -4,6 +4,11 @@
 // 1×1 scale branch and, where the shape allows, an identity, all with BatchNorm; then
 // squeeze-and-excitation in some, and ReLU. It reads the official names and timm's, of
 // networks before and after they were fused.
+//
+// # Stability
+//
+// Within a major version, what is read stays readable with the same result. The names of the package
+// are for package family and may change with a minor version.
 package mobileone
 
 import (

@@ -3,6 +3,11 @@
 // trained as the sum of a 3×3, a 1×1 and, where the shape allows, an identity branch, all with
 // BatchNorm, and ReLU. It reads the official names and timm's, of networks before and after
 // they were fused.
+//
+// # Stability
+//
+// Within a major version, what is read stays readable with the same result. The names of the package
+// are for package family and may change with a minor version.
 package repvgg
 
 import (

@@ -4,6 +4,11 @@
 // (THU-MIG/RepViT) of both generations, timm's, and either with any of its parts already
 // fused. Values of the graph are named after the official module tree whichever naming the
 // file has ("features.3.token_mixer.dw").
+//
+// # Stability
+//
+// Within a major version, what is read stays readable with the same result. The names of the package
+// are for package family and may change with a minor version.
 package repvit
 
 import (

@@ -21,4 +21,8 @@
 // Memory and time are proportional to the length of the file. Networks inside attributes
 // are refused before onnx-go sees them. A panic of onnx-go or of the packages below it
 // comes out as an error.
+//
+// # Stability
+//
+// For this project's own tests: it may change or go with any version.
 package foreign

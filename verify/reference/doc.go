@@ -29,4 +29,8 @@
 // start to end: the results have the same bits for any number of threads. Values are
 // released after their last use. Errors wrap [graph.ErrGraph], [graph.ErrShape] or the
 // package's own; a panic below the package's functions comes out as [ErrPanic].
+//
+// # Stability
+//
+// Operators and fields are added with minor versions. What changes beyond that, the changelog says.
 package reference
