@@ -36,6 +36,7 @@ func Decode(data []byte) (*Model, error) {
 		aliases:   map[string]string{},
 		producers: map[string]*node{},
 		further:   map[string]*node{},
+		sizes:     map[string]sizes{},
 		uses:      map[string]int{},
 		taken:     map[string]bool{},
 		values:    map[string]*graph.Value{},
@@ -68,6 +69,7 @@ type decoder struct {
 	nodes     []*node
 	producers map[string]*node
 	further   map[string]*node // those of outputs behind a node's first
+	sizes     map[string]sizes // outputs of nodes that compute with sizes
 	uses      map[string]int   // operands and graph outputs that read a value
 	taken     map[string]bool  // every name that the file gives a value
 
@@ -241,6 +243,11 @@ func (d *decoder) identity(n *node) error {
 			n.attributes = slices.DeleteFunc(n.attributes, func(a attribute) bool { return a.name == name })
 		}
 		n.more = nil // the mask
+		if d.opset < 7 {
+			if err := n.want("is_test", 0, 1); err != nil {
+				return err
+			}
+		}
 		// The third one says whether it is training, and no operand that it is not.
 		if len(n.in) == most {
 			return fmt.Errorf("%w: found the operand training_mode %q, expected none", ErrUnsupported, n.in[2])
@@ -297,20 +304,27 @@ func (n *node) wrap(err error) error {
 }
 
 // readOutputs makes the graph's outputs. The value that an Identity node at the end passes
-// on takes the output's name.
+// on takes the output's name; an input, or the value of another output, is copied.
 func (d *decoder) readOutputs() error {
 	seen := map[*graph.Value]bool{}
 	for _, out := range d.outputs {
 		name := d.resolve(out.name)
-		v, ok := d.values[name]
 		if n := d.further[name]; n != nil {
 			return n.wrap(fmt.Errorf("%w: output %q of the graph is not its first", ErrUnsupported, out.name))
 		}
-		if !ok || d.producers[name] == nil {
+		v, ok := d.values[name]
+		if !ok || v.Const != nil {
 			return fmt.Errorf("%w: output %q is not produced by a node", ErrUnsupported, out.name)
 		}
-		if seen[v] {
-			return fmt.Errorf("%w: output %q has the value of another output", ErrUnsupported, out.name)
+		if v.Type != nil || seen[v] {
+			if out.name == v.Name {
+				return fmt.Errorf("%w: output %q is an input, or stands twice", ErrUnsupported, out.name)
+			}
+			t, err := d.typeOf(v)
+			if err != nil {
+				return err
+			}
+			v = d.g.Add(out.name, graph.Cast{To: t.DType}, v)
 		}
 		seen[v] = true
 		v.Name = out.name

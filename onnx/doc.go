@@ -28,13 +28,15 @@
 // # Reading
 //
 // [Decode] reads what Encode writes into an equal graph, and models that PyTorch's exporter
-// makes of networks of this kind, in opsets 7 to 24. It understands
+// makes of networks of this kind, in opsets 6 to 24. It understands
 //
 //   - Add, AveragePool, BatchNormalization, Cast, Clip, Conv, DequantizeLinear, Gelu, Gemm,
 //     GlobalAveragePool, HardSigmoid, HardSwish, MatMul, MaxPool, Mean, Mul, QuantizeLinear,
 //     ReduceMean, Relu, Sigmoid, Softmax, Transpose; pooling without ceil_mode and dilations, and bounds of
 //     Clip that are constants;
-//   - Flatten, and Reshape or Squeeze where they do the same to a feature map;
+//   - Flatten, and Reshape or Squeeze where they do the same to a feature map; Reshape that
+//     leaves a shape as it is; Shape, Gather, Unsqueeze and Concat that compute the shape wanted;
+//   - Pad that adds nothing;
 //   - ReduceMean over both axes of feature maps, as GlobalAveragePool;
 //   - GELU spelled with Erf and HardSwish spelled with HardSigmoid, in opsets with and without
 //     the operators, and the mean of two values spelled as a sum divided by two;
@@ -43,7 +45,8 @@
 // An output of a node behind its first must be read by nothing: the mask of Dropout, the
 // indices of MaxPool. Operator sets of other domains may be imported, if no node is of them.
 //
-// A Gemm weight that is not stored transposed is transposed. The epsilon of a
+// A Gemm weight that is not stored transposed is transposed; where Gemm scales, or multiplies
+// values or adds something else than a vector, it becomes several nodes. The epsilon of a
 // BatchNormalization, a float32 in the file, becomes the float64 with the same shortest
 // decimal form: 1e-5. A graph without a name comes back as "graph"; the axis of a scalar
 // scale, which means nothing, as 0. Values that nodes and outputs declare are checked

@@ -4,5 +4,5 @@ import "github.com/repvit-go/repvit/graph"
 
 var addOperator = operator{
 	encode: encodes(arithmetic[graph.Add]),
-	decode: decoders{"Add": simple(graph.Add{}, 2)},
+	decode: decoders{"Add": broadcasting(graph.Add{})},
 }

@@ -26,6 +26,11 @@ func (d *decoder) batchNorm(n *node) error {
 	if err := n.want("training_mode", 0, 0); err != nil {
 		return err
 	}
+	if d.opset < 7 {
+		if err := n.want("is_test", 0, 1); err != nil {
+			return err
+		}
+	}
 	if d.opset < 9 { // 0 has statistics for each pixel
 		if err := n.want("spatial", 1, 1); err != nil {
 			return err

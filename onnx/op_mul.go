@@ -4,5 +4,5 @@ import "github.com/repvit-go/repvit/graph"
 
 var mulOperator = operator{
 	encode: encodes(arithmetic[graph.Mul]),
-	decode: decoders{"Mul": simple(graph.Mul{}, 2)},
+	decode: decoders{"Mul": broadcasting(graph.Mul{})},
 }

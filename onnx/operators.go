@@ -59,6 +59,7 @@ var (
 		for _, o := range operators {
 			maps.Copy(m, o.decode)
 		}
+		m["Pad"] = (*decoder).pad
 		return m
 	}()
 )
@@ -67,6 +68,14 @@ var (
 func (d *decoder) translate() error {
 	for _, n := range d.nodes {
 		if n.dead {
+			continue
+		}
+		if done, err := d.sized(n); err != nil {
+			return n.wrap(err)
+		} else if done {
+			if err := n.exhausted(); err != nil {
+				return n.wrap(err)
+			}
 			continue
 		}
 		f, ok := decoderOf[n.op]
@@ -93,6 +102,26 @@ func simple(op graph.Op, operands int) func(*decoder, *node) error {
 			return d.add(n, op, operands, max(operands, 1))
 		}
 		return d.add(n, op, operands, operands)
+	}
+}
+
+// broadcasting translates an operator of two operands with NumPy's broadcasting. Before opset 7 an
+// attribute allowed it, and aligned the operands at their ends or at an axis.
+func broadcasting(op graph.Op) func(*decoder, *node) error {
+	return func(d *decoder, n *node) error {
+		if d.opset < 7 {
+			if err := n.want("broadcast", 0, 0, 1); err != nil {
+				return err
+			}
+			a, err := n.take("axis", kindInt)
+			if err != nil {
+				return err
+			}
+			if a != nil {
+				return fmt.Errorf("%w: found attribute axis = %d, expected none", ErrUnsupported, a.i)
+			}
+		}
+		return d.add(n, op, 2, 2)
 	}
 }
 
@@ -128,6 +157,9 @@ func (d *decoder) value(name string) (*graph.Value, error) {
 	t, ok := d.tensors[name]
 	if n := d.further[name]; n != nil {
 		return nil, fmt.Errorf("%w: it reads %q, which is not the first output of node %q (%s)", ErrUnsupported, name, n.name, n.op)
+	}
+	if _, ok := d.sizes[name]; ok {
+		return nil, fmt.Errorf("%w: it computes with the sizes of values, %q", ErrUnsupported, name)
 	}
 	if !ok {
 		return nil, fmt.Errorf("%w: it reads %q, which nothing before it produces", ErrFormat, name)

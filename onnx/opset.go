@@ -23,7 +23,7 @@ const (
 	MaxOpset     = 21
 	DefaultOpset = 17
 
-	MinReadOpset = 7
+	MinReadOpset = 6
 	MaxReadOpset = 24
 )
 
