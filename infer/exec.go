@@ -12,7 +12,7 @@ import (
 type exec struct {
 	plan    *plan
 	arena   []float32
-	input   []float32   // of the run that uses the exec, planar
+	inputs  [][]float32 // of the run that uses the exec, planar
 	outputs [][]float32 // likewise
 	parts   []part
 	team    team
@@ -20,7 +20,7 @@ type exec struct {
 }
 
 func newExec(p *plan, helpers *pool) *exec {
-	e := &exec{plan: p, arena: kernel.Floats(p.arena), outputs: make([][]float32, len(p.outputs))}
+	e := &exec{plan: p, arena: kernel.Floats(p.arena), inputs: make([][]float32, len(p.inputs)), outputs: make([][]float32, len(p.outputs))}
 	e.team.pool, e.team.threads = helpers, p.threads
 	e.local.floats(p.scratch)
 	e.parts = make([]part, len(p.steps))
@@ -40,7 +40,7 @@ func (e *exec) data(b *buffer) []float32 {
 	case b.fixed != nil:
 		return b.fixed
 	}
-	return e.input
+	return e.inputs[b.input]
 }
 
 func (e *exec) matrix(b *buffer) kernel.Matrix {

@@ -15,9 +15,9 @@ import (
 // (N×C×H×W), quantized values and halves as the numbers they stand for; they belong to f.
 // An error from f ends the run and is returned.
 //
-// Values differ from those of [Session.Run] by rounding at most.
+// Values differ from those of [Session.Run] by rounding at most. The graph must have one input.
 func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
-	x, err := s.accept(input)
+	x, _, err := s.accept([]*graph.Tensor{input})
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 		return err
 	}
 	p := e.plan
-	e.input = x
+	copy(e.inputs, x)
 	for i, b := range p.outputs {
 		e.outputs[i] = make([]float32, b.cols)
 	}
@@ -44,7 +44,7 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 	for _, n := range m.graph.Nodes {
 		own[n.Name()] = n.Output
 	}
-	if err := f(m.graph.Inputs[0], graph.Float32Tensor(slices.Clone(input.Shape), slices.Clone(x))); err != nil {
+	if err := f(m.graph.Inputs[0], graph.Float32Tensor(slices.Clone(input.Shape), slices.Clone(x[0]))); err != nil {
 		return err
 	}
 	return e.run(ctx, func(i int, _ time.Duration) error {
@@ -66,7 +66,7 @@ func (m *model) lowerPlain(threads int) (p *program, err error) {
 // plainExec plans such a run.
 func (m *model) plainExec(shape []int, s *Session) (e *exec, err error) {
 	defer panics.Catch(&err, ErrPanic)
-	p, err := newPlan(m.plain, shape, s.threads)
+	p, err := newPlan(m.plain, [][]int{shape}, s.threads)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ type OpTime struct {
 // Profile runs the network the given number of times, at least once, and returns each
 // operator's time in the order of execution; "Output" is the copy into the result.
 func (s *Session) Profile(ctx context.Context, input *graph.Tensor, runs int) ([]OpTime, error) {
-	x, err := s.accept(input)
+	x, _, err := s.accept([]*graph.Tensor{input})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Session) Profile(ctx context.Context, input *graph.Tensor, runs int) ([
 		index[i] = len(ops) - 1
 	}
 	for r := range max(runs, 1) {
-		e.input = x
+		copy(e.inputs, x)
 		for i, b := range c.outputs {
 			e.outputs[i] = make([]float32, b.cols)
 		}

@@ -200,7 +200,7 @@ func (o *denseOp) plan(p *planner) error {
 			l.conv = c
 			l.conv.From, l.conv.To = from, to
 			if planar {
-				l.conv.Planar = e.input
+				l.conv.Planar = e.data(x)
 			}
 			p.set.Conv3x3(&l.conv)
 		}

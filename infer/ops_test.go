@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -143,6 +144,44 @@ func TestQuantizedOperators(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSeveralInputs runs a graph with two inputs and two outputs.
+func TestSeveralInputs(t *testing.T) {
+	g := optest.Several()
+	n, err := reference.New(g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range kernel.All() {
+		s := open(t, g, Options{ISA: set.Name, Threads: 2})
+		for _, shape := range optest.Shapes() {
+			in := []*graph.Tensor{optest.Input(shape), optest.Input([]int{shape[0], optest.Channels, 1, 1})}
+			want, err := n.RunInputs(t.Context(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.RunInputs(t.Context(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range g.Outputs {
+				near(t, set.Name+" "+v.Name, got[i], want[i], 2e-6)
+			}
+			out, err := s.OutputShape(in[0].Shape, in[1].Shape)
+			if err != nil || !slices.Equal(out, got[0].Shape) {
+				t.Errorf("output of shape %v, %v, want %v", out, err, got[0].Shape)
+			}
+			_, err = s.RunInputs(t.Context(), in[:1])
+			_, unequal := s.RunInputs(t.Context(), []*graph.Tensor{in[0], optest.Input([]int{shape[0], 5, 1, 1})})
+			_, one := s.Run(t.Context(), in[0])
+			for _, err := range []error{err, unequal, one, s.Observe(t.Context(), in[0], nil)} {
+				if !errors.Is(err, graph.ErrShape) {
+					t.Errorf("%v, want one that wraps ErrShape", err)
+				}
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer/internal/kernel"
@@ -36,9 +37,10 @@ type buffer struct {
 	rows, cols int
 	ld         int  // elements from one row to the next
 	bytes      bool // elements are uint8, not float32
-	// Where: in the arena, or a constant, or else the run's input.
+	// Where: in the arena, or a constant, or else one of the run's inputs.
 	store *storage
 	fixed []float32
+	input int // which
 }
 
 // storage is a part of the arena. Several buffers share one if they are views of the same
@@ -97,10 +99,10 @@ func (b *buffer) strides() []int {
 	return s
 }
 
-// plan is a program for one input shape.
+// plan is a program for one shape of each input.
 type plan struct {
 	program *program
-	input   []int
+	inputs  [][]int
 	outputs []*buffer // planar
 	steps   []step
 	arena   int // elements
@@ -151,27 +153,30 @@ type viewKey struct {
 // maxElements bounds a value so that indexes fit an int32 and the arena any memory.
 const maxElements = math.MaxInt32
 
-// newPlan plans program for an input of the shape given.
-func newPlan(pr *program, shape []int, threads int) (*plan, error) {
-	types, err := pr.graph.Infer(graph.FixedShape(shape...))
+// newPlan plans program for inputs of the shapes given.
+func newPlan(pr *program, shapes [][]int, threads int) (*plan, error) {
+	types, err := pr.graph.Infer(fixed(shapes)...)
 	if err != nil {
 		return nil, err
 	}
 	for v, t := range types {
 		dims, ok := t.Shape.Ints()
 		if !ok {
-			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v", graph.ErrShape, v.Name, t.Shape, shape)
+			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v", graph.ErrShape, v.Name, t.Shape, list(shapes))
 		}
 		if n, err := graph.Numel(dims); err != nil || n > maxElements/2 {
-			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v, expected at most %d elements", graph.ErrTooLarge, v.Name, t.Shape, shape, maxElements/2)
+			return nil, fmt.Errorf("%w: %q has shape %v for an input of %v, expected at most %d elements", graph.ErrTooLarge, v.Name, t.Shape, list(shapes), maxElements/2)
 		}
 	}
-	size, budget := elements(shape), pr.weights.budget
+	size, budget := 0, pr.weights.budget
+	for _, s := range shapes {
+		size += elements(s)
+	}
 	if err := budget.CheckWork(pr.graph.Nodes, types, size); err != nil {
 		return nil, err
 	}
 	p := &planner{
-		plan:   &plan{program: pr, input: slices.Clone(shape), threads: threads},
+		plan:   &plan{program: pr, inputs: clone(shapes), threads: threads},
 		most:   (budget.Memory(size) - pr.weights.bytes.Load()) / 4,
 		set:    pr.weights.set,
 		types:  types,
@@ -186,7 +191,11 @@ func newPlan(pr *program, shape []int, threads int) (*plan, error) {
 
 // make plans all operators and gives values their places.
 func (p *planner) make() error {
-	p.values[p.program.graph.Inputs[0]] = newBuffer(p.input, planarLayout)
+	for i, v := range p.program.graph.Inputs {
+		b := newBuffer(p.inputs[i], planarLayout)
+		b.input = i
+		p.values[v] = b
+	}
 	for _, o := range p.program.ops {
 		p.current = o.base()
 		err := o.plan(p)
@@ -216,7 +225,24 @@ func (p *planner) make() error {
 
 // tooLarge is the error of a plan that needs more memory than it may.
 func (p *planner) tooLarge() error {
-	return fmt.Errorf("%w: an input of %v needs more than %d MiB of memory beside the weights", graph.ErrBudget, p.input, 4*p.most>>20)
+	return fmt.Errorf("%w: an input of %v needs more than %d MiB of memory beside the weights", graph.ErrBudget, list(p.inputs), 4*p.most>>20)
+}
+
+// list is how errors name the shapes of inputs.
+func list(shapes [][]int) string {
+	var s []string
+	for _, dims := range shapes {
+		s = append(s, fmt.Sprint(dims))
+	}
+	return strings.Join(s, " and ")
+}
+
+func clone(shapes [][]int) [][]int {
+	c := make([][]int, len(shapes))
+	for i, s := range shapes {
+		c[i] = slices.Clone(s)
+	}
+	return c
 }
 
 // spend counts elements and reports whether there may be so many.

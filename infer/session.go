@@ -91,14 +91,14 @@ type Stats struct {
 	ISA         string // instruction set of the kernels
 	Threads     int    // cores that a run may use
 	WeightBytes int    // packed weights, shared by all clones
-	Shape       []int  // the input shape planned last, to which the following refer
+	Shape       []int  // the first input's shape planned last, to which the following refer
 	ArenaBytes  int    // memory for intermediate values, for each concurrent run
 	ValueBytes  int    // what they would need if no memory were reused
 	Values      int    // how many intermediate values there are
 	Steps       int    // parallel pieces of work of a run
 }
 
-// New prepares g, which must not be changed afterwards and have one input. The error wraps
+// New prepares g, which must not be changed afterwards. The error wraps
 // [graph.ErrGraph] or [graph.ErrShape] for a graph that is not valid, [ErrUnsupported]
 // for one that the engine cannot run and [graph.ErrTooLarge] for one that needs more than
 // the options allow.
@@ -128,9 +128,6 @@ func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (s *Session, 
 	types, err := g.Types()
 	if err != nil {
 		return nil, err
-	}
-	if len(g.Inputs) != 1 {
-		return nil, fmt.Errorf("%w: graph with %d inputs, expected one", ErrUnsupported, len(g.Inputs))
 	}
 	threads, err := threads(opts)
 	if err != nil {
@@ -246,16 +243,21 @@ func (s *Session) Run(ctx context.Context, input *graph.Tensor) (*graph.Tensor, 
 // RunAll is [Session.Run] for graphs with several outputs, such as a backbone's feature
 // maps. It returns them in the graph's order.
 func (s *Session) RunAll(ctx context.Context, input *graph.Tensor) ([]*graph.Tensor, error) {
-	x, err := s.accept(input)
+	return s.RunInputs(ctx, []*graph.Tensor{input})
+}
+
+// RunInputs is [Session.RunAll] for graphs with several inputs, in the graph's order.
+func (s *Session) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*graph.Tensor, error) {
+	x, shapes, err := s.accept(inputs)
 	if err != nil {
 		return nil, err
 	}
-	c, e, err := s.acquire(input.Shape)
+	c, e, err := s.acquire(shapes...)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(c, e)
-	e.input = x
+	copy(e.inputs, x)
 	all := make([]*graph.Tensor, len(c.outputs))
 	for i, b := range c.outputs {
 		e.outputs[i] = make([]float32, b.cols)
@@ -273,11 +275,14 @@ func (s *Session) RunAll(ctx context.Context, input *graph.Tensor) ([]*graph.Ten
 // RunInto is [Session.Run] without allocation: it reads the elements of an input of the
 // given shape from input and writes those of the first output to dst, whose length
 // must be exactly theirs (see [Session.OutputShape]). Once a shape has been seen, and as
-// many runs at a time as there are now, nothing is allocated. Graphs with several outputs
-// are refused.
+// many runs at a time as there are now, nothing is allocated. Graphs with several inputs or
+// outputs are refused.
 func (s *Session) RunInto(ctx context.Context, dst []float32, shape []int, input []float32) error {
 	if len(s.model.graph.Outputs) != 1 {
 		return fmt.Errorf("%w: RunInto on a graph with %d outputs", ErrUnsupported, len(s.model.graph.Outputs))
+	}
+	if n := len(s.model.graph.Inputs); n != 1 {
+		return fmt.Errorf("%w: RunInto on a graph with %d inputs", ErrUnsupported, n)
 	}
 	if s.model.graph.Inputs[0].Type.DType != graph.Float32 {
 		return fmt.Errorf("%w: RunInto on an input of %v", ErrUnsupported, s.model.graph.Inputs[0].Type.DType)
@@ -297,13 +302,14 @@ func (s *Session) RunInto(ctx context.Context, dst []float32, shape []int, input
 	if out := c.outputs[0]; len(dst) != out.cols {
 		return fmt.Errorf("%w: %d elements for an output of shape %v", graph.ErrShape, len(dst), out.shape)
 	}
-	e.input, e.outputs[0] = input, dst
+	e.inputs[0], e.outputs[0] = input, dst
 	return e.run(ctx, nil)
 }
 
-// OutputShape returns the shape of the graph's first output for an input of a shape.
-func (s *Session) OutputShape(input []int) ([]int, error) {
-	types, err := s.model.graph.Infer(graph.FixedShape(input...))
+// OutputShape returns the shape of the graph's first output for inputs of the shapes given,
+// one for each.
+func (s *Session) OutputShape(inputs ...[]int) ([]int, error) {
+	types, err := s.model.graph.Infer(fixed(inputs)...)
 	if err != nil {
 		return nil, err
 	}
@@ -311,31 +317,46 @@ func (s *Session) OutputShape(input []int) ([]int, error) {
 	return dims, nil
 }
 
-// accept checks an input tensor and returns its elements.
-func (s *Session) accept(t *graph.Tensor) ([]float32, error) {
-	in := s.model.graph.Inputs[0]
-	if t == nil || t.DType != in.Type.DType {
-		found := "none"
-		if t != nil {
-			found = t.DType.String()
-		}
-		return nil, fmt.Errorf("%w: input %q of %s, expected %v", graph.ErrShape, in.Name, found, in.Type.DType)
+// fixed returns shapes of known sizes.
+func fixed(shapes [][]int) []graph.Shape {
+	r := make([]graph.Shape, len(shapes))
+	for i, s := range shapes {
+		r[i] = graph.FixedShape(s...)
 	}
-	if err := t.Validate(); err != nil {
-		return nil, fmt.Errorf("input %q: %w", in.Name, err)
-	}
-	return t.Float32s(), nil
+	return r
 }
 
-// acquire returns the plan for an input shape and an exec of it that nobody else uses.
-func (s *Session) acquire(shape []int) (c *cached, e *exec, err error) {
+// accept checks input tensors and returns their elements and shapes.
+func (s *Session) accept(inputs []*graph.Tensor) (elements [][]float32, shapes [][]int, err error) {
+	if want := len(s.model.graph.Inputs); len(inputs) != want {
+		return nil, nil, fmt.Errorf("%w: found %d inputs, expected %d", graph.ErrShape, len(inputs), want)
+	}
+	for i, in := range s.model.graph.Inputs {
+		t := inputs[i]
+		if t == nil || t.DType != in.Type.DType {
+			found := "none"
+			if t != nil {
+				found = t.DType.String()
+			}
+			return nil, nil, fmt.Errorf("%w: input %q of %s, expected %v", graph.ErrShape, in.Name, found, in.Type.DType)
+		}
+		if err := t.Validate(); err != nil {
+			return nil, nil, fmt.Errorf("input %q: %w", in.Name, err)
+		}
+		elements, shapes = append(elements, t.Float32s()), append(shapes, t.Shape)
+	}
+	return elements, shapes, nil
+}
+
+// acquire returns the plan for shapes of the inputs and an exec of it that nobody else uses.
+func (s *Session) acquire(shapes ...[]int) (c *cached, e *exec, err error) {
 	defer panics.Catch(&err, ErrPanic)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, ErrClosed
 	}
-	if c, err = s.cached(shape); err != nil {
+	if c, err = s.cached(shapes); err != nil {
 		return nil, nil, err
 	}
 	if k := len(c.idle) - 1; k >= 0 {
@@ -348,16 +369,16 @@ func (s *Session) acquire(shape []int) (c *cached, e *exec, err error) {
 	return c, e, nil
 }
 
-// cached returns the plan for an input shape, made now if need be.
-func (s *Session) cached(shape []int) (*cached, error) {
+// cached returns the plan for shapes of the inputs, made now if need be.
+func (s *Session) cached(shapes [][]int) (*cached, error) {
 	for i, c := range s.plans {
-		if slices.Equal(c.input, shape) {
+		if slices.EqualFunc(c.inputs, shapes, slices.Equal) {
 			copy(s.plans[i:], s.plans[i+1:])
 			s.plans[len(s.plans)-1] = c
 			return c, nil
 		}
 	}
-	p, err := newPlan(s.model.program, shape, s.threads)
+	p, err := newPlan(s.model.program, shapes, s.threads)
 	if err != nil {
 		return nil, err
 	}
@@ -366,14 +387,14 @@ func (s *Session) cached(shape []int) (*cached, error) {
 		s.plans = slices.Delete(s.plans, 0, 1)
 	}
 	s.plans = append(s.plans, c)
-	s.stats.Shape, s.stats.ArenaBytes, s.stats.ValueBytes = p.input, 4*p.arena, 4*p.naive
+	s.stats.Shape, s.stats.ArenaBytes, s.stats.ValueBytes = p.inputs[0], 4*p.arena, 4*p.naive
 	s.stats.Values, s.stats.Steps = p.values, len(p.steps)
 	return c, nil
 }
 
 // release gives an exec back.
 func (s *Session) release(c *cached, e *exec) {
-	e.input = nil
+	clear(e.inputs)
 	clear(e.outputs)
 	s.mu.Lock()
 	if !s.closed {

@@ -267,7 +267,7 @@ func TestPlansAreForgotten(t *testing.T) {
 		t.Errorf("%d plans are kept, want %d", n, maxPlans)
 	}
 	first := s.plans[0]
-	run(t, s, randomInput(first.input...))
+	run(t, s, randomInput(first.inputs[0]...))
 	if s.plans[maxPlans-1] != first {
 		t.Error("a plan that was used again is not the most recent one")
 	}
@@ -287,7 +287,7 @@ func TestArenaParts(t *testing.T) {
 	for _, training := range []bool{false, true} {
 		s := open(t, tiny.build(training, false), Options{})
 		types, _ := s.model.program.graph.Infer(graph.FixedShape(1, 3, 40, 40))
-		p := &planner{plan: &plan{program: s.model.program, input: []int{1, 3, 40, 40}, threads: 1}, most: 1 << 40, set: s.model.weights.set,
+		p := &planner{plan: &plan{program: s.model.program, inputs: [][]int{{1, 3, 40, 40}}, threads: 1}, most: 1 << 40, set: s.model.weights.set,
 			types: types, values: map[*graph.Value]*buffer{}, views: map[viewKey]*buffer{}}
 		if err := p.make(); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestOperators(t *testing.T) {
-	for _, c := range optest.Cases() {
+	for _, c := range append(optest.Cases(), optest.Case{Name: "several inputs", Graph: optest.Several()}) {
 		graphs := []*graph.Graph{c.Graph}
 		if g, _ := optest.Int8(c.Graph); g != nil {
 			graphs = append(graphs, g)

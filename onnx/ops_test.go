@@ -25,7 +25,7 @@ func TestEveryOperatorIsReadAndWritten(t *testing.T) {
 // Every operator comes back as it was written, whatever the opset spells it as, also in
 // int8.
 func TestOperators(t *testing.T) {
-	for _, c := range optest.Cases() {
+	for _, c := range append(optest.Cases(), optest.Case{Name: "several inputs", Graph: optest.Several()}) {
 		graphs := map[string]*graph.Graph{"float32": c.Graph}
 		if g, _ := optest.Int8(c.Graph); g != nil {
 			graphs["int8"] = g

@@ -167,6 +167,21 @@ var table = []row{
 	}},
 }
 
+// Several returns a graph with two inputs, a feature map "x" and factors "z" for its channels,
+// and two outputs.
+func Several() *graph.Graph {
+	c := row{build: func(b *builder, x *graph.Value) *graph.Value {
+		z := &graph.Value{Name: "z", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{
+			graph.Symbol("batch"), graph.Fixed(Channels), graph.Fixed(1), graph.Fixed(1)}}}
+		b.Inputs = append(b.Inputs, z)
+		gate := b.add(graph.Sigmoid{}, b.conv(z, Channels, 20, 1, 1, 1))
+		y := b.add(graph.Mul{}, b.conv(x, Channels, 20, 3, 2, 1), gate)
+		b.Outputs = []*graph.Value{gate}
+		return y
+	}}.make()
+	return c.Graph
+}
+
 func activation(name string, op graph.Op) row {
 	return row{name, op, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
 }

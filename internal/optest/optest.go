@@ -74,7 +74,7 @@ func (t row) make() Case {
 	b := &builder{Graph: &graph.Graph{Name: "case", Inputs: []*graph.Value{in}}, r: rand.New(rand.NewPCG(1, 2))}
 	y := t.build(b, in)
 	y.Name = "y"
-	b.Outputs = []*graph.Value{y}
+	b.Outputs = append([]*graph.Value{y}, b.Outputs...)
 	if err := b.Validate(); err != nil {
 		panic(fmt.Sprintf("optest: %s: %v", t.name, err))
 	}

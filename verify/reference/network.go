@@ -31,7 +31,7 @@ type Network struct {
 	threads int
 }
 
-// New prepares g, which must have one input and must not be changed afterwards. Threads is
+// New prepares g, which must not be changed afterwards. Threads is
 // how many goroutines compute at a time, 0 for as many as Go uses cores (GOMAXPROCS). The
 // error wraps [graph.ErrGraph] or [graph.ErrShape] where the graph is not valid,
 // [graph.ErrTooLarge] where it has more nodes or elements than may be, else
@@ -49,9 +49,6 @@ func New(g *graph.Graph, threads int) (n *Network, err error) {
 		if d := types[node.Output].DType; node.Is(graph.Arithmetic) && !d.IsFloat() {
 			return nil, fmt.Errorf("%s (%s): %w: arithmetic on %v, which can overflow, expected floats", node.Name(), node.Op.Kind(), ErrUnsupported, d)
 		}
-	}
-	if len(g.Inputs) != 1 {
-		return nil, fmt.Errorf("%w: graph with %d inputs, expected one", ErrUnsupported, len(g.Inputs))
 	}
 	if threads < 0 || threads > maxThreads {
 		return nil, fmt.Errorf("%w: %d threads, expected 0 to %d", ErrUnsupported, threads, maxThreads)
@@ -81,38 +78,55 @@ func (n *Network) Run(ctx context.Context, x *graph.Tensor) (*graph.Tensor, erro
 // RunAll is [Network.Run] for graphs with several outputs, such as a backbone's feature
 // maps. It returns them in the graph's order.
 func (n *Network) RunAll(ctx context.Context, x *graph.Tensor) ([]*graph.Tensor, error) {
-	return n.run(ctx, x, nil)
+	return n.RunInputs(ctx, []*graph.Tensor{x})
 }
 
-// Observe runs the network and calls f with the graph's input and then with every value
+// RunInputs is [Network.RunAll] for graphs with several inputs, in the graph's order.
+func (n *Network) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*graph.Tensor, error) {
+	return n.run(ctx, inputs, nil)
+}
+
+// Observe runs a network with one input and calls f with the graph's input and then with every value
 // that a node produces, in the order of the nodes, as Float64 tensors. The run goes on
 // reading a tensor after f returns: f may keep it but must not write to it. An error from
 // f ends the run and is returned.
 func (n *Network) Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
-	_, err := n.run(ctx, x, f)
+	_, err := n.run(ctx, []*graph.Tensor{x}, f)
 	return err
 }
 
-func (n *Network) run(ctx context.Context, x *graph.Tensor, f func(*graph.Value, *graph.Tensor) error) ([]*graph.Tensor, error) {
-	in := n.graph.Inputs[0]
-	start, err := accept(in, x)
+func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph.Value, *graph.Tensor) error) ([]*graph.Tensor, error) {
+	if len(inputs) != len(n.graph.Inputs) {
+		return nil, fmt.Errorf("%w: found %d inputs, expected %d", graph.ErrShape, len(inputs), len(n.graph.Inputs))
+	}
+	values := map[*graph.Value]array{}
+	var shapes []graph.Shape
+	size := 0
+	for i, in := range n.graph.Inputs {
+		start, err := accept(in, inputs[i])
+		if err != nil {
+			return nil, err
+		}
+		values[in] = start
+		shapes = append(shapes, graph.FixedShape(start.shape...))
+		size += len(start.v)
+	}
+	types, err := n.types(shapes)
 	if err != nil {
 		return nil, err
 	}
-	types, err := n.types(start.shape)
-	if err != nil {
-		return nil, err
-	}
-	if f != nil {
-		if err := f(in, start.tensor()); err != nil {
+	for _, in := range n.graph.Inputs {
+		if f == nil {
+			break
+		}
+		if err := f(in, values[in].tensor()); err != nil {
 			return nil, err
 		}
 	}
 	uses := n.uses()
-	if err := n.afford(types, uses, len(start.v)); err != nil {
+	if err := n.afford(types, uses, size); err != nil {
 		return nil, err
 	}
-	values := map[*graph.Value]array{in: start}
 	for _, node := range n.graph.Nodes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -151,15 +165,15 @@ func accept(in *graph.Value, x *graph.Tensor) (array, error) {
 	return array{slices.Clone(x.Shape), x.Float64s()}, nil
 }
 
-// types returns the type of every value for an input of the shape given.
-func (n *Network) types(input []int) (map[*graph.Value]graph.Type, error) {
-	types, err := n.graph.Infer(graph.FixedShape(input...))
+// types returns the type of every value for inputs of the shapes given.
+func (n *Network) types(inputs []graph.Shape) (map[*graph.Value]graph.Type, error) {
+	types, err := n.graph.Infer(inputs...)
 	if err != nil {
 		return nil, err
 	}
 	for _, node := range n.graph.Nodes {
 		if s := types[node.Output].Shape; !known(s) {
-			return nil, fmt.Errorf("%w: %s has the shape %v for an input of %v", graph.ErrShape, node.Name(), s, input)
+			return nil, fmt.Errorf("%w: %s has the shape %v for an input of %v", graph.ErrShape, node.Name(), s, inputs)
 		}
 	}
 	return types, nil

@@ -127,8 +127,11 @@ func TestErrors(t *testing.T) {
 	}
 	two := tiny(false)
 	two.Inputs = append(two.Inputs, &graph.Value{Name: "second", Type: two.Inputs[0].Type})
-	if _, err := New(two, 1); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("two inputs: %v", err)
+	if n, err = New(two, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Run(t.Context(), noise(1, 1, 3, 32, 32)); !errors.Is(err, graph.ErrShape) {
+		t.Errorf("one input of two: %v", err)
 	}
 }
 
