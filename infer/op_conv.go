@@ -22,8 +22,7 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 	x := l.types[b.in[0]].Shape
 	point := s[2] == 1 && s[3] == 1 && c.Strides == [2]int{1, 1} && c.Pads == [4]int{}
 	depthwise := c.Group == s[0] && s[1] == 1
-	near := c.Dilation() == [2]int{1, 1}
-	three := near && s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2
+	three := c.Dilation() == [2]int{1, 1} && s[2] == 3 && s[3] == 3 && c.Pads == [4]int{1, 1, 1, 1} && c.Strides[0] == c.Strides[1] && c.Strides[0] <= 2
 	switch {
 	case point && c.Group == 1:
 		f := formGemm
@@ -56,7 +55,7 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
 	}
-	if depthwise && near {
+	if depthwise {
 		d := &depthwiseNOp{opBase: b, conv: c, w: l.w.get(formTaps, w, bias), kernel: [2]int(s[2:])}
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
@@ -163,7 +162,7 @@ func (o *depthwiseNOp) plan(p *planner) error {
 	out := p.result(chansLayout)
 	img := image(x, out, 0)
 	p.step(img.N*img.HO, elements(o.kernel[:])*img.WO*x.ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
-		d := kernel.DepthwiseN{Image: img, Kernel: o.kernel, Strides: o.conv.Strides, Pads: [2]int(o.conv.Pads[:2]),
+		d := kernel.DepthwiseN{Image: img, Kernel: o.kernel, Strides: o.conv.Strides, Dilations: o.conv.Dilation(), Pads: [2]int(o.conv.Pads[:2]),
 			In: e.matrix(x), Out: e.matrix(out), Taps: o.w.taps, Bias: o.w.bias, Act: o.act}
 		return func(l *local, from, to int) {
 			l.depthwiseN = d

@@ -459,17 +459,18 @@ func (s *simd) rows(t *taps, stride, rows int) {
 // window describes a run of pixels of a row, whose windows lie in the image alike, to
 // assembly. Distances and offsets are in bytes.
 type window struct {
-	in, out, taps, bias  uintptr // of the first pixel; in is where its window would begin
-	pixel, step, outStep int     // from an input pixel to the next, between windows, between results
-	vectors, pixels      int
-	rows, columns        int // of each window, those in the image
-	aOffset, bOffset     [16]int
+	in, out, taps, bias uintptr // of the first pixel; in is where its window would begin
+	pixel, tap          int     // between neighbours of a window's row, between their taps
+	step, outStep       int     // between windows, between results
+	vectors, pixels     int
+	rows, columns       int // of each window, those in the image
+	aOffset, bOffset    [16]int
 }
 
 // depthwiseN is DepthwiseN.
 func (s *simd) depthwiseN(d *DepthwiseN) {
 	ld := d.Out.LD
-	t := window{pixel: 4 * ld, step: 4 * d.Strides[1] * ld, outStep: 4 * ld, vectors: ld / s.lanes}
+	t := window{pixel: 4 * d.Dilations[1] * ld, tap: 4 * ld, step: 4 * d.Strides[1] * ld, outStep: 4 * ld, vectors: ld / s.lanes}
 	if d.In.LD != ld || ld%Lanes != 0 || d.Kernel[0] > len(t.aOffset) {
 		depthwiseNGeneric(d)
 		return
@@ -483,20 +484,20 @@ func (s *simd) depthwiseN(d *DepthwiseN) {
 	t.bias = address(d.Bias, 0, ld)
 	for r := d.From; r < d.To; r++ {
 		n, top := r/d.HO, r%d.HO*d.Strides[0]-d.Pads[0]
-		y0, y1 := max(0, -top), min(d.Kernel[0], d.H-top)
+		y0, y1 := within(d.Kernel[0], d.Dilations[0], top, d.H)
 		for x := 0; x < d.WO; {
 			left := x*d.Strides[1] - d.Pads[1]
-			x0, x1 := max(0, -left), min(d.Kernel[1], d.W-left)
+			x0, x1 := within(d.Kernel[1], d.Dilations[1], left, d.W)
 			t.pixels = 1
 			if x0 == 0 && x1 == d.Kernel[1] { // and so have all up to the last that fits
-				t.pixels = min(d.WO, (d.W-d.Kernel[1]+d.Pads[1])/d.Strides[1]+1) - x
+				t.pixels = min(d.WO, (d.W-(d.Kernel[1]-1)*d.Dilations[1]-1+d.Pads[1])/d.Strides[1]+1) - x
 			}
 			t.rows, t.columns = max(0, y1-y0), max(0, x1-x0)
 			if t.columns == 0 {
 				t.rows = 0
 			}
 			for i := range t.rows {
-				t.aOffset[i] = 4 * ld * ((y0+i)*d.W + x0)
+				t.aOffset[i] = 4 * ld * ((y0+i)*d.Dilations[0]*d.W + x0*d.Dilations[1])
 				t.bOffset[i] = 4 * ld * ((y0+i)*d.Kernel[1] + x0)
 			}
 			t.in = in + uintptr(4*ld*((n*d.H+top)*d.W+left))
@@ -512,6 +513,11 @@ func (s *simd) depthwiseN(d *DepthwiseN) {
 		s.apply(d.Out.Data[r*d.WO*ld:(r+1)*d.WO*ld], d.Act)
 	}
 	runtime.KeepAlive(d)
+}
+
+// within returns which taps of a kernel that begins at a coordinate are inside an axis.
+func within(kernel, dilation, at, size int) (from, to int) {
+	return (max(0, -at) + dilation - 1) / dilation, min(kernel, (max(0, size-at)+dilation-1)/dilation)
 }
 
 func (s *simd) sumColumns(dst []float32, in Matrix, from, to int) {

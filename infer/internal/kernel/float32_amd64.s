@@ -14816,14 +14816,14 @@ TEXT ·windowAVX512(SB), NOSPLIT, $0-8
 	MOVQ 8(DI), R8
 	MOVQ 24(DI), R9
 	MOVQ 16(DI), R10
-	MOVQ 56(DI), BX
+	MOVQ 64(DI), BX
 
 block4:
 	SUBQ $0x04, BX
 	JLT  end4
 	MOVQ SI, AX
 	MOVQ R8, DX
-	MOVQ 64(DI), R14
+	MOVQ 72(DI), R14
 
 pixel4:
 	VMOVUPS (R9), Z0
@@ -14835,10 +14835,10 @@ pixel4:
 
 row4:
 	MOVQ AX, R11
-	ADDQ 88(DI)(R15*8), R11
+	ADDQ 96(DI)(R15*8), R11
 	MOVQ R10, R12
-	ADDQ 216(DI)(R15*8), R12
-	MOVQ 80(DI), CX
+	ADDQ 224(DI)(R15*8), R12
+	MOVQ 88(DI), CX
 
 tap4:
 	VMOVUPS     (R11), Z4
@@ -14850,20 +14850,20 @@ tap4:
 	VMOVUPS     192(R11), Z7
 	VFMADD231PS 192(R12), Z7, Z3
 	ADDQ        32(DI), R11
-	ADDQ        32(DI), R12
+	ADDQ        40(DI), R12
 	DECQ        CX
 	JNE         tap4
 	INCQ        R15
 
 rows4:
-	CMPQ    R15, 72(DI)
+	CMPQ    R15, 80(DI)
 	JLT     row4
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
 	VMOVUPS Z3, 192(DX)
-	ADDQ    40(DI), AX
-	ADDQ    48(DI), DX
+	ADDQ    48(DI), AX
+	ADDQ    56(DI), DX
 	DECQ    R14
 	JNE     pixel4
 	ADDQ    $0x00000100, SI
@@ -14880,7 +14880,7 @@ block1:
 	JLT  end1
 	MOVQ SI, AX
 	MOVQ R8, DX
-	MOVQ 64(DI), R14
+	MOVQ 72(DI), R14
 
 pixel1:
 	VMOVUPS (R9), Z0
@@ -14889,26 +14889,26 @@ pixel1:
 
 row1:
 	MOVQ AX, R11
-	ADDQ 88(DI)(R15*8), R11
+	ADDQ 96(DI)(R15*8), R11
 	MOVQ R10, R12
-	ADDQ 216(DI)(R15*8), R12
-	MOVQ 80(DI), CX
+	ADDQ 224(DI)(R15*8), R12
+	MOVQ 88(DI), CX
 
 tap1:
 	VMOVUPS     (R11), Z1
 	VFMADD231PS (R12), Z1, Z0
 	ADDQ        32(DI), R11
-	ADDQ        32(DI), R12
+	ADDQ        40(DI), R12
 	DECQ        CX
 	JNE         tap1
 	INCQ        R15
 
 rows1:
-	CMPQ    R15, 72(DI)
+	CMPQ    R15, 80(DI)
 	JLT     row1
 	VMOVUPS Z0, (DX)
-	ADDQ    40(DI), AX
-	ADDQ    48(DI), DX
+	ADDQ    48(DI), AX
+	ADDQ    56(DI), DX
 	DECQ    R14
 	JNE     pixel1
 	ADDQ    $0x40, SI
@@ -17849,14 +17849,14 @@ TEXT ·windowAVX2(SB), NOSPLIT, $0-8
 	MOVQ 8(DI), R8
 	MOVQ 24(DI), R9
 	MOVQ 16(DI), R10
-	MOVQ 56(DI), BX
+	MOVQ 64(DI), BX
 
 block4:
 	SUBQ $0x04, BX
 	JLT  end4
 	MOVQ SI, AX
 	MOVQ R8, DX
-	MOVQ 64(DI), R14
+	MOVQ 72(DI), R14
 
 pixel4:
 	VMOVUPS (R9), Y0
@@ -17868,10 +17868,10 @@ pixel4:
 
 row4:
 	MOVQ AX, R11
-	ADDQ 88(DI)(R15*8), R11
+	ADDQ 96(DI)(R15*8), R11
 	MOVQ R10, R12
-	ADDQ 216(DI)(R15*8), R12
-	MOVQ 80(DI), CX
+	ADDQ 224(DI)(R15*8), R12
+	MOVQ 88(DI), CX
 
 tap4:
 	VMOVUPS     (R11), Y4
@@ -17883,20 +17883,20 @@ tap4:
 	VMOVUPS     96(R11), Y7
 	VFMADD231PS 96(R12), Y7, Y3
 	ADDQ        32(DI), R11
-	ADDQ        32(DI), R12
+	ADDQ        40(DI), R12
 	DECQ        CX
 	JNE         tap4
 	INCQ        R15
 
 rows4:
-	CMPQ    R15, 72(DI)
+	CMPQ    R15, 80(DI)
 	JLT     row4
 	VMOVUPS Y0, (DX)
 	VMOVUPS Y1, 32(DX)
 	VMOVUPS Y2, 64(DX)
 	VMOVUPS Y3, 96(DX)
-	ADDQ    40(DI), AX
-	ADDQ    48(DI), DX
+	ADDQ    48(DI), AX
+	ADDQ    56(DI), DX
 	DECQ    R14
 	JNE     pixel4
 	ADDQ    $0x00000080, SI
@@ -17913,7 +17913,7 @@ block1:
 	JLT  end1
 	MOVQ SI, AX
 	MOVQ R8, DX
-	MOVQ 64(DI), R14
+	MOVQ 72(DI), R14
 
 pixel1:
 	VMOVUPS (R9), Y0
@@ -17922,26 +17922,26 @@ pixel1:
 
 row1:
 	MOVQ AX, R11
-	ADDQ 88(DI)(R15*8), R11
+	ADDQ 96(DI)(R15*8), R11
 	MOVQ R10, R12
-	ADDQ 216(DI)(R15*8), R12
-	MOVQ 80(DI), CX
+	ADDQ 224(DI)(R15*8), R12
+	MOVQ 88(DI), CX
 
 tap1:
 	VMOVUPS     (R11), Y1
 	VFMADD231PS (R12), Y1, Y0
 	ADDQ        32(DI), R11
-	ADDQ        32(DI), R12
+	ADDQ        40(DI), R12
 	DECQ        CX
 	JNE         tap1
 	INCQ        R15
 
 rows1:
-	CMPQ    R15, 72(DI)
+	CMPQ    R15, 80(DI)
 	JLT     row1
 	VMOVUPS Y0, (DX)
-	ADDQ    40(DI), AX
-	ADDQ    48(DI), DX
+	ADDQ    48(DI), AX
+	ADDQ    56(DI), DX
 	DECQ    R14
 	JNE     pixel1
 	ADDQ    $0x20, SI

@@ -122,7 +122,7 @@ func (m Matrix) from(row, rows int) Matrix {
 }
 
 func depthwiseGeneric(d *Depthwise) {
-	depthwiseNGeneric(&DepthwiseN{Image: d.Image, Kernel: [2]int{3, 3}, Strides: [2]int{d.Stride, d.Stride}, Pads: [2]int{1, 1},
+	depthwiseNGeneric(&DepthwiseN{Image: d.Image, Kernel: [2]int{3, 3}, Strides: [2]int{d.Stride, d.Stride}, Dilations: [2]int{1, 1}, Pads: [2]int{1, 1},
 		In: d.In, Out: d.Out, Taps: d.Taps, Bias: d.Bias, Act: d.Act, From: d.From, To: d.To})
 }
 
@@ -134,12 +134,12 @@ func depthwiseNGeneric(d *DepthwiseN) {
 			out := d.Out.Data[(r*d.WO+x)*ld:][:ld]
 			copy(out, d.Bias[:ld])
 			for ky := range d.Kernel[0] {
-				iy := y*d.Strides[0] + ky - d.Pads[0]
+				iy := y*d.Strides[0] + ky*d.Dilations[0] - d.Pads[0]
 				if iy < 0 || iy >= d.H {
 					continue
 				}
 				for kx := range d.Kernel[1] {
-					ix := x*d.Strides[1] + kx - d.Pads[1]
+					ix := x*d.Strides[1] + kx*d.Dilations[1] - d.Pads[1]
 					if ix < 0 || ix >= d.W {
 						continue
 					}

@@ -385,11 +385,12 @@ func TestPackRows(t *testing.T) {
 func TestDepthwiseN(t *testing.T) {
 	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
 		channels := size(r, 150)
-		d := DepthwiseN{Kernel: [2]int{1 + r.IntN(7), 1 + r.IntN(7)}, Strides: [2]int{1 + r.IntN(3), 1 + r.IntN(3)}, Pads: [2]int{r.IntN(9), r.IntN(9)}, Act: randomActivation(r)}
+		d := DepthwiseN{Kernel: [2]int{1 + r.IntN(7), 1 + r.IntN(7)}, Strides: [2]int{1 + r.IntN(3), 1 + r.IntN(3)}, Dilations: [2]int{1 + r.IntN(3), 1 + r.IntN(3)}, Pads: [2]int{r.IntN(9), r.IntN(9)}, Act: randomActivation(r)}
 		d.Image = Image{N: 1 + r.IntN(2), H: size(r, 12), W: size(r, 16)}
 		after := [2]int{r.IntN(9), r.IntN(9)}
-		d.HO, d.WO = (d.H+d.Pads[0]+after[0]-d.Kernel[0])/d.Strides[0]+1, (d.W+d.Pads[1]+after[1]-d.Kernel[1])/d.Strides[1]+1
-		if d.H+d.Pads[0]+after[0] < d.Kernel[0] || d.W+d.Pads[1]+after[1] < d.Kernel[1] {
+		h, w := (d.Kernel[0]-1)*d.Dilations[0]+1, (d.Kernel[1]-1)*d.Dilations[1]+1
+		d.HO, d.WO = (d.H+d.Pads[0]+after[0]-h)/d.Strides[0]+1, (d.W+d.Pads[1]+after[1]-w)/d.Strides[1]+1
+		if d.H+d.Pads[0]+after[0] < h || d.W+d.Pads[1]+after[1] < w {
 			return
 		}
 		ld := Pad(channels, Lanes)

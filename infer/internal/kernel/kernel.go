@@ -118,11 +118,12 @@ type Depthwise struct {
 	From, To int
 }
 
-// DepthwiseN describes a depthwise convolution with a kernel, strides and padding of any
-// size, like Depthwise. The image's own stride means nothing.
+// DepthwiseN describes a depthwise convolution with a kernel, strides, dilations and padding
+// of any size, like Depthwise. The image's own stride means nothing.
 type DepthwiseN struct {
 	Image
 	Kernel, Strides [2]int // rows, columns
+	Dilations       [2]int // likewise, 1 at least
 	Pads            [2]int // top, left
 	In, Out         Matrix
 	Taps            []float32 // rows (ky·columns+kx) of LD elements

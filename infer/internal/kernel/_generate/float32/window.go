@@ -11,11 +11,12 @@ import (
 
 // window mirrors package kernel's type of that name.
 type window struct {
-	in, out, taps, bias  uintptr
-	pixel, step, outStep int
-	vectors, pixels      int
-	rows, columns        int
-	aOffset, bOffset     [16]int
+	in, out, taps, bias uintptr
+	pixel, tap          int
+	step, outStep       int
+	vectors, pixels     int
+	rows, columns       int
+	aOffset, bOffset    [16]int
 }
 
 var windowField window
@@ -71,7 +72,7 @@ func (s *isa) window() {
 			VFMADD231PS(at(R12, i*s.bytes), x[i], v)
 		}
 		ADDQ(field(unsafe.Offsetof(windowField.pixel)), R11)
-		ADDQ(field(unsafe.Offsetof(windowField.pixel)), R12)
+		ADDQ(field(unsafe.Offsetof(windowField.tap)), R12)
 		DECQ(RCX)
 		JNE(LabelRef(label("tap")))
 		INCQ(R15)
