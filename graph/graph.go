@@ -78,16 +78,15 @@ func (g *Graph) Producers() map[*Value]*Node {
 	return m
 }
 
-// Probabilities reports whether a value is what [Softmax] gives, whatever type it was then
-// brought to.
+// Probabilities reports whether a value is what [Softmax] over the last axis gives, whatever
+// type it was then brought to.
 func (g *Graph) Probabilities(v *Value) bool {
 	producers := g.Producers()
 	for n := producers[v]; n != nil; n = producers[n.Inputs[0]] {
-		switch n.Op.(type) {
-		case Softmax:
-			return true
-		case Cast, QuantizeLinear, DequantizeLinear:
-		default:
+		if s, ok := n.Op.(Softmax); ok {
+			return s.Of(0) == -1
+		}
+		if !n.Is(Converts) {
 			return false
 		}
 	}
