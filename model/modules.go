@@ -35,6 +35,9 @@ var activations = map[string]func(b *Builder, name string, x *graph.Value) *grap
 	"timm.layers.activations.GELU":        gelu,
 	"timm.models.layers.activations.GELU": gelu,
 	"torch.nn.modules.activation.ReLU":    relu,
+	"torch.nn.modules.activation.ReLU6": func(b *Builder, name string, x *graph.Value) *graph.Value {
+		return b.Graph.Add(name, graph.Clip{Min: 0, Max: 6}, x)
+	},
 	"torch.nn.modules.activation.Hardswish": func(b *Builder, name string, x *graph.Value) *graph.Value {
 		return b.Graph.Add(name, graph.HardSwish{}, x)
 	},
@@ -134,7 +137,7 @@ func (b *Builder) Activation(name, key string, x *graph.Value, standard graph.Op
 	}
 	add, ok := activations[m.Class]
 	if !ok {
-		return nil, b.moduleError(key, "class", pytorch.Name(m.Class), "GELU, ReLU, SiLU, Sigmoid or Identity")
+		return nil, b.moduleError(key, "class", pytorch.Name(m.Class), "GELU, ReLU, ReLU6, SiLU, Sigmoid, Hardswish, Hardsigmoid or Identity")
 	}
 	if a, ok := m.Attribute("approximate"); ok && a != "none" {
 		return nil, b.moduleError(key, "approximate", a, `"none": the exact GELU`)

@@ -118,7 +118,7 @@ n = net(); b = n.features[2].channel_mixer.m[0]; b._modules = collections.Ordere
 n = net()
 for i, a in enumerate((nn.SiLU, nn.ReLU, nn.Identity, nn.Sigmoid)): n.features[i + 1].channel_mixer.m[1] = a()
 n.features[1].token_mixer[1].act = nn.SiLU(); whole('whole_activations', n)
-n = net(); n.features[3].channel_mixer.m[1] = nn.Hardswish(); whole('whole_hardswish', n)
+n = net(); n.features[3].channel_mixer.m[1], n.features[4].channel_mixer.m[1], n.features[1].token_mixer[1].gate = nn.Hardswish(), nn.ReLU6(), nn.Hardsigmoid(); whole('whole_hardswish', n)
 n = net(); n.features[3].channel_mixer.m[1] = nn.LeakyReLU(); whole('whole_leaky_relu', n, 'LeakyReLU')
 n = net(); n.features[0][1] = nn.GELU(approximate='tanh'); whole('whole_gelu_tanh', n, 'approximate "tanh"')
 n = net(); n.features[3].token_mixer.add_module('3', nn.ReLU()); whole('whole_extra_layer', n, 'no such module')
