@@ -87,7 +87,7 @@ func (p *prover) equal(got, want *graph.Graph, x *graph.Tensor, tolerance verify
 	if err != nil {
 		return verify.Comparison{}, err
 	}
-	c, err := verify.Check(p.ctx, w, g, x, tolerance)
+	c, err := verify.Check(p.ctx, g, w, x, tolerance)
 	if err != nil || c.Equal {
 		return c, err
 	}

@@ -22,7 +22,7 @@ import (
 //
 // Outputs that are not finite prove nothing: with them the networks are not equal, and
 // Check says which value is the first that is not.
-func Check(ctx context.Context, want, got Engine, x *graph.Tensor, tol Tolerance) (Comparison, error) {
+func Check(ctx context.Context, got, want Engine, x *graph.Tensor, tol Tolerance) (Comparison, error) {
 	right, err := RunAll(ctx, want, x)
 	if err != nil {
 		return Comparison{}, err

@@ -29,7 +29,7 @@ func line(weight float32) verify.Engine {
 // touches.
 func ExampleCheck() {
 	x := graph.Float32Tensor([]int{1, 1}, []float32{2})
-	c, err := verify.Check(context.Background(), line(1), line(1.5), x, verify.DefaultTolerance)
+	c, err := verify.Check(context.Background(), line(1.5), line(1), x, verify.DefaultTolerance)
 	if err != nil {
 		fmt.Println(err)
 		return

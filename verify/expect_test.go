@@ -111,11 +111,11 @@ func TestExpect(t *testing.T) {
 func TestCheckOfBackbones(t *testing.T) {
 	x := random(t, 2, 3, 64, 64)
 	a, b := backbone(t, "v2_release.pth"), backbone(t, "v2_release.pth")
-	r, err := Check(context.Background(), fast(t, a), fast(t, b), x, DefaultTolerance)
+	r, err := Check(context.Background(), fast(t, b), fast(t, a), x, DefaultTolerance)
 	if err != nil || !r.Equal || len(r.Outputs) != 4 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	r, err = Check(context.Background(), fast(t, a), fast(t, backbone(t, "v2_channels_last.pth")), x, DefaultTolerance)
+	r, err = Check(context.Background(), fast(t, backbone(t, "v2_channels_last.pth")), fast(t, a), x, DefaultTolerance)
 	if err != nil || r.Equal || r.FirstDivergence == nil {
 		t.Errorf("another network: %+v, %v", r, err)
 	}

@@ -25,7 +25,7 @@ func TestCheckEqual(t *testing.T) {
 			"fused, both in float32": {fast(t, training), fast(t, deploy)},
 			"itself":                 {truth(t, training), truth(t, training)},
 		} {
-			got, err := Check(t.Context(), c.want, c.got, x, DefaultTolerance)
+			got, err := Check(t.Context(), c.got, c.want, x, DefaultTolerance)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestCheckNamesTheFirstDivergence(t *testing.T) {
 	} {
 		wrong := change(t, training, weight, 1.5)
 		for engine, got := range map[string]Engine{"reference": truth(t, wrong), "fast": fast(t, wrong)} {
-			c, err := Check(t.Context(), truth(t, training), got, x, DefaultTolerance)
+			c, err := Check(t.Context(), got, truth(t, training), x, DefaultTolerance)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +62,7 @@ func TestCheckNamesTheFirstDivergence(t *testing.T) {
 			}
 		}
 		// Fused, the first value that has a common name is the one that the weight went into.
-		c, err := Check(t.Context(), truth(t, training), fast(t, reparam.Fuse(wrong)), x, DefaultTolerance)
+		c, err := Check(t.Context(), fast(t, reparam.Fuse(wrong)), truth(t, training), x, DefaultTolerance)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestLayersOfOtherNetworks(t *testing.T) {
 	// Without common names the output is to blame; the roles of relu and sigmoid differ.
 	other := build("c", "d", "e")
 	other.Nodes[0].Op = graph.Sigmoid{}
-	c, err := Check(t.Context(), truth(t, build("a", "b", "y")), truth(t, other), x, DefaultTolerance)
+	c, err := Check(t.Context(), truth(t, other), truth(t, build("a", "b", "y")), x, DefaultTolerance)
 	if err != nil || c.Equal || c.FirstDivergence == nil || c.FirstDivergence.Value != "e" {
 		t.Errorf("%+v %+v %v", c, c.FirstDivergence, err)
 	}
@@ -210,11 +210,11 @@ func TestCheckErrors(t *testing.T) {
 	}
 	two := g.Clone()
 	two.Outputs = append(two.Outputs, two.Nodes[3].Output)
-	if _, err := Check(t.Context(), e, truth(t, two), x, DefaultTolerance); !errors.Is(err, graph.ErrShape) {
+	if _, err := Check(t.Context(), truth(t, two), e, x, DefaultTolerance); !errors.Is(err, graph.ErrShape) {
 		t.Errorf("other number of outputs: %v", err)
 	}
 	wrong := change(t, two, "features.0.0.c.weight", 2)
-	c, err := Check(t.Context(), truth(t, two), truth(t, wrong), x, DefaultTolerance)
+	c, err := Check(t.Context(), truth(t, wrong), truth(t, two), x, DefaultTolerance)
 	if err != nil || c.Equal || c.FirstDivergence.Value != "features.0.conv1.c" {
 		t.Errorf("two outputs: %+v, %v", c, err)
 	}
@@ -237,7 +237,7 @@ func TestCheckNamesOverflow(t *testing.T) {
 		"both":                  {fast(t, large), fast(t, large), []NotFinite{{false, value}, {true, value}}},
 		"none":                  {truth(t, large), truth(t, large), nil},
 	} {
-		got, err := Check(t.Context(), c.want, c.got, x, DefaultTolerance)
+		got, err := Check(t.Context(), c.got, c.want, x, DefaultTolerance)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,7 @@ func (r *compared) run(ctx context.Context, cfg *config) (err error) {
 		return err
 	}
 	if r.other != nil {
-		r.Comparison, err = verify.Check(ctx, r.other.engine, r.network.engine, r.input, r.tolerance)
+		r.Comparison, err = verify.Check(ctx, r.network.engine, r.other.engine, r.input, r.tolerance)
 	} else {
 		r.Comparison, err = r.expect(ctx, cfg)
 	}
