@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -343,7 +344,16 @@ func (s *Session) accept(inputs []*graph.Tensor) (elements [][]float32, shapes [
 		if err := t.Validate(); err != nil {
 			return nil, nil, fmt.Errorf("input %q: %w", in.Name, err)
 		}
-		elements, shapes = append(elements, t.Float32s()), append(shapes, t.Shape)
+		x := t.Float32s()
+		if t.DType == graph.Float64 {
+			wide := t.Float64s()
+			for k, v := range x {
+				if math.IsInf(float64(v), 0) && !math.IsInf(wide[k], 0) {
+					return nil, nil, fmt.Errorf("%w: found %g in input %q, expected numbers that float32 holds", ErrUnsupported, wide[k], in.Name)
+				}
+			}
+		}
+		elements, shapes = append(elements, x), append(shapes, t.Shape)
 	}
 	return elements, shapes, nil
 }

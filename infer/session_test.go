@@ -520,3 +520,21 @@ func printed(ps []Prediction) string {
 	}
 	return fmt.Sprint(words)
 }
+
+// Values are float32 inside: a float64 input that has no such form is refused.
+func TestRunRefusesLargeNumbers(t *testing.T) {
+	x := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float64, Shape: graph.FixedShape(2)}}
+	g := &graph.Graph{Inputs: []*graph.Value{x}}
+	g.Outputs = []*graph.Value{g.Add("y", graph.Relu{}, x)}
+	s, err := New(g, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Run(context.Background(), graph.Float64Tensor([]int{2}, []float64{1, 1e39})); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "1e+39") {
+		t.Errorf("1e39: %v", err)
+	}
+	if _, err := s.Run(context.Background(), graph.Float64Tensor([]int{2}, []float64{math.Inf(1), 1e38})); err != nil {
+		t.Errorf("infinity: %v", err)
+	}
+}

@@ -106,19 +106,12 @@ func simple(op graph.Op, operands int) func(*decoder, *node) error {
 }
 
 // broadcasting translates an operator of two operands with NumPy's broadcasting. Before opset 7 an
-// attribute allowed it, and aligned the operands at their ends or at an axis.
+// attribute had to allow it, and another aligned the operands.
 func broadcasting(op graph.Op) func(*decoder, *node) error {
 	return func(d *decoder, n *node) error {
 		if d.opset < 7 {
-			if err := n.want("broadcast", 0, 0, 1); err != nil {
+			if err := n.want("broadcast", 0, 0); err != nil {
 				return err
-			}
-			a, err := n.take("axis", kindInt)
-			if err != nil {
-				return err
-			}
-			if a != nil {
-				return fmt.Errorf("%w: found attribute axis = %d, expected none", ErrUnsupported, a.i)
 			}
 		}
 		return d.add(n, op, 2, 2)

@@ -51,6 +51,9 @@ func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(g.Inputs))
 	}
 	in := g.Inputs[0]
+	if !in.Type.DType.IsFloat() {
+		return nil, fmt.Errorf("%w: input %q takes %v, expected floats", graph.ErrUnsupported, in.Name, in.Type.DType)
+	}
 	if x == nil || !x.DType.IsFloat() {
 		found := "none"
 		if x != nil {
@@ -65,10 +68,8 @@ func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 		return graph.Float64Tensor(x.Shape, x.Float64s()), nil
 	case want == graph.Float16:
 		return x.Half(), nil
-	case want == graph.Float32:
-		return graph.Float32Tensor(x.Shape, x.Float32s()), nil
 	}
-	return nil, fmt.Errorf("%w: input %q takes %v, found %v", graph.ErrShape, in.Name, in.Type.DType, x.DType)
+	return graph.Float32Tensor(x.Shape, x.Float32s()), nil
 }
 
 // InputFor returns the array that a network with one input takes: the only one, without a name
