@@ -163,6 +163,11 @@ func (d *decoder) readInputs() error {
 		d.values[in.name] = v
 		d.g.Inputs = append(d.g.Inputs, v)
 	}
+	for _, v := range d.g.Inputs {
+		if len(d.g.Inputs) > 1 && d.uses[v.Name] == 0 {
+			return fmt.Errorf("%w: input %q is read by no node", ErrUnsupported, v.Name)
+		}
+	}
 	return nil
 }
 
@@ -339,6 +344,9 @@ func (d *decoder) verify() error {
 	if err != nil {
 		return invalid(err)
 	}
+	if err := d.weights(); err != nil {
+		return err
+	}
 	for _, check := range d.checks {
 		if err := check(types); err != nil {
 			return err
@@ -356,6 +364,29 @@ func (d *decoder) verify() error {
 		if !fits {
 			return fmt.Errorf("%w: output %q is declared as %v of element type %d, the network gives %v",
 				ErrFormat, out.name, out.shape, out.kind, t)
+		}
+	}
+	return nil
+}
+
+// weights refuses nodes whose weights are computed from an input.
+func (d *decoder) weights() error {
+	varies := map[*graph.Value]bool{}
+	for _, v := range d.g.Inputs {
+		varies[v] = true
+	}
+	for _, n := range d.g.Nodes {
+		for i, v := range n.Inputs {
+			if !varies[v] {
+				continue
+			}
+			varies[n.Output] = true
+			switch n.Op.(type) {
+			case graph.Conv, graph.Gemm, graph.BatchNorm, graph.QuantizeLinear, graph.DequantizeLinear:
+				if i > 0 {
+					return fmt.Errorf("node %q (%s): %w: operand %q is computed from an input, expected a constant", n.Name(), n.Op.Kind(), ErrUnsupported, v.Name)
+				}
+			}
 		}
 	}
 	return nil

@@ -384,6 +384,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"squeeze of one axis", nodes(op("p = GlobalAveragePool(x)"), op("y = Squeeze(p, last)")), ErrUnsupported, "found axes [3]"},
 		{"reshape to images", nodes(op("y = Reshape(x, image)")), ErrUnsupported, "found shape 0×3×1×1 of an operand batch×3×?×?"},
 		{"padding", modelOf(9, op("y = Pad(x)", pbInts("pads", 0, 0, 1, 1, 0, 0, 1, 1))), ErrUnsupported, "found pads [0 0 1 1 0 0 1 1], expected zeros"},
+		{"weight that is an input", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Input = append(m.Graph.Input, pbInfo("w", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(4, 3, 1, 1)}))
+			m.Graph.Node = []*onnxpb.NodeProto{op("y = Conv(x, w)")}
+		}), ErrUnsupported, `operand "w" is computed from an input`},
+		{"input that nothing reads", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Input = append(m.Graph.Input, pbInfo("z", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1)}))
+		}), ErrUnsupported, `input "z" is read by no node`},
 		{"sizes as a value", nodes(op("s = Shape(x)"), op("y = Relu(s)")), ErrUnsupported, `sizes of values, "s"`},
 		{"reshape across images", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat4)")), ErrUnsupported, "found shape -1×4 of an operand batch×3×1×1, expected batch×3"},
 		{"reshape to one image", nodes(op("p = GlobalAveragePool(x)"), op("y = Reshape(p, single)")), ErrUnsupported, "found shape 1×-1 of an operand batch×3×1×1, expected batch×3"},

@@ -11,7 +11,7 @@ import (
 	"github.com/repvit-go/repvit/quant"
 )
 
-// Engine runs a network with one input. Sessions of package infer and networks of package
+// Engine runs a network. Sessions of package infer and networks of package
 // verify/reference are engines.
 type Engine interface {
 	// Graph returns the network, which must not be changed.
@@ -25,18 +25,28 @@ type Engine interface {
 }
 
 // RunAll returns all outputs of a network, or the first where the engine knows no more, for
-// an input of any float type.
-func RunAll(ctx context.Context, e Engine, x *graph.Tensor) ([]*graph.Tensor, error) {
-	x, err := Fit(e.Graph(), x)
-	if err != nil {
-		return nil, err
+// inputs of any float type, one for each of the network's.
+func RunAll(ctx context.Context, e Engine, inputs ...*graph.Tensor) ([]*graph.Tensor, error) {
+	g := e.Graph()
+	if len(inputs) != len(g.Inputs) {
+		return nil, fmt.Errorf("%w: found %d inputs, expected %d", graph.ErrShape, len(inputs), len(g.Inputs))
+	}
+	fitted := make([]*graph.Tensor, len(inputs))
+	for i, x := range inputs {
+		var err error
+		if fitted[i], err = fit(g.Inputs[i], x); err != nil {
+			return nil, err
+		}
 	}
 	if m, ok := e.(interface {
-		RunAll(context.Context, *graph.Tensor) ([]*graph.Tensor, error)
+		RunInputs(context.Context, []*graph.Tensor) ([]*graph.Tensor, error)
 	}); ok {
-		return m.RunAll(ctx, x)
+		return m.RunInputs(ctx, fitted)
 	}
-	y, err := e.Run(ctx, x)
+	if len(fitted) != 1 {
+		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(fitted))
+	}
+	y, err := e.Run(ctx, fitted[0])
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +60,11 @@ func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 	if len(g.Inputs) != 1 || g.Inputs[0].Type == nil {
 		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(g.Inputs))
 	}
-	in := g.Inputs[0]
+	return fit(g.Inputs[0], x)
+}
+
+// fit is [Fit] for one of several inputs.
+func fit(in *graph.Value, x *graph.Tensor) (*graph.Tensor, error) {
 	if !in.Type.DType.IsFloat() {
 		return nil, fmt.Errorf("%w: input %q takes %v, expected floats", graph.ErrUnsupported, in.Name, in.Type.DType)
 	}
@@ -88,6 +102,38 @@ func InputFor(g *graph.Graph, arrays []npy.Array) (*graph.Tensor, error) {
 		return nil, fmt.Errorf("%w: found %d arrays, expected one for the input %q", graph.ErrShape, len(arrays), name)
 	}
 	return Fit(g, arrays[0].Tensor)
+}
+
+// InputsFor returns the arrays that a network takes, by the names of its inputs and in their
+// order. For one input it is [InputFor].
+func InputsFor(g *graph.Graph, arrays []npy.Array) ([]*graph.Tensor, error) {
+	if len(g.Inputs) == 1 {
+		x, err := InputFor(g, arrays)
+		return []*graph.Tensor{x}, err
+	}
+	byName := map[string]*graph.Tensor{}
+	for _, a := range arrays {
+		byName[a.Name] = a.Tensor
+	}
+	var all []*graph.Tensor
+	for _, in := range g.Inputs {
+		x, ok := byName[in.Name]
+		if !ok {
+			return nil, fmt.Errorf("%w: found no array for the input %q, expected an .npz file with one of its name", graph.ErrShape, in.Name)
+		}
+		delete(byName, in.Name)
+		x, err := fit(in, x)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+	}
+	for _, a := range arrays {
+		if _, ok := byName[a.Name]; ok {
+			return nil, fmt.Errorf("%w: found an array named %q, and no input of that name", graph.ErrShape, clip(a.Name))
+		}
+	}
+	return all, nil
 }
 
 // maxElements bounds what RandomInput makes: 4 GiB.

@@ -72,14 +72,14 @@ func runModel(c *urfave.Context, cfg *config) error {
 	if k := len(n.Graph.Outputs); k > 1 && !isZip(cfg.output) {
 		return fmt.Errorf("%s: found %d outputs, expected one for %s; write FILE.npz, which holds %s", path, k, cfg.output, outputNames(n.Graph))
 	}
-	x, err := verify.InputFor(n.Graph, in)
+	x, err := verify.InputsFor(n.Graph, in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cfg.input, err)
 	}
 	if err := n.start(cfg, nil); err != nil {
 		return err
 	}
-	all, err := verify.RunAll(c.Context, n.engine, x)
+	all, err := verify.RunAll(c.Context, n.engine, x...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
