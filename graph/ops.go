@@ -24,7 +24,8 @@ func Ops() []Op {
 	return []Op{
 		Conv{}, Gemm{}, MatMul{}, BatchNorm{},
 		Gelu{}, Relu{}, Sigmoid{}, HardSigmoid{}, HardSwish{}, Clip{},
-		Add{}, Mul{}, Mean{}, ReduceMean{},
+		Abs{}, Neg{}, Exp{}, Log{}, Sqrt{}, Tanh{}, Erf{}, Elu{}, LeakyRelu{},
+		Add{}, Sub{}, Mul{}, Div{}, Mean{}, ReduceMean{},
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{},
 		Flatten{}, Transpose{}, Cast{},

@@ -14,15 +14,28 @@ func (l *lowering) arithmetic(b opBase, mul bool) (operator, error) {
 	return &binaryOp{opBase: b, mul: mul}, nil
 }
 
-// binaryOp is Add or Mul.
+// pairwise makes the operator of a function that has no kernel.
+func (l *lowering) pairwise(b opBase, f func(x, y float32) float32) (operator, error) {
+	o, err := l.arithmetic(b, false)
+	if err == nil {
+		o.(*binaryOp).f = f
+	}
+	return o, err
+}
+
+// binaryOp is Add, or Mul, or f.
 type binaryOp struct {
 	opBase
 	mul bool
+	f   func(x, y float32) float32
 }
 
 func (o *binaryOp) plan(p *planner) error {
 	a, b := p.natural(o.in[0]), p.natural(o.in[1])
 	shape := p.dims(o.out)
+	if o.f != nil {
+		return o.general(p, natural(len(shape)), a, b)
+	}
 	// The operand with the output's shape comes first and gives the layout.
 	if !slices.Equal(a.shape, shape) && slices.Equal(b.shape, shape) {
 		a, b = b, a
@@ -99,9 +112,12 @@ func (o *binaryOp) general(p *planner, l layout, a, b *buffer) error {
 				_, j := wy.row(r)
 				for k := range wx.n {
 					u, v := x[i+k*wx.c], y[j+k*wy.c]
-					if o.mul {
+					switch {
+					case o.f != nil:
+						u = o.f(u, v)
+					case o.mul:
 						u *= v
-					} else {
+					default:
 						u += v
 					}
 					z[to+k*wx.a] = u

@@ -16,7 +16,8 @@ func init() {
 	for _, o := range []opLowering{
 		convLowering, gemmLowering, matMulLowering, batchNormLowering,
 		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
-		addLowering, mulLowering, meanLowering, reduceMeanLowering,
+		absLowering, negLowering, expLowering, logLowering, sqrtLowering, tanhLowering, erfLowering, eluLowering, leakyReluLowering,
+		addLowering, subLowering, mulLowering, divLowering, meanLowering, reduceMeanLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,

@@ -30,9 +30,10 @@
 // [Decode] reads what Encode writes into an equal graph, and models that PyTorch's exporter
 // makes of networks of this kind, in opsets 6 to 24. It understands
 //
-//   - Add, AveragePool, BatchNormalization, Cast, Clip, Conv, DequantizeLinear, Gelu, Gemm,
-//     GlobalAveragePool, HardSigmoid, HardSwish, MatMul, MaxPool, Mean, Mul, QuantizeLinear,
-//     ReduceMean, Relu, Sigmoid, Softmax, Transpose; pooling without ceil_mode and dilations, and bounds of
+//   - Abs, Add, AveragePool, BatchNormalization, Cast, Clip, Conv, DequantizeLinear, Div, Elu,
+//     Erf, Exp, Gelu, Gemm, GlobalAveragePool, HardSigmoid, HardSwish, LeakyRelu, Log, MatMul,
+//     MaxPool, Mean, Mul, Neg, QuantizeLinear, ReduceMean, Relu, Sigmoid, Softmax, Sqrt, Sub, Tanh,
+//     Transpose; pooling without ceil_mode and dilations, and bounds of
 //     Clip that are constants;
 //   - Flatten, and Reshape or Squeeze where they do the same to a feature map; Reshape that
 //     leaves a shape as it is; Shape, Gather, Unsqueeze and Concat that compute the shape wanted;
@@ -52,7 +53,7 @@
 // scale, which means nothing, as 0. Values that nodes and outputs declare are checked
 // against what the network gives; intermediate descriptions are not read.
 //
-// Of the ONNX project's 1030 conformance tests with tensors that NumPy has, 110 are computed
+// Of the ONNX project's 1030 conformance tests with tensors that NumPy has, 145 are computed
 // as they say, in package infer and in verify/reference; the others are refused as unsupported:
 // operators, types and opsets beside these, and weights, axes or bounds that are inputs.
 //

@@ -15,7 +15,8 @@ import (
 var operators = []operator{
 	convOperator, gemmOperator, matMulOperator, batchNormOperator,
 	geluOperator, reluOperator, sigmoidOperator, hardSigmoidOperator, hardSwishOperator, clipOperator,
-	addOperator, mulOperator, meanOperator, reduceMeanOperator,
+	absOperator, negOperator, expOperator, logOperator, sqrtOperator, tanhOperator, erfOperator, eluOperator, leakyReluOperator,
+	addOperator, subOperator, mulOperator, divOperator, meanOperator, reduceMeanOperator,
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator,
 	flattenOperator, transposeOperator, castOperator,
@@ -81,7 +82,7 @@ func (d *decoder) translate() error {
 		f, ok := decoderOf[n.op]
 		if !ok {
 			known := slices.Sorted(maps.Keys(decoderOf))
-			return n.wrap(fmt.Errorf("%w: operator, expected one of %s, or Div and Erf in GELU", ErrUnsupported, strings.Join(known, ", ")))
+			return n.wrap(fmt.Errorf("%w: operator, expected one of %s", ErrUnsupported, strings.Join(known, ", ")))
 		}
 		err := f(d, n)
 		if err == nil {

@@ -295,7 +295,7 @@ func erfChain(n int) []byte {
 	for i := range n {
 		o = o.node(fmt.Sprintf("v%d = Mul(v%d, v%d)", i+1, i, i))
 	}
-	o = o.node(fmt.Sprintf("y = Erf(v%d)", n))
+	o = o.node(fmt.Sprintf("e = Erf(v%d)", n)).node("y = Loop(e)")
 	o.out = [][]byte{value("y", 1)}
 	return o.file()
 }

@@ -63,6 +63,28 @@ var table = []row{
 	activation("ReLU6", graph.Clip{Min: 0, Max: 6}),
 	activation("clip from below", graph.Clip{Min: 0.1, Max: graph.Unclipped}),
 	activation("clip from above", graph.Clip{Min: -graph.Unclipped, Max: -0.3}),
+	activation("absolute value", graph.Abs{}),
+	activation("negative", graph.Neg{}),
+	activation("exponential", graph.Exp{}),
+	activation("hyperbolic tangent", graph.Tanh{}),
+	activation("error function", graph.Erf{}),
+	activation("ELU", graph.Elu{Alpha: 1}),
+	activation("ELU, steep", graph.Elu{Alpha: 2.5}),
+	activation("leaky ReLU", graph.LeakyRelu{Alpha: 0.01}),
+	{"logarithm", graph.Log{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Log{}, b.add(graph.Sigmoid{}, x)) }},
+	{"square root", graph.Sqrt{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Sqrt{}, b.add(graph.Sigmoid{}, x)) }},
+	{"difference", graph.Sub{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Sub{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
+	}},
+	{"difference, the first operand broadcast", graph.Sub{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Sub{}, b.normal(1, Channels, 1, 1), x)
+	}},
+	{"quotient", graph.Div{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Div{}, x, b.positive(Channels, 1, 1))
+	}},
+	{"quotient of a number", graph.Div{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Div{}, b.constant(graph.Float32Tensor([]int{}, []float32{0.7})), b.add(graph.Exp{}, b.add(graph.GlobalAveragePool{}, x)))
+	}},
 	{"sum", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},

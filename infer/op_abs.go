@@ -1,0 +1,9 @@
+package infer
+
+import (
+	"math"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+var absLowering = functionLowering(func(graph.Abs) func(float64) float64 { return math.Abs })

@@ -1,0 +1,7 @@
+package infer
+
+import "github.com/repvit-go/repvit/graph"
+
+var subLowering = opLowering{lower: lowers(func(l *lowering, b opBase, _ graph.Sub) (operator, error) {
+	return l.pairwise(b, func(x, y float32) float32 { return x - y })
+})}
