@@ -60,6 +60,7 @@ var (
 		for _, o := range operators {
 			maps.Copy(m, o.decode)
 		}
+		maps.Copy(m, spelled)
 		m["Pad"] = (*decoder).pad
 		return m
 	}()
