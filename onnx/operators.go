@@ -243,14 +243,6 @@ func (n *node) want(name string, absent int64, values ...int64) error {
 	return err
 }
 
-func (n *node) wantFloat(name string, value float32) error {
-	a, err := n.take(name, kindFloat)
-	if a != nil && a.f != value {
-		err = fmt.Errorf("%w: found attribute %s = %g, expected %g", ErrUnsupported, name, a.f, value)
-	}
-	return err
-}
-
 func (n *node) wantText(name, value string) error {
 	a, err := n.take(name, kindString)
 	if a != nil && a.s != value {
