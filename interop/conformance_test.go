@@ -28,12 +28,8 @@ const conforming = 156
 // TestConformance runs ONNX's conformance tests. Each is computed as ONNX says by both
 // engines, or refused by both as unsupported; nothing of it is called malformed.
 func TestConformance(t *testing.T) {
-	if _, err := os.Stat(conformance); err != nil {
-		t.Skipf("%v; interop/setup.sh installs it", err)
-	}
-	if err := checkerThere(); err != nil {
-		t.Skipf("Debian's python3-onnx: %v", err)
-	}
+	need(t, "Debian's libonnx-testdata", func() error { _, err := os.Stat(conformance); return err })
+	need(t, "Debian's python3-onnx", checkerThere)
 	dir := t.TempDir()
 	passed, refused := 0, 0
 	for _, line := range strings.Split(strings.TrimSpace(run(t, "/usr/bin/python3", "conformance.py", conformance, dir)), "\n") {
