@@ -119,8 +119,10 @@ func (b Budget) Folding() *Folding { return &Folding{budget: b} }
 // Add adds a node before it is computed. The error wraps [ErrBudget].
 func (f *Folding) Add(n *Node, types map[*Value]Type) error {
 	f.work = AddCounts(f.work, n.work(types))
-	t := types[n.Output]
-	f.bytes = AddCounts(f.bytes, t.elements()*int64(t.DType.Size()))
+	for _, v := range n.Outputs() {
+		t := types[v]
+		f.bytes = AddCounts(f.bytes, t.elements()*int64(t.DType.Size()))
+	}
 	if most := max(1<<20+64*f.budget.elements, f.budget.extra(0)); f.work > most {
 		return fmt.Errorf("%w: constants take %d operations to compute, expected at most %d", ErrBudget, f.work, most)
 	}
@@ -135,7 +137,11 @@ func (n *Node) work(types map[*Value]Type) int64 {
 	if o, ok := n.Op.(gatherer); ok {
 		return n.times(types, o.reads)
 	}
-	return AddCounts(n.MACs(types), types[n.Output].elements()*int64(max(1, len(n.Inputs))))
+	sum := n.MACs(types)
+	for _, v := range n.Outputs() {
+		sum = AddCounts(sum, types[v].elements()*int64(max(1, len(n.Inputs))))
+	}
+	return sum
 }
 
 // elements is the product of the axes that are known. [Graph.Infer] bounds it.

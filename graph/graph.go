@@ -34,15 +34,19 @@ type Value struct {
 	Const *Tensor // elements of a weight
 }
 
-// Node applies an operator. It is named by the value it produces.
+// Node applies an operator. It is named by the first value it produces.
 type Node struct {
-	Op     Op
-	Inputs []*Value // data operands, then weights, in the order the Op documents
-	Output *Value
+	Op      Op
+	Inputs  []*Value // data operands, then weights, in the order the Op documents
+	Output  *Value
+	Further []*Value // the outputs behind the first, of operators that document several
 }
 
 // Name returns the node's name, which is its output's.
 func (n *Node) Name() string { return n.Output.Name }
+
+// Outputs returns all values that the node produces.
+func (n *Node) Outputs() []*Value { return append([]*Value{n.Output}, n.Further...) }
 
 // Weight returns a value that holds a constant.
 func Weight(name string, t *Tensor) *Value { return &Value{Name: name, Const: t} }
@@ -52,6 +56,16 @@ func (g *Graph) Add(name string, op Op, inputs ...*Value) *Value {
 	out := &Value{Name: name}
 	g.Nodes = append(g.Nodes, &Node{Op: op, Inputs: inputs, Output: out})
 	return out
+}
+
+// AddSeveral is Add for an operator with several outputs, one for each name.
+func (g *Graph) AddSeveral(names []string, op Op, inputs ...*Value) []*Value {
+	first := g.Add(names[0], op, inputs...)
+	n := g.Nodes[len(g.Nodes)-1]
+	for _, name := range names[1:] {
+		n.Further = append(n.Further, &Value{Name: name})
+	}
+	return append([]*Value{first}, n.Further...)
 }
 
 // Weights returns the constants that nodes use, each once, in order of first use.
@@ -74,6 +88,9 @@ func (g *Graph) Producers() map[*Value]*Node {
 	m := make(map[*Value]*Node, len(g.Nodes))
 	for _, n := range g.Nodes {
 		m[n.Output] = n
+		for _, v := range n.Further {
+			m[v] = n
+		}
 	}
 	return m
 }
@@ -131,6 +148,9 @@ func (g *Graph) Clone() *Graph {
 		return c
 	}
 	list := func(vs []*Value) []*Value {
+		if len(vs) == 0 {
+			return nil
+		}
 		r := make([]*Value, len(vs))
 		for i, v := range vs {
 			r[i] = value(v)
@@ -139,7 +159,7 @@ func (g *Graph) Clone() *Graph {
 	}
 	c := &Graph{Name: g.Name, Inputs: list(g.Inputs), Nodes: make([]*Node, 0, len(g.Nodes)), Metadata: maps.Clone(g.Metadata)}
 	for _, n := range g.Nodes {
-		c.Nodes = append(c.Nodes, &Node{Op: n.Op, Inputs: list(n.Inputs), Output: value(n.Output)})
+		c.Nodes = append(c.Nodes, &Node{Op: n.Op, Inputs: list(n.Inputs), Output: value(n.Output), Further: list(n.Further)})
 	}
 	c.Outputs = list(g.Outputs)
 	return c
@@ -154,7 +174,7 @@ func (g *Graph) Prune() {
 	kept := make([]*Node, 0, len(g.Nodes))
 	for i := len(g.Nodes) - 1; i >= 0; i-- {
 		n := g.Nodes[i]
-		if !needed[n.Output] {
+		if !needed[n.Output] && !slices.ContainsFunc(n.Further, func(v *Value) bool { return needed[v] }) {
 			continue
 		}
 		kept = append(kept, n)
@@ -242,11 +262,13 @@ func (g *Graph) wired() error {
 				return fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
 			}
 		}
-		if known[n.Output] || n.Output.Const != nil {
-			return fmt.Errorf("%w: %q is produced twice", ErrGraph, n.Name())
-		}
-		if err := add(n.Output); err != nil {
-			return err
+		for _, v := range n.Outputs() {
+			if v == nil || v.Const != nil || known[v] {
+				return fmt.Errorf("%w: an output of node %q is missing, or is produced twice", ErrGraph, n.Name())
+			}
+			if err := add(v); err != nil {
+				return err
+			}
 		}
 	}
 	seen := make(map[*Value]bool, len(g.Outputs))

@@ -27,7 +27,7 @@ func Ops() []Op {
 		Abs{}, Neg{}, Exp{}, Log{}, Sqrt{}, Tanh{}, Erf{}, Elu{}, LeakyRelu{},
 		Add{}, Sub{}, Mul{}, Div{}, Mean{}, ReduceMean{},
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
-		Softmax{},
+		Softmax{}, TopK{},
 		Flatten{}, Transpose{}, Cast{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
@@ -63,6 +63,13 @@ func (t Traits) Any(of Traits) bool { return t&of != 0 }
 
 // Is reports whether the node's operator has all the given properties.
 func (n *Node) Is(all Traits) bool { return n.Op.Traits().Has(all) }
+
+// several is an operator with more than one output.
+type several interface {
+	// further derives the types of the outputs behind the first, for operands that infer
+	// has accepted.
+	further(in []Type) []Type
+}
 
 // multiplier is an operator that multiplies and accumulates.
 type multiplier interface {
@@ -184,7 +191,7 @@ func slide(n Dim, kernel, stride, before, after int) (Dim, error) {
 		return Fixed((n.Size+before+after-kernel)/stride + 1), nil
 	}
 	// ⌊(n − 1)/s⌋ + 1 = ⌈n/s⌉ is the one case that stays a quotient of the symbol.
-	if n.Sym != "" && before+after-kernel == -1 && n.Div <= maxAxis/stride {
+	if n.Sym != "" && n.Mul == 0 && before+after-kernel == -1 && n.Div <= maxAxis/stride {
 		return Dim{Sym: n.Sym, Div: n.Div * stride}, nil
 	}
 	return Dim{Div: 1}, nil

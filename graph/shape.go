@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Dim is the size of one axis: a number, or ceil(Sym/Div) of a size that is known only
+// Dim is the size of one axis: a number, or Mul·ceil(Sym/Div) of a size that is known only
 // when the network runs. A symbolic Dim with an empty Sym is a size of which nothing is
 // known. Strided convolutions of a symbolic axis give its ceil-quotients: with kernel 3,
-// stride 2 and padding 1, ⌊(n−1)/2⌋+1 = ⌈n/2⌉, and ⌈⌈n/2⌉/2⌉ = ⌈n/4⌉.
+// stride 2 and padding 1, ⌊(n−1)/2⌋+1 = ⌈n/2⌉, and ⌈⌈n/2⌉/2⌉ = ⌈n/4⌉. Upsampling gives products.
 type Dim struct {
 	Size int    // the size; meaningful where Known
 	Sym  string // name of the symbolic size, "batch"
 	Div  int    // divisor; zero marks a known size
+	Mul  int    // factor of a symbolic size, zero where there is none
 }
 
 // Fixed returns a known size.
@@ -32,10 +33,34 @@ func (d Dim) String() string {
 		return strconv.Itoa(d.Size)
 	case d.Sym == "":
 		return "?"
+	case d.Mul != 0:
+		return fmt.Sprintf("%d*%s", d.Mul, Dim{Sym: d.Sym, Div: d.Div})
 	case d.Div == 1:
 		return d.Sym
 	}
 	return fmt.Sprintf("ceil(%s/%d)", d.Sym, d.Div)
+}
+
+// Times returns n times the size, for n from 1. Of a symbolic size n·⌈s/d⌉ it takes s to be a
+// multiple of d, as it must be where such a size meets one from before the division: 2·⌈s/16⌉ is
+// ⌈s/8⌉. Where the network runs on another size, types are derived from that and do not fit.
+func (d Dim) Times(n int) Dim {
+	switch {
+	case d.Known():
+		return Fixed(d.Size * n)
+	case d.Sym == "":
+		return d
+	}
+	n *= max(d.Mul, 1)
+	common := n
+	for rest := d.Div; rest != 0; {
+		common, rest = rest, common%rest
+	}
+	d.Div, d.Mul = d.Div/common, n/common
+	if d.Mul == 1 {
+		d.Mul = 0
+	}
+	return d
 }
 
 // Shape is the shape of a value, outermost axis first: N×C×H×W for images and feature
@@ -104,41 +129,49 @@ func (g *Graph) Infer(inputs ...Shape) (map[*Value]Type, error) {
 		types[v] = t
 	}
 	for _, n := range g.Nodes {
-		out, err := n.Infer(types)
-		if err != nil {
+		if err := n.Infer(types); err != nil {
 			return nil, err
 		}
-		types[n.Output] = out
 	}
 	return types, nil
 }
 
-// Infer derives the type of the node's value from those of its operands. It adds those of
-// constants to types. The error is as for [Graph.Infer].
-func (n *Node) Infer(types map[*Value]Type) (Type, error) {
+// Infer derives the types of the node's outputs from those of its operands. It adds them and
+// those of constants to types. The error is as for [Graph.Infer].
+func (n *Node) Infer(types map[*Value]Type) error {
 	in := make([]Type, 0, len(n.Inputs))
 	for _, v := range n.Inputs {
 		t, ok := types[v]
 		if !ok {
 			if v.Const == nil {
-				return Type{}, fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
+				return fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
 			}
 			t = Type{v.Const.DType, FixedShape(v.Const.Shape...)}
 			if err := t.checkSizes(); err != nil {
-				return Type{}, fmt.Errorf("weight %q: %w", v.Name, err)
+				return fmt.Errorf("weight %q: %w", v.Name, err)
 			}
 			types[v] = t
 		}
 		in = append(in, t)
 	}
-	out, err := n.Op.infer(in)
-	if err == nil {
-		err = out.checkSizes()
-	}
+	first, err := n.Op.infer(in)
 	if err != nil {
-		return Type{}, fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
+		return fmt.Errorf("%s (%s): %w", n.Name(), n.Op.Kind(), err)
 	}
-	return out, nil
+	out := []Type{first}
+	if op, ok := n.Op.(several); ok {
+		out = append(out, op.further(in)...)
+	}
+	if len(out) != 1+len(n.Further) {
+		return fmt.Errorf("%w: %s (%s) has %d outputs, want %d", ErrGraph, n.Name(), n.Op.Kind(), 1+len(n.Further), len(out))
+	}
+	for i, v := range n.Outputs() {
+		if err := out[i].checkSizes(); err != nil {
+			return fmt.Errorf("%s (%s): %w", v.Name, n.Op.Kind(), err)
+		}
+		types[v] = out[i]
+	}
+	return nil
 }
 
 // accepts checks a shape that a caller gives against the one an input declares: symbolic

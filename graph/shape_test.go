@@ -193,3 +193,25 @@ func TestStrings(t *testing.T) {
 		t.Error("a symbol is known")
 	}
 }
+
+func TestTimes(t *testing.T) {
+	for _, c := range []struct {
+		d    Dim
+		n    int
+		want string
+	}{
+		{Fixed(7), 2, "14"},
+		{Dim{Div: 1}, 2, "?"},
+		{Symbol("h"), 1, "h"},
+		{Symbol("h"), 2, "2*h"},
+		{Dim{Sym: "h", Div: 16}, 2, "ceil(h/8)"},
+		{Dim{Sym: "h", Div: 4}, 4, "h"},
+		{Dim{Sym: "h", Div: 2}, 4, "2*h"},
+		{Dim{Sym: "h", Div: 3}, 2, "2*ceil(h/3)"},
+		{Dim{Sym: "h", Div: 1, Mul: 2}, 3, "6*h"},
+	} {
+		if got := c.d.Times(c.n).String(); got != c.want {
+			t.Errorf("%d times %v: %s, want %s", c.n, c.d, got, c.want)
+		}
+	}
+}

@@ -20,6 +20,7 @@ func fold(g *graph.Graph, w *weights) (*graph.Graph, error) {
 		for _, v := range n.Inputs {
 			all = all && (v.Const != nil || constant[v])
 		}
+		all = all && len(n.Further) == 0 // what has several outputs runs as it is
 		constant[n.Output] = all
 		found = found || all
 	}
@@ -43,7 +44,7 @@ func fold(g *graph.Graph, w *weights) (*graph.Graph, error) {
 			}
 			all = all && n.Inputs[i].Const != nil
 		}
-		if !all || outputs[n.Output] {
+		if !all || outputs[n.Output] || len(n.Further) != 0 {
 			kept = append(kept, n)
 			continue
 		}

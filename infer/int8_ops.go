@@ -74,12 +74,12 @@ func (p *planner) result8(l layout, candidates ...*buffer) *buffer {
 	for _, c := range candidates {
 		if c != nil && c.bytes && p.dies(c) && c.rows == b.rows && c.ld == b.ld {
 			b.store = c.store
-			p.define(b)
+			p.define(p.current.out, b)
 			return b
 		}
 	}
 	p.allocate(b)
-	p.define(b)
+	p.define(p.current.out, b)
 	return b
 }
 

@@ -29,6 +29,7 @@ type opBase struct {
 	node *graph.Node    // the first of them
 	in   []*graph.Value // data operands, the residual included
 	out  *graph.Value   // what the last of them produces
+	also []*graph.Value // its outputs behind the first
 	// nodes are all of them, for counting multiplications.
 	nodes []*graph.Node
 }
@@ -60,7 +61,9 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 		return nil, err
 	}
 	for i, n := range g.Nodes {
-		l.index[n.Output] = i
+		for _, v := range n.Outputs() {
+			l.index[v] = i
+		}
 	}
 	l.integers.init(l, original)
 	p := &program{graph: g, weights: w, uses: map[*graph.Value]int{}}
@@ -110,7 +113,7 @@ func outputs(g *graph.Graph) map[*graph.Value]bool {
 
 // node makes the operator that starts with n.
 func (l *lowering) node(n *graph.Node) (operator, error) {
-	b := opBase{kind: n.Op.Kind(), node: n, in: n.Inputs[:1:1], out: n.Output, nodes: []*graph.Node{n}}
+	b := opBase{kind: n.Op.Kind(), node: n, in: n.Inputs[:1:1], out: n.Output, also: n.Further, nodes: []*graph.Node{n}}
 	if o := l.integer(b); o != nil {
 		l.integers.made[o.base().out] = true
 		return o, nil

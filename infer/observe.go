@@ -42,7 +42,9 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 	// The graph may have been copied to fold constants: answer with the caller's values.
 	own := map[string]*graph.Value{}
 	for _, n := range m.graph.Nodes {
-		own[n.Name()] = n.Output
+		for _, v := range n.Outputs() {
+			own[v.Name] = v
+		}
 	}
 	if err := f(m.graph.Inputs[0], graph.Float32Tensor(slices.Clone(input.Shape), slices.Clone(x[0]))); err != nil {
 		return err

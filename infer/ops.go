@@ -19,7 +19,7 @@ func init() {
 		absLowering, negLowering, expLowering, logLowering, sqrtLowering, tanhLowering, erfLowering, eluLowering, leakyReluLowering,
 		addLowering, subLowering, mulLowering, divLowering, meanLowering, reduceMeanLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
-		softmaxLowering,
+		softmaxLowering, topKLowering,
 		flattenLowering, transposeLowering, castLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {

@@ -206,7 +206,9 @@ func (p *planner) make() error {
 			return fmt.Errorf("%s (%s): %w", p.current.out.Name, p.current.kind, err)
 		}
 		if k := len(p.steps) - 1; k >= 0 {
-			p.steps[k].done = append(p.steps[k].done, result{p.current.out, p.values[p.current.out]})
+			for _, v := range append([]*graph.Value{p.current.out}, p.current.also...) {
+				p.steps[k].done = append(p.steps[k].done, result{v, p.values[v]})
+			}
 		}
 		for _, v := range p.current.in {
 			if b := p.values[v]; b != nil && b.store != nil {
@@ -326,18 +328,29 @@ func (p *planner) allocate(b *buffer) {
 // result returns a buffer for the current operator's value. It shares the storage of one
 // of the candidates if one has the same geometry and nothing reads it later.
 func (p *planner) result(l layout, candidates ...*buffer) *buffer {
-	v := p.current.out
-	b := newBuffer(p.dims(v), l)
+	b := newBuffer(p.dims(p.current.out), l)
 	for _, c := range candidates {
 		if c != nil && p.dies(c) && c.rows == b.rows && c.ld == b.ld {
 			b.store = c.store
-			p.define(b)
+			p.define(p.current.out, b)
 			return b
 		}
 	}
 	p.allocate(b)
-	p.define(b)
+	p.define(p.current.out, b)
 	return b
+}
+
+// further returns buffers for the current operator's outputs behind the first.
+func (p *planner) further() []*buffer {
+	var list []*buffer
+	for _, v := range p.current.also {
+		b := newBuffer(p.dims(v), natural(len(p.dims(v))))
+		p.allocate(b)
+		p.define(v, b)
+		list = append(list, b)
+	}
+	return list
 }
 
 // alias makes the current operator's value another view of x, which has the same elements
@@ -351,10 +364,10 @@ func (p *planner) alias(x *buffer, l layout) {
 	}
 }
 
-// define makes b the current operator's value.
-func (p *planner) define(b *buffer) {
-	p.values[p.current.out] = b
-	b.store.pending += p.program.uses[p.current.out]
+// define makes b the place of a value that the current operator produces.
+func (p *planner) define(v *graph.Value, b *buffer) {
+	p.values[v] = b
+	b.store.pending += p.program.uses[v]
 }
 
 // dies reports whether the current operator is the last that reads b.

@@ -49,11 +49,11 @@ func Decode(data []byte) (*graph.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	switch format, version := f.Metadata["format"], f.Metadata["version"]; {
+	switch format, found := f.Metadata["format"], f.Metadata["version"]; {
 	case format != formatName:
 		return nil, malformed("header, __metadata__", "found format %q, expected %q", clip(format), formatName)
-	case version != formatVersion:
-		return nil, fmt.Errorf("%w: found %q, expected %q", ErrVersion, clip(version), formatVersion)
+	case found != version1 && found != version2:
+		return nil, fmt.Errorf("%w: found %q, expected %q or %q", ErrVersion, clip(found), version1, version2)
 	case len(f.Tensors) > maxTensors:
 		return nil, fmt.Errorf("header: %w: found %d tensors, expected at most %d", graph.ErrTooLarge, len(f.Tensors), maxTensors)
 	}
@@ -64,7 +64,14 @@ func Decode(data []byte) (*graph.Graph, error) {
 			return nil, err
 		}
 	}
-	return decodeGraph(f.Metadata["graph"], weights)
+	g, err := decodeGraph(f.Metadata["graph"], weights)
+	if err != nil {
+		return nil, err
+	}
+	if v := version(g); f.Metadata["version"] < v {
+		return nil, malformed("graph", "found what version %s of the format has, expected version %s", v, version1)
+	}
+	return g, nil
 }
 
 func malformed(place, format string, args ...any) error {
@@ -248,7 +255,15 @@ func (b *builder) node(n *node) error {
 			return fmt.Errorf("%q (%s): %w", clip(n.Output), n.Op, err)
 		}
 	}
-	return b.define(b.g.Add(n.Output, op, in...))
+	if len(n.Further) > maxOperands {
+		return fmt.Errorf("%q: %w: found %d outputs, expected at most %d", clip(n.Output), graph.ErrTooLarge, 1+len(n.Further), maxOperands)
+	}
+	for _, v := range b.g.AddSeveral(append([]string{n.Output}, n.Further...), op, in...) {
+		if err := b.define(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // operand returns the value with a name.

@@ -19,7 +19,7 @@
 // The header's "__metadata__" makes the file a model:
 //
 //	"format"   "repvit"; PyTorch's files say "pt"
-//	"version"  "1"
+//	"version"  "1", or "2" where the network has what version 1 has no form for
 //	"graph"    the network, a string of JSON
 //
 // The network's JSON is
@@ -42,6 +42,10 @@
 // order. Operands are names of inputs, of earlier outputs, or of tensors. A size of an
 // input's shape is a number, the name of a symbolic size, null where nothing is known, or
 // {"symbol": "height", "divisor": 4} for a rounded-up quotient.
+//
+// Version 2 has nodes with several outputs, {"output": "top.values", "further": ["top.indices"], …},
+// and sizes with a factor, {"symbol": "height", "divisor": 1, "factor": 2}. Whatever fits into
+// version 1 is written as such.
 //
 // The same graph gives the same bytes.
 //

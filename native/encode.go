@@ -15,8 +15,9 @@ import (
 
 // What makes a safetensors file a model.
 const (
-	formatName    = "repvit"
-	formatVersion = "1"
+	formatName = "repvit"
+	version1   = "1"
+	version2   = "2" // nodes with several outputs, sizes with a factor
 )
 
 var typeNames = map[graph.DType]safetensors.DType{
@@ -43,7 +44,7 @@ func Encode(w io.Writer, g *graph.Graph) error {
 	for i, v := range weights {
 		tensors[i] = safetensors.Tensor{Name: v.Name, DType: typeNames[v.Const.DType], Shape: v.Const.Shape}
 	}
-	header, err := safetensors.Header([][2]string{{"format", formatName}, {"version", formatVersion}, {"graph", network}}, tensors)
+	header, err := safetensors.Header([][2]string{{"format", formatName}, {"version", version(g)}, {"graph", network}}, tensors)
 	if err != nil {
 		return fmt.Errorf("%w: %w", graph.ErrGraph, err)
 	}
@@ -59,6 +60,23 @@ func Encode(w io.Writer, g *graph.Graph) error {
 		}
 	}
 	return nil
+}
+
+// version returns the first version of the format that has a form for g.
+func version(g *graph.Graph) string {
+	for _, n := range g.Nodes {
+		if len(n.Further) != 0 {
+			return version2
+		}
+	}
+	for _, v := range g.Inputs {
+		for _, d := range v.Type.Shape {
+			if d.Mul != 0 {
+				return version2
+			}
+		}
+	}
+	return version1
 }
 
 // encodeGraph returns the network's JSON.
@@ -79,7 +97,7 @@ func encodeGraph(g *graph.Graph) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s (%s): %w", x.Name(), x.Op.Kind(), err)
 		}
-		n.Nodes[i] = node{Op: x.Op.Kind(), Attributes: attributes, Inputs: names(x.Inputs), Output: x.Name()}
+		n.Nodes[i] = node{Op: x.Op.Kind(), Attributes: attributes, Inputs: names(x.Inputs), Output: x.Name(), Further: names(x.Further)}
 	}
 	text, err := marshal(n)
 	return string(text), err
@@ -107,6 +125,7 @@ func checkText(g *graph.Graph) error {
 	}
 	for _, n := range g.Nodes {
 		texts = append(texts, n.Name())
+		texts = append(texts, names(n.Further)...)
 	}
 	for _, v := range g.Weights() {
 		texts = append(texts, v.Name)

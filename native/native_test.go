@@ -111,7 +111,7 @@ func equal(t *testing.T, got, want *graph.Graph) {
 		t.Fatalf("found %d nodes, outputs %q, expected %d, %q", len(got.Nodes), names(got.Outputs), len(want.Nodes), names(want.Outputs))
 	}
 	for i, n := range want.Nodes {
-		if g := got.Nodes[i]; !reflect.DeepEqual(g.Op, n.Op) || g.Name() != n.Name() || !slices.Equal(names(g.Inputs), names(n.Inputs)) {
+		if g := got.Nodes[i]; !reflect.DeepEqual(g.Op, n.Op) || !slices.Equal(names(g.Outputs()), names(n.Outputs())) || !slices.Equal(names(g.Inputs), names(n.Inputs)) {
 			t.Errorf("found node %s (%#v) of %q, expected %s (%#v) of %q", g.Name(), g.Op, names(g.Inputs), n.Name(), n.Op, names(n.Inputs))
 		}
 	}
@@ -133,11 +133,16 @@ func TestRoundTrip(t *testing.T) {
 		w.Const = w.Const.Half()
 	}
 	half.Inputs[0].Type.DType = graph.Float16
+	several := every()
+	several.Inputs[0].Type.Shape[2].Mul = 3
+	top := several.AddSeveral([]string{"values", "indices"}, graph.TopK{K: 2, Axis: -3}, several.Inputs[0])
+	several.Outputs = append(several.Outputs, top[1])
 	fixed := trained(t, "v2_release.pth")
 	fixed.Inputs[0].Type.Shape = graph.FixedShape(1, 3, 64, 64)
 	fixed.Metadata = nil
 	for name, g := range map[string]*graph.Graph{
 		"every operator": every(),
+		"version 2":      several,
 		"float32":        trained(t, "v2_release.pth"),
 		"fixed size":     fixed,
 		"float16":        half,
@@ -332,7 +337,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"behind the json", append(file(`{}x`, nil), 0), ErrFormat, `"x" after`},
 		{"PyTorch's", h(`"repvit"`, `"pt"`), ErrFormat, `format "pt"`},
 		{"no format", h(`"format"`, `"f"`), ErrFormat, `format ""`},
-		{"version 2", h(`"version":"1"`, `"version":"2"`), ErrVersion, `found "2", expected "1"`},
+		{"version 3", h(`"version":"1"`, `"version":"3"`), ErrVersion, `found "3", expected "1" or "2"`},
 		{"no version", h(`"version"`, `"v"`), ErrVersion, `found ""`},
 		{"graph is no text", h(`"version":"1"`, `"version":1`), ErrFormat, "expected texts by name"},
 		{"tensor twice", h(`"w":{`, `"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"w":{`), ErrFormat, `"w": it stands twice`},
@@ -377,6 +382,10 @@ func TestDecodeErrors(t *testing.T) {
 		{"input size", g(`["batch",2]`, `[-1,2]`), ErrFormat, "size -1"},
 		{"input symbol", g(`["batch",2]`, `["",2]`), ErrFormat, "expected a symbol"},
 		{"input quotient", g(`"batch"`, `{"symbol":"a","divisor":0}`), ErrFormat, "positive divisor"},
+		{"input factor", g(`"batch"`, `{"symbol":"a","divisor":1,"factor":1}`), ErrFormat, "a factor of 2 or more"},
+		{"version 1 with a factor", g(`"batch"`, `{"symbol":"a","divisor":1,"factor":2}`), ErrFormat, "found what version 2"},
+		{"one output too many", g(`"output":"y"`, `"output":"y","further":["z"]`), graph.ErrGraph, "has 2 outputs, want 1"},
+		{"two outputs of one name", g(`"output":"y"`, `"output":"y","further":["y"]`), ErrFormat, "second value named"},
 		{"input axes", g(`["batch",2]`, "["+strings.Repeat("1,", 64)+"2]"), graph.ErrTooLarge, "65 axes"},
 		{"shapes", g(`["batch",2]`, `["batch",3]`), graph.ErrShape, "3 features"},
 		{"nodes first", g(`"inputs":[{"name":"x"`, `"nodes":[],"inputs":[{"name":"x"`), ErrFormat, "before the inputs"},

@@ -31,14 +31,17 @@ type node struct {
 	Attributes json.RawMessage `json:"attributes,omitempty"`
 	Inputs     []string        `json:"inputs"`
 	Output     string          `json:"output"`
+	Further    []string        `json:"further,omitempty"` // version 2
 }
 
-// dim is a size: a number, a symbol, null, or a quotient of a symbol.
+// dim is a size: a number, a symbol, null, or a formula of a symbol.
 type dim graph.Dim
 
-type quotient struct {
+// formula is factor·⌈symbol/divisor⌉.
+type formula struct {
 	Symbol  string `json:"symbol"`
 	Divisor int    `json:"divisor"`
+	Factor  int    `json:"factor,omitempty"` // version 2
 }
 
 func (d dim) MarshalJSON() ([]byte, error) {
@@ -47,10 +50,10 @@ func (d dim) MarshalJSON() ([]byte, error) {
 		return marshal(d.Size)
 	case d.Sym == "":
 		return []byte("null"), nil
-	case d.Div == 1:
+	case d.Div == 1 && d.Mul == 0:
 		return marshal(d.Sym)
 	}
-	return marshal(quotient{d.Sym, d.Div})
+	return marshal(formula{d.Sym, d.Div, d.Mul})
 }
 
 func (d *dim) UnmarshalJSON(text []byte) error {
@@ -62,9 +65,9 @@ func (d *dim) UnmarshalJSON(text []byte) error {
 		*d = dim{Div: 1}
 		err = json.Unmarshal(text, &d.Sym)
 	case '{':
-		var q quotient
-		err = strict(text, &q)
-		*d = dim{Sym: q.Symbol, Div: q.Divisor}
+		var f formula
+		err = strict(text, &f)
+		*d = dim{Sym: f.Symbol, Div: f.Divisor, Mul: f.Factor}
 	default:
 		*d = dim{}
 		err = json.Unmarshal(text, &d.Size)
@@ -73,8 +76,8 @@ func (d *dim) UnmarshalJSON(text []byte) error {
 		}
 		return err
 	}
-	if err == nil && text[0] != 'n' && (d.Sym == "" || d.Div < 1 || d.Div > math.MaxInt32) {
-		err = fmt.Errorf("found size %s, expected a symbol with a positive divisor", clip(string(text)))
+	if err == nil && text[0] != 'n' && (d.Sym == "" || d.Div < 1 || d.Div > math.MaxInt32 || d.Mul < 0 || d.Mul == 1 || d.Mul > math.MaxInt32) {
+		err = fmt.Errorf("found size %s, expected a symbol with a positive divisor, and a factor of 2 or more if there is one", clip(string(text)))
 	}
 	return err
 }

@@ -314,10 +314,10 @@ func (d *decoder) readOutputs() error {
 	seen := map[*graph.Value]bool{}
 	for _, out := range d.outputs {
 		name := d.resolve(out.name)
-		if n := d.further[name]; n != nil {
+		v, ok := d.values[name]
+		if n := d.further[name]; n != nil && !ok {
 			return n.wrap(fmt.Errorf("%w: output %q of the graph is not its first", ErrUnsupported, out.name))
 		}
-		v, ok := d.values[name]
 		if !ok || v.Const != nil {
 			return fmt.Errorf("%w: output %q is not produced by a node", ErrUnsupported, out.name)
 		}

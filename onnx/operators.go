@@ -18,7 +18,7 @@ var operators = []operator{
 	absOperator, negOperator, expOperator, logOperator, sqrtOperator, tanhOperator, erfOperator, eluOperator, leakyReluOperator,
 	addOperator, subOperator, mulOperator, divOperator, meanOperator, reduceMeanOperator,
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
-	softmaxOperator,
+	softmaxOperator, topKOperator,
 	flattenOperator, transposeOperator, castOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
@@ -130,6 +130,34 @@ func (d *decoder) add(n *node, op graph.Op, low, high int) error {
 	return nil
 }
 
+// addSeveral is add for an operator with as many outputs as given.
+func (d *decoder) addSeveral(n *node, op graph.Op, outputs, low, high int) error {
+	in, err := d.operands(n, low, high)
+	if err != nil {
+		return err
+	}
+	names := append([]string{n.out}, n.more...)
+	for i := len(names); i < outputs; i++ {
+		names = append(names, "")
+	}
+	if len(names) > outputs {
+		return fmt.Errorf("%w: found %d outputs, expected %d", ErrFormat, len(names), outputs)
+	}
+	given := slices.Clone(names)
+	for i, name := range names {
+		if name == "" { // nothing reads it
+			names[i] = unique(d.taken, fmt.Sprintf("%s.%d", n.out, i))
+		}
+	}
+	for i, v := range d.g.AddSeveral(names, op, in...) {
+		if given[i] != "" {
+			d.values[given[i]] = v
+		}
+	}
+	n.more = nil
+	return nil
+}
+
 func (d *decoder) operands(n *node, low, high int) ([]*graph.Value, error) {
 	if len(n.in) < low || len(n.in) > high || len(n.in) == 0 {
 		return nil, fmt.Errorf("%w: found %d operands, expected %d to %d", ErrFormat, len(n.in), low, high)
@@ -177,11 +205,9 @@ func (d *decoder) typeOf(v *graph.Value) (graph.Type, error) {
 	}
 	for ; d.typed < len(d.g.Nodes); d.typed++ {
 		n := d.g.Nodes[d.typed]
-		t, err := n.Infer(d.types)
-		if err != nil {
+		if err := n.Infer(d.types); err != nil {
 			return graph.Type{}, invalid(err)
 		}
-		d.types[n.Output] = t
 	}
 	if v.Const != nil {
 		return graph.Type{DType: v.Const.DType, Shape: graph.FixedShape(v.Const.Shape...)}, nil

@@ -42,8 +42,10 @@ func translate(g *graph.Graph, types map[*graph.Value]graph.Type, opset int) (*e
 		if err := e.node(n); err != nil {
 			return nil, fmt.Errorf("node %q (%s): %w", n.Name(), n.Op.Kind(), err)
 		}
-		if !g.IsOutput(n.Output) {
-			e.infos = appendInfo(e.infos, graphValueInfo, n.Name(), types[n.Output])
+		for _, v := range n.Outputs() {
+			if !g.IsOutput(v) {
+				e.infos = appendInfo(e.infos, graphValueInfo, v.Name, types[v])
+			}
 		}
 	}
 	return e, nil
@@ -111,14 +113,21 @@ func (e *encoder) weight(v *graph.Value) {
 	}
 }
 
-// emit appends a node. ONNX names it like its output.
+// emit appends a node with one output.
 func (e *encoder) emit(op, output string, inputs []string, attributes ...[]byte) {
+	e.emitSeveral(op, []string{output}, inputs, attributes...)
+}
+
+// emitSeveral appends a node. ONNX names it like its first output.
+func (e *encoder) emitSeveral(op string, outputs, inputs []string, attributes ...[]byte) {
 	n := e.scratch[:0]
 	for _, name := range inputs {
 		n = appendString(n, nodeInput, name)
 	}
-	n = appendString(n, nodeOutput, output)
-	n = appendString(n, nodeName, output)
+	for _, name := range outputs {
+		n = appendString(n, nodeOutput, name)
+	}
+	n = appendString(n, nodeName, outputs[0])
 	n = appendString(n, nodeOpType, op)
 	for _, a := range attributes {
 		n = appendMessage(n, nodeAttribute, a)

@@ -38,6 +38,10 @@ func Half(g *graph.Graph) *graph.Graph {
 		if bn, ok := n.Op.(graph.BatchNorm); ok {
 			n.Op, n.Inputs = normalised(bn, n.Inputs)
 		}
+		if c, ok := n.Op.(graph.Cast); ok && wide(n.Output) {
+			c.To = graph.Float16
+			n.Op = c
+		}
 		for i, v := range n.Inputs {
 			h := halves[v]
 			if h == nil && v.Const != nil && (types[v].DType == 0 || wide(v)) && v.Const.DType.IsFloat() {

@@ -44,7 +44,9 @@ func match(ctx context.Context, g *graph.Graph, inputs *graph.Tensor, o Options)
 		if err != nil {
 			return nil, err
 		}
-		values[n.Output] = out
+		for k, v := range n.Outputs() {
+			values[v] = out[k]
+		}
 		for _, v := range n.Inputs {
 			if last[v] == i {
 				delete(values, v)
@@ -76,7 +78,7 @@ func statistics(t *graph.Tensor, epsilon float64) (mean, variance *graph.Tensor)
 const nodeMemory = 1 << 40
 
 // evaluate runs one node as a graph of its own.
-func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph.Tensor, o Options) (*graph.Tensor, error) {
+func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph.Tensor, o Options) ([]*graph.Tensor, error) {
 	// The engine takes one input; other operands that are not constant become constants.
 	operands := make([]*graph.Value, len(n.Inputs))
 	one := &graph.Graph{}
@@ -94,11 +96,19 @@ func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph
 			operands[i] = graph.Weight(v.Name, values[v])
 		}
 	}
-	one.Outputs = []*graph.Value{one.Add(n.Name(), n.Op, operands...)}
+	one.Outputs = one.AddSeveral(names(n.Outputs()), n.Op, operands...)
 	s, err := infer.New(one, infer.Options{Threads: o.Threads, MaxMemory: nodeMemory})
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	return s.Run(ctx, values[n.Inputs[0]])
+	return s.RunAll(ctx, values[n.Inputs[0]])
+}
+
+func names(values []*graph.Value) []string {
+	var list []string
+	for _, v := range values {
+		list = append(list, v.Name)
+	}
+	return list
 }

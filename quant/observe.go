@@ -24,7 +24,9 @@ func observe(ctx context.Context, n *network, data []*graph.Tensor, o Options, s
 		values[v.Name] = v
 	}
 	for _, node := range n.g.Nodes {
-		values[node.Name()] = node.Output
+		for _, v := range node.Outputs() {
+			values[v.Name] = v
+		}
 	}
 	for i, x := range data {
 		o.Progress(stage, i, len(data))

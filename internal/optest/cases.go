@@ -161,6 +161,15 @@ var table = []row{
 	{"softmax over columns", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{}, x) }},
 	{"softmax over rows", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -2}, x) }},
 	{"softmax over the batch", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -4}, x) }},
+	{"largest three of every channel's rows", graph.TopK{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.top(x, graph.TopK{K: 3, Axis: -1})
+	}},
+	{"smallest channels", graph.TopK{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.top(x, graph.TopK{K: 5, Axis: -3, Smallest: true})
+	}},
+	{"largest elements of vectors", graph.TopK{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.top(b.add(graph.Flatten{}, x), graph.TopK{K: 4, Axis: -1})
+	}},
 	{"flatten pixels", graph.Flatten{}, 0, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Flatten{}, x) }},
 	{"flatten means", graph.Flatten{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value { return b.vector(x) }},
 	{"transpose", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {

@@ -124,6 +124,15 @@ func (b *builder) conv(x *graph.Value, cin, cout, kernel, stride, group int) *gr
 		b.normal(1/math.Sqrt(fan), cout, cin/group, kernel, kernel), b.normal(0.1, cout))
 }
 
+// top is the sum of what TopK finds and of where it does, which counts little: numbers that
+// float16 makes equal change places.
+func (b *builder) top(x *graph.Value, op graph.TopK) *graph.Value {
+	b.n++
+	found := b.AddSeveral([]string{fmt.Sprintf("values%d", b.n), fmt.Sprintf("indices%d", b.n)}, op, x)
+	where := b.add(graph.Mul{}, b.add(graph.Cast{To: graph.Float32}, found[1]), b.constant(graph.Float32Tensor([]int{}, []float32{1e-3})))
+	return b.add(graph.Add{}, found[0], where)
+}
+
 // vector is the mean of every channel, N×12.
 func (b *builder) vector(x *graph.Value) *graph.Value {
 	return b.add(graph.Flatten{}, b.add(graph.GlobalAveragePool{}, x))

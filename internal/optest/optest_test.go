@@ -130,7 +130,6 @@ func TestHostileShapes(t *testing.T) {
 // infers reports whether a node of an operator has a type: operand 0 is a graph input, the
 // others all have the second shape.
 func infers(op graph.Op, d [3]graph.DType, first, others graph.Shape, operands int) bool {
-	g := &graph.Graph{}
 	var in []*graph.Value
 	for i := range max(operands, 1) {
 		s, t := others, d[min(i, 2)]
@@ -139,13 +138,15 @@ func infers(op graph.Op, d [3]graph.DType, first, others graph.Shape, operands i
 		}
 		in = append(in, &graph.Value{Name: string(rune('a' + i)), Type: &graph.Type{DType: t, Shape: s}})
 	}
-	g.Inputs = in
-	g.Outputs = []*graph.Value{g.Add("y", op, in[:operands]...)}
-	types, err := g.Infer()
-	if err == nil {
-		_ = g.Nodes[0].MACs(types)
+	for outputs := 1; outputs <= 3; outputs++ {
+		g := &graph.Graph{Inputs: in}
+		g.Outputs = g.AddSeveral([]string{"y", "z", "w"}[:outputs], op, in[:operands]...)
+		if types, err := g.Infer(); err == nil {
+			_ = g.Nodes[0].MACs(types)
+			return true
+		}
 	}
-	return err == nil
+	return false
 }
 
 // variants calls f with op for attributes that are all one of the numbers, or lists of them.

@@ -75,6 +75,9 @@ func holdable(g *graph.Graph) error {
 				return err
 			}
 		}
+		if len(n.Further) != 0 {
+			return fmt.Errorf("%w: %s has several outputs", ErrUnsupported, n.Name())
+		}
 		if err := check(n.Output); err != nil {
 			return err
 		}

@@ -131,16 +131,18 @@ func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out, err := n.node(ctx, node, values, types[node.Output])
+		out, err := n.node(ctx, node, values, types)
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", node.Name(), node.Op.Kind(), err)
 		}
-		if f != nil {
-			if err := f(node.Output, out.tensor()); err != nil {
-				return nil, err
+		for i, v := range node.Outputs() {
+			if f != nil {
+				if err := f(v, out[i].tensor()); err != nil {
+					return nil, err
+				}
 			}
+			values[v] = out[i]
 		}
-		values[node.Output] = out
 		release(node, uses, func(v *graph.Value) { delete(values, v) })
 	}
 	outputs := make([]*graph.Tensor, len(n.graph.Outputs))
@@ -172,8 +174,10 @@ func (n *Network) types(inputs []graph.Shape) (map[*graph.Value]graph.Type, erro
 		return nil, err
 	}
 	for _, node := range n.graph.Nodes {
-		if s := types[node.Output].Shape; !known(s) {
-			return nil, fmt.Errorf("%w: %s has the shape %v for an input of %v", graph.ErrShape, node.Name(), s, inputs)
+		for _, v := range node.Outputs() {
+			if s := types[v].Shape; !known(s) {
+				return nil, fmt.Errorf("%w: %s has the shape %v for an input of %v", graph.ErrShape, v.Name, s, inputs)
+			}
 		}
 	}
 	return types, nil
@@ -198,7 +202,9 @@ func (n *Network) afford(types map[*graph.Value]graph.Type, uses map[*graph.Valu
 	uses = maps.Clone(uses)
 	held := int64(0)
 	for _, node := range n.graph.Nodes {
-		held += size(node.Output)
+		for _, v := range node.Outputs() {
+			held += size(v)
+		}
 		most := held
 		for _, v := range node.Inputs {
 			if v.Const != nil {
@@ -224,8 +230,10 @@ func release(node *graph.Node, uses map[*graph.Value]int, f func(v *graph.Value)
 			f(v)
 		}
 	}
-	if uses[node.Output] == 0 {
-		f(node.Output)
+	for _, v := range node.Outputs() {
+		if uses[v] == 0 {
+			f(v)
+		}
 	}
 }
 
@@ -243,15 +251,17 @@ func (n *Network) uses() map[*graph.Value]int {
 	return uses
 }
 
-// node computes one node's value.
-func (n *Network) node(ctx context.Context, node *graph.Node, values map[*graph.Value]array, t graph.Type) (out array, err error) {
+// node computes one node's outputs.
+func (n *Network) node(ctx context.Context, node *graph.Node, values map[*graph.Value]array, types map[*graph.Value]graph.Type) (out []array, err error) {
 	defer panics.Catch(&err, ErrPanic)
 	in := make([]array, len(node.Inputs))
 	for i, v := range node.Inputs {
 		in[i] = operand(values, v)
 	}
-	out = newArray(t.Shape)
-	e := exec{ctx: ctx, threads: n.threads, result: t.DType}
-	operators[node.Op.Kind()].run(&e, node.Op, out, in)
+	for _, v := range node.Outputs() {
+		out = append(out, newArray(types[v].Shape))
+	}
+	e := exec{ctx: ctx, threads: n.threads, result: types[node.Output].DType, further: out[1:]}
+	operators[node.Op.Kind()].run(&e, node.Op, out[0], in)
 	return out, e.failure()
 }

@@ -33,6 +33,7 @@ var operators = tableOf(
 	formula((*exec).averagePool),
 	formula((*exec).maxPool),
 	formula((*exec).softmax),
+	formula((*exec).topK),
 	formula((*exec).flatten),
 	formula((*exec).transpose),
 	formula((*exec).cast),

@@ -14,6 +14,7 @@ type exec struct {
 	ctx     context.Context
 	threads int
 	result  graph.DType // of the node
+	further []array     // its outputs behind the first
 	mu      sync.Mutex
 	err     error
 }
