@@ -27,7 +27,8 @@ func Ops() []Op {
 		Abs{}, Neg{}, Exp{}, Log{}, Sqrt{}, Tanh{}, Erf{}, Elu{}, LeakyRelu{},
 		Add{}, Sub{}, Mul{}, Div{}, Mean{}, ReduceMean{},
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
-		Softmax{}, TopK{},
+		Softmax{}, TopK{}, GatherND{},
+		RoiAlign{}, Proposals{}, Detections{},
 		Flatten{}, Transpose{}, Cast{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
@@ -53,6 +54,9 @@ const (
 	Converts
 	// Quantizable: an int8 network may hold the operands and the result as integers.
 	Quantizable
+	// Coordinates: operands or results are places in an image, or decide about them; float16 has
+	// too few digits for those.
+	Coordinates
 )
 
 // Has reports whether all the given properties are there.

@@ -19,7 +19,8 @@ func init() {
 		absLowering, negLowering, expLowering, logLowering, sqrtLowering, tanhLowering, erfLowering, eluLowering, leakyReluLowering,
 		addLowering, subLowering, mulLowering, divLowering, meanLowering, reduceMeanLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
-		softmaxLowering, topKLowering,
+		softmaxLowering, topKLowering, gatherNDLowering,
+		roiAlignLowering, proposalsLowering, detectionsLowering,
 		flattenLowering, transposeLowering, castLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {

@@ -107,7 +107,7 @@ func TestEveryOperatorIsLowered(t *testing.T) {
 func TestOperators(t *testing.T) {
 	for _, c := range optest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			for _, shape := range optest.Shapes() {
+			for _, shape := range c.Shapes() {
 				compare(t, c.Graph, optest.Input(shape), c.Tolerance)
 			}
 		})
@@ -123,7 +123,7 @@ func TestQuantizedOperators(t *testing.T) {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
-			for _, shape := range optest.Shapes() {
+			for _, shape := range c.Shapes() {
 				x := optest.Input(shape)
 				want := oracle(t, g, x)["y"].Float64s()
 				for _, isa := range isas8() {

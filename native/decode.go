@@ -241,13 +241,9 @@ func (b *builder) node(n *node) error {
 	case len(n.Inputs) > maxOperands:
 		return fmt.Errorf("%q: %w: found %d operands, expected at most %d", clip(n.Output), graph.ErrTooLarge, len(n.Inputs), maxOperands)
 	}
-	t, ok := ops[n.Op]
-	if !ok {
-		return fmt.Errorf("%q: found operator %q, expected one of package graph", clip(n.Output), clip(n.Op))
-	}
-	op, err := decodeOp(t, n.Attributes)
+	op, err := graph.UnmarshalOp(n.Op, n.Attributes)
 	if err != nil {
-		return fmt.Errorf("%q (%s): %w", clip(n.Output), n.Op, err)
+		return fmt.Errorf("%q: %w", clip(n.Output), err)
 	}
 	in := make([]*graph.Value, len(n.Inputs))
 	for i, name := range n.Inputs {

@@ -93,7 +93,7 @@ func encodeGraph(g *graph.Graph) (string, error) {
 		n.Inputs = append(n.Inputs, in)
 	}
 	for i, x := range g.Nodes {
-		attributes, err := encodeOp(x.Op)
+		attributes, err := graph.MarshalOp(x.Op)
 		if err != nil {
 			return "", fmt.Errorf("%s (%s): %w", x.Name(), x.Op.Kind(), err)
 		}

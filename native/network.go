@@ -3,10 +3,8 @@ package native
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"reflect"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -80,64 +78,6 @@ func (d *dim) UnmarshalJSON(text []byte) error {
 		err = fmt.Errorf("found size %s, expected a symbol with a positive divisor, and a factor of 2 or more if there is one", clip(string(text)))
 	}
 	return err
-}
-
-// maxAttributes bounds the JSON of a node's attributes.
-const maxAttributes = 4 << 10
-
-// ops are the operators by name: an operator's attributes are its fields.
-var ops = func() map[string]reflect.Type {
-	m := map[string]reflect.Type{}
-	for _, op := range graph.Ops() {
-		m[op.Kind()] = reflect.TypeOf(op)
-	}
-	return m
-}()
-
-// encodeOp returns an operator's attributes, nil where it has none.
-func encodeOp(op graph.Op) (json.RawMessage, error) {
-	text, err := marshal(op)
-	if err != nil || string(text) == "{}" {
-		return nil, err
-	}
-	return text, nil
-}
-
-func decodeOp(t reflect.Type, text json.RawMessage) (graph.Op, error) {
-	op := reflect.New(t)
-	if err := exact(text, op.Interface()); err != nil {
-		return nil, err
-	}
-	return op.Elem().Interface().(graph.Op), nil
-}
-
-// exact decodes an object that must have every field of v, with nothing missing and nothing
-// left over, which encoding/json alone does not ask for.
-func exact(text []byte, v any) error {
-	if len(text) == 0 {
-		text = []byte("{}")
-	}
-	if len(text) > maxAttributes {
-		return fmt.Errorf("found attributes of %d bytes, expected at most %d", len(text), maxAttributes)
-	}
-	if err := json.Unmarshal(text, v); err != nil {
-		return err
-	}
-	back, err := marshal(v)
-	if err != nil {
-		return err
-	}
-	if bytes.Equal(back, text) {
-		return nil
-	}
-	var a, b any
-	if err := errors.Join(json.Unmarshal(text, &a), json.Unmarshal(back, &b)); err != nil {
-		return err
-	}
-	if !reflect.DeepEqual(a, b) {
-		return fmt.Errorf("found attributes %s, expected the form of %s", clip(string(text)), clip(string(back)))
-	}
-	return nil
 }
 
 // strict decodes JSON without fields that v does not have.

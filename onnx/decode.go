@@ -25,9 +25,24 @@ type Model struct {
 // of something than the limits allow; it names the node or the offset, what
 // was found and what was expected. Memory and time are proportional to the length of data.
 func Decode(data []byte) (*Model, error) {
+	d, m, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{d.readInputs, d.findSpelled, d.patterns, d.translate, d.readOutputs, d.verify} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	m.Opset = d.opset
+	return m, nil
+}
+
+// parse reads a file as far as its constants and nodes.
+func parse(data []byte) (*decoder, *Model, error) {
 	f := &file{model: Model{Graph: &graph.Graph{}}}
 	if err := f.read(data); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d := &decoder{
 		g:         f.model.Graph,
@@ -44,17 +59,10 @@ func Decode(data []byte) (*Model, error) {
 		quantized: map[*graph.Value]graph.DType{},
 		types:     map[*graph.Value]graph.Type{},
 	}
-	for _, step := range []func() error{
-		func() error { return d.constants(*f.graph) },
-		func() error { return d.readNodes(*f.graph) },
-		d.readInputs, d.patterns, d.translate, d.readOutputs, d.verify,
-	} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	if err := d.constants(*f.graph); err != nil {
+		return nil, nil, err
 	}
-	f.model.Opset = d.opset
-	return &f.model, nil
+	return d, &f.model, d.readNodes(*f.graph)
 }
 
 // decoder makes a graph of a GraphProto.

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -86,9 +87,10 @@ func (e *encoder) frame(o Options) *frame {
 	opset := appendString(nil, opsetDomain, "")
 	opset = appendInteger(opset, opsetVersion, int64(o.Opset))
 	last := appendMessage(nil, modelOpsetImport, opset)
-	for _, k := range slices.Sorted(maps.Keys(e.g.Metadata)) {
+	metadata := e.metadata()
+	for _, k := range slices.Sorted(maps.Keys(metadata)) {
 		property := appendString(nil, propertyKey, k)
-		property = appendString(property, propertyValue, e.g.Metadata[k])
+		property = appendString(property, propertyValue, metadata[k])
 		last = appendMessage(last, modelMetadataProps, property)
 	}
 
@@ -104,6 +106,23 @@ func (e *encoder) frame(o Options) *frame {
 	f.head, f.tail = [][]byte{model, nodes}, [][]byte{e.inputs, e.outputs, e.infos, last}
 	f.size = int64(len(model) + size + len(last))
 	return f
+}
+
+// metadata is that of the graph, and what the decoder needs to read spelled operators.
+func (e *encoder) metadata() map[string]string {
+	if len(e.spelled) == 0 {
+		return e.g.Metadata
+	}
+	m := maps.Clone(e.g.Metadata)
+	if m == nil {
+		m = map[string]string{}
+	}
+	text, err := json.Marshal(e.spelled)
+	if err != nil {
+		panic(err) // it consists of texts, and of JSON
+	}
+	m[metaSpelled] = string(text)
+	return m
 }
 
 // tensorHead encodes a weight up to its elements, as a field of the graph.

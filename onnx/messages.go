@@ -157,7 +157,8 @@ type node struct {
 	out        string
 	more       []string // outputs behind the first, "" where one is left out
 	attributes []attribute
-	dead       bool // a pattern has absorbed it
+	dead       bool       // a pattern has absorbed it
+	spells     *spelledOp // what it is a part of
 }
 
 // attribute is a named constant of a node.

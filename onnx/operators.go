@@ -18,7 +18,8 @@ var operators = []operator{
 	absOperator, negOperator, expOperator, logOperator, sqrtOperator, tanhOperator, erfOperator, eluOperator, leakyReluOperator,
 	addOperator, subOperator, mulOperator, divOperator, meanOperator, reduceMeanOperator,
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
-	softmaxOperator, topKOperator,
+	softmaxOperator, topKOperator, gatherNDOperator,
+	roiAlignOperator, proposalsOperator, detectionsOperator,
 	flattenOperator, transposeOperator, castOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
@@ -31,6 +32,8 @@ type operator struct {
 	// pattern, where it is not nil, makes one node of those that spell the operator and end
 	// with the one given, and reports whether it did.
 	pattern func(*decoder, *node) bool
+	// spelled: ONNX has no such operator; see [spelling].
+	spelled bool
 }
 
 // encodeFunc writes the nodes that an operator is.
@@ -55,6 +58,13 @@ var (
 		}
 		return m
 	}()
+	isSpelled = func() map[string]bool {
+		m := map[string]bool{}
+		for _, o := range operators {
+			m[o.encode.kind] = o.spelled
+		}
+		return m
+	}()
 	decoderOf = func() decoders {
 		m := decoders{}
 		for _, o := range operators {
@@ -70,6 +80,12 @@ var (
 func (d *decoder) translate() error {
 	for _, n := range d.nodes {
 		if n.dead {
+			continue
+		}
+		if n.spells != nil {
+			if err := d.respell(n); err != nil {
+				return err
+			}
 			continue
 		}
 		if done, err := d.sized(n); err != nil {

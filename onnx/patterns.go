@@ -10,6 +10,9 @@ import (
 // node of a group becomes the operator, the others die.
 func (d *decoder) patterns() error {
 	for _, n := range d.nodes {
+		if n.spells != nil {
+			continue
+		}
 		for _, o := range operators {
 			if o.pattern != nil && o.pattern(d, n) {
 				break

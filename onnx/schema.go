@@ -40,11 +40,12 @@ const (
 	nodeOpType    = 4
 	nodeAttribute = 5
 
-	attributeName  = 1
-	attributeFloat = 2
-	attributeInt   = 3
-	attributeInts  = 8
-	attributeType  = 20
+	attributeName   = 1
+	attributeFloat  = 2
+	attributeInt    = 3
+	attributeString = 4
+	attributeInts   = 8
+	attributeType   = 20
 
 	tensorDims     = 1
 	tensorDataType = 2

@@ -18,6 +18,7 @@ type encoder struct {
 	weights []*graph.Value // in order of first use
 	used    map[*graph.Value]bool
 	scalars map[string]*graph.Value // constants of spellings
+	spelled []spelledOp
 
 	inputs, outputs, infos []byte
 
@@ -267,6 +268,12 @@ func ints(name string, v ...int) []byte {
 		a = appendInteger(a, attributeInts, int64(i))
 	}
 	return appendInteger(a, attributeType, int64(kindInts))
+}
+
+func str(name, v string) []byte {
+	a := appendString(nil, attributeName, name)
+	a = appendString(a, attributeString, v)
+	return appendInteger(a, attributeType, int64(kindString))
 }
 
 func float(name string, v float64) []byte {

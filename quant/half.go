@@ -15,7 +15,8 @@ import (
 // Weights are rounded to nearest even and saturate at ±65504 ([graph.Tensor.Half]). The
 // running variance of a BatchNorm, which float16 may not hold, goes into its scale first.
 // Values of other types than float32 and float64, those of a quantized graph, are left
-// alone.
+// alone. So are coordinates ([graph.Coordinates]) and what is selected of them: operands become
+// float32 again ("x.wide" for a value "x"), results float16 where others read them.
 func Half(g *graph.Graph) *graph.Graph {
 	g = g.Clone()
 	types, err := g.Infer()
@@ -34,7 +35,30 @@ func Half(g *graph.Graph) *graph.Graph {
 			halves[v] = g.Add(v.Name+".half", graph.Cast{To: graph.Float16}, v)
 		}
 	}
+	exact := map[*graph.Value]bool{} // stays float32
+	wides := map[*graph.Value]*graph.Value{}
 	for _, n := range nodes {
+		if n.Is(graph.Coordinates) || n.Is(graph.Selects) && exact[n.Inputs[0]] {
+			for i, v := range n.Inputs {
+				if v.Const != nil || v.Type != nil || exact[v] || !wide(v) {
+					continue
+				}
+				if wides[v] == nil {
+					wides[v] = g.Add(v.Name+".wide", graph.Cast{To: types[v].DType}, v)
+				}
+				n.Inputs[i] = wides[v]
+			}
+			for _, v := range n.Outputs() {
+				exact[v] = true
+			}
+			g.Nodes = append(g.Nodes, n)
+			continue
+		}
+		for _, v := range n.Inputs {
+			if exact[v] && halves[v] == nil && wide(v) {
+				halves[v] = g.Add(v.Name+".half", graph.Cast{To: graph.Float16}, v)
+			}
+		}
 		if bn, ok := n.Op.(graph.BatchNorm); ok {
 			n.Op, n.Inputs = normalised(bn, n.Inputs)
 		}
@@ -55,8 +79,8 @@ func Half(g *graph.Graph) *graph.Graph {
 		g.Nodes = append(g.Nodes, n)
 	}
 	for i, v := range g.Outputs {
-		if !wide(v) || halves[v] != nil {
-			continue // an input handed through
+		if !wide(v) || halves[v] != nil || exact[v] {
+			continue // an input handed through, or what stayed float32
 		}
 		name := v.Name
 		v.Name += ".half"

@@ -19,7 +19,7 @@ import (
 func TestHalfOperators(t *testing.T) {
 	for _, c := range optest.Cases() {
 		g := Half(c.Graph)
-		x := optest.Input(optest.Shapes()[1])
+		x := c.Input()
 		original, exact := computed(t, c.Graph, x), computed(t, g, x)
 		s, err := infer.New(g, infer.Options{})
 		if err != nil {
@@ -34,7 +34,7 @@ func TestHalfOperators(t *testing.T) {
 		if d := distance(got, exact); d > c.Tolerance+5e-4 {
 			t.Errorf("%s: the engine is off by %.2g", c.Name, d)
 		}
-		if d := distance(exact, original); d > 0.02 {
+		if d := distance(exact, original); d > 0.02 && !c.Decides {
 			t.Errorf("%s: float16 is off by %.2g", c.Name, d)
 		}
 		for opset := 19; opset <= onnx.MaxOpset; opset++ { // older ones have no scales of float16

@@ -4,55 +4,55 @@ import "github.com/repvit-go/repvit/graph"
 
 // table holds at least one case for each operator of package graph.
 var table = []row{
-	{"convolution 1×1", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 1, 1) }},
-	{"convolution 1×1, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 2, 1) }},
-	{"convolution 3×3", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 3, 1, 1) }},
-	{"convolution 3×3 of a feature map, stride 2", graph.Conv{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "convolution 1×1", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 1, 1) }},
+	{name: "convolution 1×1, stride 2", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 2, 1) }},
+	{name: "convolution 3×3", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 3, 1, 1) }},
+	{name: "convolution 3×3 of a feature map, stride 2", op: graph.Conv{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.conv(b.conv(x, Channels, 20, 1, 1, 1), 20, 36, 3, 2, 1)
 	}},
-	{"depthwise convolution 1×1", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 1, 1, Channels) }},
-	{"depthwise convolution 3×3", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 3, 1, Channels) }},
-	{"depthwise convolution 3×3, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 3, 2, Channels) }},
-	{"depthwise convolution 5×5, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 5, 2, Channels) }},
-	{"depthwise convolution with a multiplier", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 2*Channels, 3, 1, Channels) }},
-	{"convolution in groups", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 8, 3, 1, 4) }},
-	{"convolution, uneven and without bias", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "depthwise convolution 1×1", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 1, 1, Channels) }},
+	{name: "depthwise convolution 3×3", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 3, 1, Channels) }},
+	{name: "depthwise convolution 3×3, stride 2", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 3, 2, Channels) }},
+	{name: "depthwise convolution 5×5, stride 2", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, Channels, 5, 2, Channels) }},
+	{name: "depthwise convolution with a multiplier", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 2*Channels, 3, 1, Channels) }},
+	{name: "convolution in groups", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 8, 3, 1, 4) }},
+	{name: "convolution, uneven and without bias", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Conv{Strides: [2]int{3, 2}, Pads: [4]int{0, 1, 2, 3}, Group: 1}, x, b.normal(0.2, 9, Channels, 2, 4))
 	}},
-	{"dilated convolution", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "dilated convolution", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Conv{Strides: [2]int{1, 2}, Pads: [4]int{2, 3, 2, 1}, Group: 1, Dilations: [2]int{2, 3}}, x, b.normal(0.1, 20, Channels, 3, 2), b.normal(0.1, 20))
 	}},
-	{"dilated depthwise convolution", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "dilated depthwise convolution", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Conv{Strides: [2]int{1, 1}, Pads: [4]int{2, 2, 2, 2}, Group: Channels, Dilations: [2]int{2, 2}}, x, b.normal(0.3, Channels, 1, 3, 3))
 	}},
-	{"convolution 7×7, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 33, 7, 2, 1) }},
-	{"fully connected", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "convolution 7×7, stride 2", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 33, 7, 2, 1) }},
+	{name: "fully connected", op: graph.Gemm{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 200, Channels), b.normal(0.1, 200))
 	}},
-	{"fully connected without bias", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "fully connected without bias", op: graph.Gemm{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 7, Channels))
 	}},
-	{"matrix product of pixels", graph.MatMul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "matrix product of pixels", op: graph.MatMul{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(0.3, Channels, 36))
 	}},
-	{"matrix product of vectors", graph.MatMul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "matrix product of vectors", op: graph.MatMul{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, b.vector(x), b.normal(0.3, Channels, 5))
 	}},
-	{"matrix product of two activations", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "matrix product of two activations", op: graph.MatMul{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, x, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, x))
 	}},
-	{"attention", graph.MatMul{}, 2e-5, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "attention", op: graph.MatMul{}, tolerance: 2e-5, build: func(b *builder, x *graph.Value) *graph.Value {
 		s := b.add(graph.MatMul{}, x, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, b.conv(x, Channels, Channels, 1, 1, 1)))
 		return b.add(graph.MatMul{}, b.add(graph.Softmax{}, s), x)
 	}},
-	{"matrix product with several constant matrices", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "matrix product with several constant matrices", op: graph.MatMul{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, b.add(graph.GlobalAveragePool{}, x)), b.normal(0.3, 5, Channels, 7))
 	}},
-	{"matrix product with a constant on the left", graph.MatMul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "matrix product with a constant on the left", op: graph.MatMul{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MatMul{}, b.normal(0.3, 3, Channels), b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, x))
 	}},
-	{"batch normalisation", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(x) }},
-	{"batch normalisation of vectors", graph.BatchNorm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.norm(b.vector(x)) }},
+	{name: "batch normalisation", op: graph.BatchNorm{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.norm(x) }},
+	{name: "batch normalisation of vectors", op: graph.BatchNorm{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.norm(b.vector(x)) }},
 	activation("GELU", graph.Gelu{}),
 	activation("ReLU", graph.Relu{}),
 	activation("sigmoid", graph.Sigmoid{}),
@@ -71,128 +71,128 @@ var table = []row{
 	activation("ELU", graph.Elu{Alpha: 1}),
 	activation("ELU, steep", graph.Elu{Alpha: 2.5}),
 	activation("leaky ReLU", graph.LeakyRelu{Alpha: 0.01}),
-	{"logarithm", graph.Log{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Log{}, b.add(graph.Sigmoid{}, x)) }},
-	{"square root", graph.Sqrt{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Sqrt{}, b.add(graph.Sigmoid{}, x)) }},
-	{"difference", graph.Sub{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "logarithm", op: graph.Log{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Log{}, b.add(graph.Sigmoid{}, x)) }},
+	{name: "square root", op: graph.Sqrt{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Sqrt{}, b.add(graph.Sigmoid{}, x)) }},
+	{name: "difference", op: graph.Sub{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Sub{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},
-	{"difference, the first operand broadcast", graph.Sub{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "difference, the first operand broadcast", op: graph.Sub{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Sub{}, b.normal(1, Channels, 1, 1), x)
 	}},
-	{"quotient", graph.Div{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "quotient", op: graph.Div{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Div{}, x, b.positive(Channels, 1, 1))
 	}},
-	{"quotient of a number", graph.Div{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "quotient of a number", op: graph.Div{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Div{}, b.constant(graph.Float32Tensor([]int{}, []float32{0.7})), b.add(graph.Exp{}, b.add(graph.GlobalAveragePool{}, x)))
 	}},
-	{"sum", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "sum", op: graph.Add{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},
-	{"sum with a constant for each channel", graph.Add{}, 1e-7, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "sum with a constant for each channel", op: graph.Add{}, tolerance: 1e-7, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, x, b.normal(1, 1, Channels, 1, 1))
 	}},
-	{"sum, both operands broadcast", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "sum, both operands broadcast", op: graph.Add{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 1, Channels, 5, 1))
 	}},
-	{"sum with a vector along the last axis", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "sum with a vector along the last axis", op: graph.Add{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(1, Channels))
 	}},
-	{"sum of a vector and rows", graph.Add{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "sum of a vector and rows", op: graph.Add{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, b.normal(1, 5), b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 5, Channels)))
 	}},
-	{"sum with a constant of three axes", graph.Add{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "sum with a constant of three axes", op: graph.Add{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Add{}, x, b.normal(1, Channels, 1, 1))
 	}},
-	{"product with a number", graph.Mul{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "product with a number", op: graph.Mul{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mul{}, b.constant(graph.Float32Tensor([]int{}, []float32{0.7})), x)
 	}},
-	{"product of more axes than either has", graph.Mul{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "product of more axes than either has", op: graph.Mul{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mul{}, b.add(graph.GlobalAveragePool{}, x), b.normal(1, 2, 1, 1, 1, 5))
 	}},
-	{"product", graph.Mul{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "product", op: graph.Mul{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mul{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},
-	{"product with a factor for each channel", graph.Mul{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "product with a factor for each channel", op: graph.Mul{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mul{}, x, b.add(graph.Sigmoid{}, b.add(graph.GlobalAveragePool{}, x)))
 	}},
-	{"mean of two", graph.Mean{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean of two", op: graph.Mean{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Mean{}, x, b.conv(x, Channels, Channels, 1, 1, 1))
 	}},
-	{"mean of vectors", graph.Mean{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean of vectors", op: graph.Mean{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		v := b.vector(x)
 		return b.add(graph.Mean{}, v, b.add(graph.Relu{}, v), v)
 	}},
-	{"mean over channels", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean over channels", op: graph.ReduceMean{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.ReduceMean{Axes: []int{-3}, KeepDims: true}, x)
 	}},
-	{"mean over columns", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean over columns", op: graph.ReduceMean{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.ReduceMean{Axes: []int{-1}}, b.conv(x, Channels, 20, 1, 1, 1))
 	}},
-	{"mean over channels and rows", graph.ReduceMean{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean over channels and rows", op: graph.ReduceMean{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.ReduceMean{Axes: []int{-3, -2}}, x)
 	}},
-	{"mean over all of vectors", graph.ReduceMean{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean over all of vectors", op: graph.ReduceMean{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.ReduceMean{Axes: []int{-2, -1}}, b.vector(x))
 	}},
-	{"mean of every channel", graph.GlobalAveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean of every channel", op: graph.GlobalAveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GlobalAveragePool{}, x)
 	}},
-	{"largest of 3×3, stride 2", graph.MaxPool{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "largest of 3×3, stride 2", op: graph.MaxPool{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MaxPool{Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}}, x)
 	}},
-	{"largest of uneven windows", graph.MaxPool{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "largest of uneven windows", op: graph.MaxPool{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MaxPool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}}, b.conv(x, Channels, 20, 1, 1, 1))
 	}},
-	{"mean of 2×2, stride 2", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean of 2×2, stride 2", op: graph.AveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}, x)
 	}},
-	{"mean of 3×3 with its padding", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean of 3×3 with its padding", op: graph.AveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.AveragePool{Kernel: [2]int{3, 3}, Strides: [2]int{2, 1}, Pads: [4]int{1, 1, 1, 1}, CountIncludePad: true}, x)
 	}},
-	{"mean of uneven windows without padding", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "mean of uneven windows without padding", op: graph.AveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.AveragePool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}}, x)
 	}},
-	{"softmax", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "softmax", op: graph.Softmax{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Softmax{}, b.add(graph.Gemm{}, b.vector(x), b.normal(1, 200, Channels)))
 	}},
-	{"softmax over channels", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "softmax over channels", op: graph.Softmax{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Softmax{Axis: -3}, x)
 	}},
-	{"softmax over columns", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{}, x) }},
-	{"softmax over rows", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -2}, x) }},
-	{"softmax over the batch", graph.Softmax{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -4}, x) }},
-	{"largest three of every channel's rows", graph.TopK{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "softmax over columns", op: graph.Softmax{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{}, x) }},
+	{name: "softmax over rows", op: graph.Softmax{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -2}, x) }},
+	{name: "softmax over the batch", op: graph.Softmax{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Softmax{Axis: -4}, x) }},
+	{name: "largest three of every channel's rows", op: graph.TopK{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.top(x, graph.TopK{K: 3, Axis: -1})
 	}},
-	{"smallest channels", graph.TopK{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "smallest channels", op: graph.TopK{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.top(x, graph.TopK{K: 5, Axis: -3, Smallest: true})
 	}},
-	{"largest elements of vectors", graph.TopK{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "largest elements of vectors", op: graph.TopK{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.top(b.add(graph.Flatten{}, x), graph.TopK{K: 4, Axis: -1})
 	}},
-	{"flatten pixels", graph.Flatten{}, 0, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Flatten{}, x) }},
-	{"flatten means", graph.Flatten{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value { return b.vector(x) }},
-	{"transpose", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "flatten pixels", op: graph.Flatten{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Flatten{}, x) }},
+	{name: "flatten means", op: graph.Flatten{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.vector(x) }},
+	{name: "transpose", op: graph.Transpose{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Transpose{Perm: []int{3, 1, 0, 2}}, x)
 	}},
-	{"channels last", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "channels last", op: graph.Transpose{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x)
 	}},
-	{"float16 and back", graph.Cast{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "float16 and back", op: graph.Cast{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Float16}, x))
 	}},
-	{"whole numbers", graph.Cast{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "whole numbers", op: graph.Cast{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Int32}, x))
 	}},
-	{"quantized", graph.QuantizeLinear{}, 1e-7, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "quantized", op: graph.QuantizeLinear{}, tolerance: 1e-7, build: func(b *builder, x *graph.Value) *graph.Value {
 		s, z := b.constant(graph.Float32Tensor([]int{}, []float32{0.0625})), b.constant(graph.Uint8Tensor([]int{}, []uint8{128}))
 		return b.add(graph.DequantizeLinear{}, b.add(graph.QuantizeLinear{}, x, s, z), s, z)
 	}},
-	{"quantized by channel", graph.DequantizeLinear{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "quantized by channel", op: graph.DequantizeLinear{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		s, z := b.positive(Channels), b.constant(graph.Int8Tensor([]int{Channels}, []int8{0, 1, 2, 3, 4, 5, -6, -7, -8, -9, -10, -11}))
 		return b.add(graph.DequantizeLinear{Axis: 1}, b.add(graph.QuantizeLinear{Axis: 1}, x, s, z), s, z)
 	}},
-	{"quantized weight", graph.DequantizeLinear{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+	{name: "quantized weight", op: graph.DequantizeLinear{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		w, _ := b.weight8(b.normal(0.3, 20, Channels, 1, 1))
 		return b.add(graph.Conv{Strides: [2]int{1, 1}, Group: 1}, x, w)
 	}},
@@ -214,7 +214,7 @@ func Several() *graph.Graph {
 }
 
 func activation(name string, op graph.Op) row {
-	return row{name, op, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
+	return row{name: name, op: op, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
 }
 
 func (b *builder) norm(x *graph.Value) *graph.Value {

@@ -12,14 +12,32 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-// Case is a graph for an operator: one input "x" of float32, batch×12×height×width, and one
-// output "y".
+// Case is a graph for an operator: one input "x" of float32, batch×12×height×width where it is not
+// of one shape, and one output "y".
 type Case struct {
 	Name  string
 	Op    graph.Op // what the case is for
 	Graph *graph.Graph
 	// Tolerance is the largest error in float32, as a part of the largest element.
 	Tolerance float64
+	// Opset is the first of ONNX that has a form for it, 0 for all.
+	Opset int
+	// Decides: the result jumps where the operands hardly differ, as they do in float16.
+	Decides bool
+}
+
+// Shapes returns those that the case is computed with.
+func (c Case) Shapes() [][]int {
+	if shape, ok := c.Graph.Inputs[0].Type.Shape.Ints(); ok {
+		return [][]int{shape}
+	}
+	return Shapes()
+}
+
+// Input returns one input.
+func (c Case) Input() *graph.Tensor {
+	shapes := c.Shapes()
+	return Input(shapes[min(1, len(shapes)-1)])
 }
 
 // Channels is what the inputs have.
@@ -42,17 +60,17 @@ func Input(shape []int) *graph.Tensor {
 	return graph.Float32Tensor(shape, v)
 }
 
-// Cases returns those of [table], and for each activation function how it stands behind
+// Cases returns those of [table] and [regions], and for each activation function how it stands behind
 // other operators, into which engines fuse it.
 func Cases() []Case {
 	var all []Case
-	for _, t := range table {
+	for _, t := range slices.Concat(table, regions) {
 		all = append(all, t.make())
 		if !t.op.Traits().Has(graph.Activation) {
 			continue
 		}
 		for _, f := range before {
-			all = append(all, row{t.name + " behind " + f.name, t.op, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+			all = append(all, row{name: t.name + " behind " + f.name, op: t.op, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 				return f.build(b, x, func(x *graph.Value) *graph.Value { return b.add(t.op, x) })
 			}}.make())
 		}
@@ -66,19 +84,25 @@ type row struct {
 	op        graph.Op
 	tolerance float64
 	build     func(b *builder, x *graph.Value) *graph.Value
+	shape     []int // of the input, where it is one
+	opset     int
 }
 
 func (t row) make() Case {
 	in := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{
 		graph.Symbol("batch"), graph.Fixed(Channels), graph.Symbol("height"), graph.Symbol("width")}}}
 	b := &builder{Graph: &graph.Graph{Name: "case", Inputs: []*graph.Value{in}}, r: rand.New(rand.NewPCG(1, 2))}
+	if t.shape != nil {
+		in.Type.Shape = graph.FixedShape(t.shape...)
+	}
 	y := t.build(b, in)
 	y.Name = "y"
 	b.Outputs = append([]*graph.Value{y}, b.Outputs...)
 	if err := b.Validate(); err != nil {
 		panic(fmt.Sprintf("optest: %s: %v", t.name, err))
 	}
-	return Case{t.name, t.op, b.Graph, t.tolerance}
+	decides := slices.ContainsFunc(b.Nodes, func(n *graph.Node) bool { return n.Is(graph.Coordinates) })
+	return Case{Name: t.name, Op: t.op, Graph: b.Graph, Tolerance: t.tolerance, Opset: t.opset, Decides: decides}
 }
 
 // builder makes graphs with random weights.

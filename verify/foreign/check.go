@@ -75,8 +75,8 @@ func holdable(g *graph.Graph) error {
 				return err
 			}
 		}
-		if len(n.Further) != 0 {
-			return fmt.Errorf("%w: %s has several outputs", ErrUnsupported, n.Name())
+		if len(n.Further) != 0 || n.Is(graph.Coordinates) {
+			return fmt.Errorf("%w: %s (%s) has nodes with several outputs", ErrUnsupported, n.Name(), n.Op.Kind())
 		}
 		if err := check(n.Output); err != nil {
 			return err
