@@ -29,6 +29,7 @@ func Ops() []Op {
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{},
 		Flatten{}, Transpose{}, Cast{},
+		Concat{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
 }

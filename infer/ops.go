@@ -21,6 +21,7 @@ func init() {
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,
+		concatLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {
 		lowerings[o.lower.kind] = o

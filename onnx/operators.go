@@ -20,6 +20,7 @@ var operators = []operator{
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator,
 	flattenOperator, transposeOperator, castOperator,
+	concatOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
 

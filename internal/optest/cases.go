@@ -169,6 +169,20 @@ var table = []row{
 	{"channels last", graph.Transpose{}, 0, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x)
 	}},
+	{"feature maps behind each other", graph.Concat{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Concat{Axis: 1}, x, b.conv(x, Channels, 20, 1, 1, 1), x)
+	}},
+	{"rows behind each other", graph.Concat{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Concat{Axis: 2}, x, b.add(graph.MaxPool{Kernel: [2]int{2, 1}, Strides: [2]int{1, 1}}, x))
+	}},
+	{"columns behind each other, channels last", graph.Concat{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		t := b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x)
+		return b.add(graph.Concat{Axis: 3}, t, t)
+	}},
+	{"vectors behind each other", graph.Concat{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		v := b.vector(x)
+		return b.add(graph.Concat{Axis: 0}, v, b.add(graph.Relu{}, v), b.normal(1, 2, Channels))
+	}},
 	{"float16 and back", graph.Cast{}, 0, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Float16}, x))
 	}},
