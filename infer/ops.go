@@ -21,7 +21,7 @@ func init() {
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,
-		concatLowering,
+		concatLowering, sliceLowering, resizeLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {
 		lowerings[o.lower.kind] = o

@@ -65,7 +65,7 @@ func (d *decoder) reshape(n *node) error {
 	if err != nil {
 		return err
 	}
-	if fits(wanted.v, t.Shape, t.Shape) {
+	if fits(wanted.dims(), t.Shape, t.Shape) {
 		d.values[n.out] = in[0]
 		return nil
 	}
@@ -79,15 +79,15 @@ func (d *decoder) reshape(n *node) error {
 		}
 		flat = f.Shape
 	}
-	if !fits(wanted.v, t.Shape, flat) {
-		return fmt.Errorf("%w: found shape %v of an operand %v, expected %v", ErrUnsupported, graph.Shape(wanted.v), t.Shape, flat)
+	if !fits(wanted.dims(), t.Shape, flat) {
+		return fmt.Errorf("%w: found shape %v of an operand %v, expected %v", ErrUnsupported, wanted.dims(), t.Shape, flat)
 	}
 	return nil
 }
 
 // fits reports whether an operand of a shape in gets the shape out where a Reshape wants those
 // sizes: 0 is the operand's size of the same axis, and one −1 whatever is left.
-func fits(wanted []graph.Dim, in, out graph.Shape) bool {
+func fits(wanted, in, out graph.Shape) bool {
 	if len(wanted) != len(out) {
 		return false
 	}

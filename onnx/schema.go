@@ -40,11 +40,12 @@ const (
 	nodeOpType    = 4
 	nodeAttribute = 5
 
-	attributeName  = 1
-	attributeFloat = 2
-	attributeInt   = 3
-	attributeInts  = 8
-	attributeType  = 20
+	attributeName   = 1
+	attributeFloat  = 2
+	attributeInt    = 3
+	attributeString = 4
+	attributeInts   = 8
+	attributeType   = 20
 
 	tensorDims     = 1
 	tensorDataType = 2
@@ -72,6 +73,7 @@ const (
 	kindFloat  attributeKind = 1
 	kindInt    attributeKind = 2
 	kindString attributeKind = 3
+	kindFloats attributeKind = 6
 	kindInts   attributeKind = 7
 )
 
@@ -84,6 +86,8 @@ func (k attributeKind) String() string {
 		return "INT"
 	case kindString:
 		return "STRING"
+	case kindFloats:
+		return "FLOATS"
 	case kindInts:
 		return "INTS"
 	}

@@ -23,7 +23,7 @@ func TestSchema(t *testing.T) {
 		{&onnxpb.GraphProto{}, map[string]int{"node": graphNode, "name": graphName, "initializer": graphInitializer, "input": graphInput,
 			"output": graphOutput, "value_info": graphValueInfo}},
 		{&onnxpb.NodeProto{}, map[string]int{"input": nodeInput, "output": nodeOutput, "name": nodeName, "op_type": nodeOpType, "attribute": nodeAttribute}},
-		{&onnxpb.AttributeProto{}, map[string]int{"name": attributeName, "f": attributeFloat, "i": attributeInt, "ints": attributeInts, "type": attributeType}},
+		{&onnxpb.AttributeProto{}, map[string]int{"name": attributeName, "f": attributeFloat, "i": attributeInt, "s": attributeString, "ints": attributeInts, "type": attributeType}},
 		{&onnxpb.TensorProto{}, map[string]int{"dims": tensorDims, "data_type": tensorDataType, "name": tensorName, "raw_data": tensorRawData}},
 		{&onnxpb.ValueInfoProto{}, map[string]int{"name": infoName, "type": infoType}},
 		{&onnxpb.TypeProto{}, map[string]int{"tensor_type": typeTensor}},
@@ -39,7 +39,7 @@ func TestSchema(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []attributeKind{kindFloat, kindInt, kindString, kindInts} {
+	for _, k := range []attributeKind{kindFloat, kindInt, kindString, kindFloats, kindInts} {
 		if want := onnxpb.AttributeProto_AttributeType(k).String(); k.String() != want {
 			t.Errorf("attribute type %d is named %v, the schema says %s", k, k, want)
 		}

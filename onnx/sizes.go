@@ -12,8 +12,24 @@ import (
 
 // sizes are the elements of a value of integers, which has one axis or none.
 type sizes struct {
-	v      []graph.Dim
+	v      []size
 	scalar bool
+}
+
+// size is a number that may be the size of a value's axis.
+type size struct {
+	dim  graph.Dim
+	of   *graph.Value // nil where it is not
+	axis int
+}
+
+// dims returns the sizes alone.
+func (s sizes) dims() graph.Shape {
+	d := make(graph.Shape, len(s.v))
+	for i, v := range s.v {
+		d[i] = v.dim
+	}
+	return d
 }
 
 // sizeOperators compute sizes from sizes.
@@ -21,6 +37,7 @@ var sizeOperators = map[string]func(*decoder, *node, []sizes) (sizes, error){
 	"Cast":      (*decoder).castSizes,
 	"Concat":    (*decoder).concatSizes,
 	"Gather":    (*decoder).gatherSizes,
+	"Slice":     (*decoder).sliceSizes,
 	"Squeeze":   func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, true) },
 	"Unsqueeze": func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, false) },
 }
@@ -34,8 +51,12 @@ func (d *decoder) sized(n *node) (bool, error) {
 	if f == nil || len(n.in) == 0 {
 		return false, nil
 	}
-	in, found := make([]sizes, len(n.in)), false
-	for i, name := range n.in {
+	operands := n.in
+	if n.op == "Slice" {
+		operands = operands[:1] // the others are read as those of any Slice
+	}
+	in, found := make([]sizes, len(operands)), false
+	for i, name := range operands {
 		s, ok := d.sizesOf(name)
 		if !ok {
 			return false, nil
@@ -68,7 +89,7 @@ func (d *decoder) sizesOf(name string) (sizes, bool) {
 		if v < -graph.MaxElements || v > graph.MaxElements {
 			return sizes{}, false
 		}
-		s.v = append(s.v, graph.Fixed(int(v)))
+		s.v = append(s.v, size{dim: graph.Fixed(int(v))})
 	}
 	return s, true
 }
@@ -98,7 +119,11 @@ func (d *decoder) shape(n *node) error {
 	if err != nil {
 		return err
 	}
-	d.sizes[n.out] = sizes{v: t.Shape[from:max(from, to)]}
+	var s sizes
+	for i := from; i < to; i++ {
+		s.v = append(s.v, size{t.Shape[i], in[0], i})
+	}
+	d.sizes[n.out] = s
 	return nil
 }
 
@@ -122,14 +147,32 @@ func (d *decoder) gatherSizes(n *node, in []sizes) (s sizes, err error) {
 	}
 	s.scalar = in[1].scalar
 	for _, i := range in[1].v {
-		if !i.Known() {
+		if !i.dim.Known() {
 			return s, fmt.Errorf("%w: an index that is not constant", ErrUnsupported)
 		}
-		k, err := axis(int64(i.Size), len(in[0].v))
+		k, err := axis(int64(i.dim.Size), len(in[0].v))
 		if err != nil {
 			return s, err
 		}
 		s.v = append(s.v, in[0].v[k])
+	}
+	return s, nil
+}
+
+// sliceSizes takes a part of a list.
+func (d *decoder) sliceSizes(n *node, in []sizes) (s sizes, err error) {
+	op, err := d.slicing(n, len(in[0].v))
+	if err != nil {
+		return s, err
+	}
+	for k, axis := range op.Axes {
+		if axis != 0 || in[0].scalar || len(op.Axes) > 1 {
+			return s, fmt.Errorf("%w: found axes %v of sizes, expected [0]", ErrUnsupported, op.Axes)
+		}
+		first, count, step := op.Range(k, len(in[0].v))
+		for i := range count {
+			s.v = append(s.v, in[0].v[first+i*step])
+		}
 	}
 	return s, nil
 }

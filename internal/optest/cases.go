@@ -183,6 +183,34 @@ var table = []row{
 		v := b.vector(x)
 		return b.add(graph.Concat{Axis: 0}, v, b.add(graph.Relu{}, v), b.normal(1, 2, Channels))
 	}},
+	{"a part", graph.Slice{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{2, 1}, Starts: []int{1, -9}, Ends: []int{graph.SliceAll, 7}, Steps: []int{1, 1}}, x)
+	}},
+	{"every second pixel", graph.Slice{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{2, 3}, Starts: []int{0, 1}, Ends: []int{graph.SliceAll, -1}, Steps: []int{2, 2}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, x))
+	}},
+	{"backwards", graph.Slice{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{3, 1}, Starts: []int{-1, 20}, Ends: []int{-graph.SliceAll, 1}, Steps: []int{-1, -3}}, x)
+	}},
+	{"a part of vectors", graph.Slice{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{1}, Starts: []int{3}, Ends: []int{10}, Steps: []int{1}}, b.vector(x))
+	}},
+	resize("twice as large, nearest", graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "floor", Scales: [2]float64{2, 2}}),
+	resize("twice as large, bilinear", graph.Resize{Mode: "linear", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),
+	resize("twice as large, bicubic", graph.Resize{Mode: "cubic", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),
+	resize("bilinear to a size", graph.Resize{Mode: "linear", Coordinates: "align_corners", Sizes: [2]int{5, 11}}),
+	resize("bicubic to a size", graph.Resize{Mode: "cubic", Coordinates: "align_corners", Sizes: [2]int{13, 4}}),
+	resize("bilinear to a row", graph.Resize{Mode: "linear", Coordinates: "pytorch_half_pixel", Sizes: [2]int{1, 5}}),
+	resize("bilinear by uneven scales", graph.Resize{Mode: "linear", Coordinates: "asymmetric", Scales: [2]float64{0.7, 1.3}}),
+	resize("nearest to a size", graph.Resize{Mode: "nearest", Coordinates: "half_pixel", Nearest: "round_prefer_floor", Sizes: [2]int{6, 14}}),
+	resize("nearest by uneven scales", graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "ceil", Scales: [2]float64{0.6, 3}}),
+	resize("nearest with aligned corners", graph.Resize{Mode: "nearest", Coordinates: "align_corners", Nearest: "round_prefer_ceil", Sizes: [2]int{6, 3}}),
+	{"bilinear to the size of another", graph.Resize{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Resize{Mode: "linear", Coordinates: "half_pixel"}, b.conv(x, Channels, 20, 3, 2, 1), x)
+	}},
+	{"nearest to the size of another", graph.Resize{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "floor"}, b.add(graph.MaxPool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}, x), x)
+	}},
 	{"float16 and back", graph.Cast{}, 0, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Float16}, x))
 	}},
@@ -216,6 +244,10 @@ func Several() *graph.Graph {
 		return y
 	}}.make()
 	return c.Graph
+}
+
+func resize(name string, op graph.Resize) row {
+	return row{name, op, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
 }
 
 func activation(name string, op graph.Op) row {

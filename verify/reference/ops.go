@@ -37,6 +37,8 @@ var operators = tableOf(
 	formula((*exec).transpose),
 	formula((*exec).cast),
 	formula((*exec).concat),
+	formula((*exec).slice),
+	formula((*exec).resize),
 	formula((*exec).quantize),
 	formula((*exec).dequantize),
 )
