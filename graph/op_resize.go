@@ -80,7 +80,12 @@ func (o Resize) infer(in []Type) (Type, error) {
 			if !(o.Scales[i] > 0 && o.Scales[i] <= MaxElements) {
 				return Type{}, fmt.Errorf("%w: scales %v", ErrShape, o.Scales)
 			}
-			s[i+2] = scaled(s[i+2], o.Scales[i])
+			n := s[i+2]
+			s[i+2] = scaled(n, o.Scales[i])
+			// m is a whole number in runtimes and in PyTorch, but n·scale in ONNX's own tests.
+			if o.Coordinates == "align_corners" && n.Known() && float64(s[i+2].Size) != float64(float32(float64(n.Size)*o.Scales[i])) {
+				return Type{}, fmt.Errorf("%w: aligned corners and a scale of %v, which makes no whole size of %d, want sizes", ErrUnsupported, o.Scales[i], n.Size)
+			}
 		}
 	}
 	return Type{in[0].DType, s}, nil
