@@ -29,7 +29,7 @@ func Ops() []Op {
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{},
 		Flatten{}, Transpose{}, Cast{},
-		Concat{}, Slice{}, Resize{},
+		Reshape{}, Concat{}, Slice{}, Resize{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
 }

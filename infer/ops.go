@@ -21,7 +21,7 @@ func init() {
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,
-		concatLowering, sliceLowering, resizeLowering,
+		reshapeLowering, concatLowering, sliceLowering, resizeLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {
 		lowerings[o.lower.kind] = o

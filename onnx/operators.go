@@ -20,7 +20,7 @@ var operators = []operator{
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator,
 	flattenOperator, transposeOperator, castOperator,
-	concatOperator, sliceOperator, resizeOperator,
+	reshapeOperator, concatOperator, sliceOperator, resizeOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
 

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -23,6 +24,15 @@ type size struct {
 	axis int
 }
 
+// sizesOfAxes returns those of a value with a shape.
+func sizesOfAxes(v *graph.Value, shape graph.Shape) sizes {
+	s := sizes{v: make([]size, len(shape))}
+	for i, d := range shape {
+		s.v[i] = size{d, v, i}
+	}
+	return s
+}
+
 // dims returns the sizes alone.
 func (s sizes) dims() graph.Shape {
 	d := make(graph.Shape, len(s.v))
@@ -34,10 +44,19 @@ func (s sizes) dims() graph.Shape {
 
 // sizeOperators compute sizes from sizes.
 var sizeOperators = map[string]func(*decoder, *node, []sizes) (sizes, error){
-	"Cast":      (*decoder).castSizes,
-	"Concat":    (*decoder).concatSizes,
-	"Gather":    (*decoder).gatherSizes,
-	"Slice":     (*decoder).sliceSizes,
+	"Cast":   (*decoder).castSizes,
+	"Concat": (*decoder).concatSizes,
+	"Gather": (*decoder).gatherSizes,
+	"Slice":  (*decoder).sliceSizes,
+	"Add":    arithmeticSizes(func(a, b int64) int64 { return a + b }),
+	"Sub":    arithmeticSizes(func(a, b int64) int64 { return a - b }),
+	"Mul":    arithmeticSizes(func(a, b int64) int64 { return a * b }),
+	"Div": arithmeticSizes(func(a, b int64) int64 {
+		if b == 0 {
+			return 0
+		}
+		return a / b
+	}),
 	"Squeeze":   func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, true) },
 	"Unsqueeze": func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, false) },
 }
@@ -119,11 +138,7 @@ func (d *decoder) shape(n *node) error {
 	if err != nil {
 		return err
 	}
-	var s sizes
-	for i := from; i < to; i++ {
-		s.v = append(s.v, size{t.Shape[i], in[0], i})
-	}
-	d.sizes[n.out] = s
+	d.sizes[n.out] = sizes{v: sizesOfAxes(in[0], t.Shape).v[from:max(from, to)]}
 	return nil
 }
 
@@ -175,6 +190,40 @@ func (d *decoder) sliceSizes(n *node, in []sizes) (s sizes, err error) {
 		}
 	}
 	return s, nil
+}
+
+// arithmeticSizes computes with two lists, or with a list and a size. What comes of sizes that
+// are not known is not known.
+func arithmeticSizes(f func(a, b int64) int64) func(*decoder, *node, []sizes) (sizes, error) {
+	return func(_ *decoder, _ *node, in []sizes) (s sizes, err error) {
+		if len(in) != 2 {
+			return s, fmt.Errorf("%w: found %d operands, expected 2", ErrFormat, len(in))
+		}
+		a, b := in[0].v, in[1].v
+		n := max(len(a), len(b))
+		if n > 1 && len(a) == 1 {
+			a = slices.Repeat(a, n)
+		}
+		if n > 1 && len(b) == 1 {
+			b = slices.Repeat(b, n)
+		}
+		if len(a) != len(b) {
+			return s, fmt.Errorf("%w: found lists of %d and %d sizes", ErrFormat, len(a), len(b))
+		}
+		s.scalar = in[0].scalar && in[1].scalar
+		for i := range a {
+			d := graph.Dim{Div: 1}
+			if x, y := a[i].dim, b[i].dim; x.Known() && y.Known() {
+				v := f(int64(x.Size), int64(y.Size))
+				if v < -graph.MaxElements || v > graph.MaxElements {
+					return s, fmt.Errorf("%w: a size of %d", graph.ErrTooLarge, v)
+				}
+				d = graph.Fixed(int(v))
+			}
+			s.v = append(s.v, size{dim: d})
+		}
+		return s, nil
+	}
 }
 
 // reshapeSizes makes a list of one size from a size, or the other way round.

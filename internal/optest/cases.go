@@ -183,6 +183,20 @@ var table = []row{
 		v := b.vector(x)
 		return b.add(graph.Concat{Axis: 0}, v, b.add(graph.Relu{}, v), b.normal(1, 2, Channels))
 	}},
+	{"pixels in a row", graph.Reshape{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Reshape{Shape: []int{0, 0, -1}}, x)
+	}},
+	{"tokens of a feature map and back", graph.Reshape{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		t := b.add(graph.Reshape{Shape: []int{0, -1, 20}}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, b.conv(x, Channels, 20, 1, 1, 1)))
+		return b.add(graph.Relu{}, b.add(graph.Reshape{Shape: []int{0, -1, 1, 10}}, t))
+	}},
+	{"channels in groups", graph.Reshape{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		g := b.add(graph.Reshape{Shape: []int{0, 3, 4, -1}}, x)
+		return b.add(graph.Add{}, b.add(graph.Reshape{Shape: []int{0, Channels, -1, 1}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, g)), b.normal(1, Channels, 1, 1))
+	}},
+	{"heads of vectors", graph.Reshape{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Reshape{Shape: []int{-1, 3, 1, 4}}, b.vector(x))
+	}},
 	{"a part", graph.Slice{}, 0, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Slice{Axes: []int{2, 1}, Starts: []int{1, -9}, Ends: []int{graph.SliceAll, 7}, Steps: []int{1, 1}}, x)
 	}},
