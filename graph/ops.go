@@ -30,6 +30,7 @@ func Ops() []Op {
 		Softmax{}, TopK{}, GatherND{},
 		RoiAlign{}, Proposals{}, Detections{},
 		Flatten{}, Transpose{}, Cast{},
+		Reshape{}, Concat{}, Slice{}, Resize{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer/internal/kernel"
 )
 
 var roiAlignLowering = opLowering{
@@ -32,8 +33,7 @@ func (o *roiAlignOp) plan(p *planner) error {
 	regions := p.natural(o.in[levels])
 	out := p.result(chansLayout)
 	bins := [2]int{o.op.Height, o.op.Width}
-	// Scratch: the weights of the pixels of every bin along each axis, and one line of bins.
-	scratch := (bins[0]+bins[1])*longest + bins[1]*out.ld
+	scratch := (bins[0] + bins[1]) * longest // the weights of the pixels of every bin along each axis
 	p.scratch = max(p.scratch, scratch)
 	if !p.spend(p.threads * scratch) {
 		return nil
@@ -47,7 +47,6 @@ func (o *roiAlignOp) plan(p *planner) error {
 		return func(l *local, from, to int) {
 			buf := l.floats(scratch)
 			rows, columns := buf[:bins[0]*longest], buf[bins[0]*longest:][:bins[1]*longest]
-			line := buf[(bins[0]+bins[1])*longest:]
 			for k := from; k < to; k++ {
 				box := boxes[k*regions.ld:][:4]
 				level := o.level(box)
@@ -60,7 +59,7 @@ func (o *roiAlignOp) plan(p *planner) error {
 					weights := rows[i*m.shape[2]:][:m.shape[2]]
 					for r := y[0]; r < y[1]; r++ {
 						if weights[r] != 0 {
-							o.row(region[i*bins[1]*out.ld:], line, data[level][r*m.shape[3]*m.ld:], m, columns, x, weights[r])
+							o.row(p.set, region[i*bins[1]*out.ld:], data[level][r*m.shape[3]*m.ld:], m, columns, x, weights[r])
 						}
 					}
 				}
@@ -71,29 +70,14 @@ func (o *roiAlignOp) plan(p *planner) error {
 }
 
 // row adds to a line of bins a row of a map, times its weight.
-func (o *roiAlignOp) row(dst, line, src []float32, m *buffer, columns []float32, span [2]int, weight float32) {
+func (o *roiAlignOp) row(set *kernel.Float32, dst, src []float32, m *buffer, columns []float32, span [2]int, weight float32) {
 	for j := range o.op.Width {
 		w := columns[j*m.shape[3]:][:m.shape[3]]
 		for c := span[0]; c < span[1]; c++ {
 			if w[c] != 0 {
-				addScaled(dst[j*m.ld:][:m.cols], src[c*m.ld:][:m.cols], weight*w[c])
+				set.AddScaled(dst[j*m.ld:][:m.ld], src[c*m.ld:], weight*w[c])
 			}
 		}
-	}
-}
-
-// addScaled is dst += w·src.
-func addScaled(dst, src []float32, w float32) {
-	src = src[:len(dst)]
-	for len(dst) >= 4 && len(src) >= 4 {
-		dst[0] += w * src[0]
-		dst[1] += w * src[1]
-		dst[2] += w * src[2]
-		dst[3] += w * src[3]
-		dst, src = dst[4:], src[4:]
-	}
-	for i, v := range src {
-		dst[i] += w * v
 	}
 }
 

@@ -22,6 +22,7 @@ func init() {
 		softmaxLowering, topKLowering, gatherNDLowering,
 		roiAlignLowering, proposalsLowering, detectionsLowering,
 		flattenLowering, transposeLowering, castLowering,
+		reshapeLowering, concatLowering, sliceLowering, resizeLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {
 		lowerings[o.lower.kind] = o

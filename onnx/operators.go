@@ -21,6 +21,7 @@ var operators = []operator{
 	softmaxOperator, topKOperator, gatherNDOperator,
 	roiAlignOperator, proposalsOperator, detectionsOperator,
 	flattenOperator, transposeOperator, castOperator,
+	reshapeOperator, concatOperator, sliceOperator, resizeOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
 
@@ -283,6 +284,15 @@ func (n *node) want(name string, absent int64, values ...int64) error {
 		err = fmt.Errorf("%w: found attribute %s = %d, expected %d", ErrUnsupported, name, v, values[0])
 	}
 	return err
+}
+
+// text returns an attribute that is a word.
+func (n *node) text(name, missing string) (string, error) {
+	a, err := n.take(name, kindString)
+	if a == nil {
+		return missing, err
+	}
+	return a.s, err
 }
 
 func (n *node) wantText(name, value string) error {

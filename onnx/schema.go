@@ -73,6 +73,7 @@ const (
 	kindFloat  attributeKind = 1
 	kindInt    attributeKind = 2
 	kindString attributeKind = 3
+	kindFloats attributeKind = 6
 	kindInts   attributeKind = 7
 )
 
@@ -85,6 +86,8 @@ func (k attributeKind) String() string {
 		return "INT"
 	case kindString:
 		return "STRING"
+	case kindFloats:
+		return "FLOATS"
 	case kindInts:
 		return "INTS"
 	}

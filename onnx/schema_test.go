@@ -39,7 +39,7 @@ func TestSchema(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []attributeKind{kindFloat, kindInt, kindString, kindInts} {
+	for _, k := range []attributeKind{kindFloat, kindInt, kindString, kindFloats, kindInts} {
 		if want := onnxpb.AttributeProto_AttributeType(k).String(); k.String() != want {
 			t.Errorf("attribute type %d is named %v, the schema says %s", k, k, want)
 		}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -12,15 +13,50 @@ import (
 
 // sizes are the elements of a value of integers, which has one axis or none.
 type sizes struct {
-	v      []graph.Dim
+	v      []size
 	scalar bool
+}
+
+// size is a number that may be the size of a value's axis.
+type size struct {
+	dim  graph.Dim
+	of   *graph.Value // nil where it is not
+	axis int
+}
+
+// sizesOfAxes returns those of a value with a shape.
+func sizesOfAxes(v *graph.Value, shape graph.Shape) sizes {
+	s := sizes{v: make([]size, len(shape))}
+	for i, d := range shape {
+		s.v[i] = size{d, v, i}
+	}
+	return s
+}
+
+// dims returns the sizes alone.
+func (s sizes) dims() graph.Shape {
+	d := make(graph.Shape, len(s.v))
+	for i, v := range s.v {
+		d[i] = v.dim
+	}
+	return d
 }
 
 // sizeOperators compute sizes from sizes.
 var sizeOperators = map[string]func(*decoder, *node, []sizes) (sizes, error){
-	"Cast":      (*decoder).castSizes,
-	"Concat":    (*decoder).concatSizes,
-	"Gather":    (*decoder).gatherSizes,
+	"Cast":   (*decoder).castSizes,
+	"Concat": (*decoder).concatSizes,
+	"Gather": (*decoder).gatherSizes,
+	"Slice":  (*decoder).sliceSizes,
+	"Add":    arithmeticSizes(func(a, b int64) int64 { return a + b }),
+	"Sub":    arithmeticSizes(func(a, b int64) int64 { return a - b }),
+	"Mul":    arithmeticSizes(func(a, b int64) int64 { return a * b }),
+	"Div": arithmeticSizes(func(a, b int64) int64 {
+		if b == 0 {
+			return 0
+		}
+		return a / b
+	}),
 	"Squeeze":   func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, true) },
 	"Unsqueeze": func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, false) },
 }
@@ -34,8 +70,12 @@ func (d *decoder) sized(n *node) (bool, error) {
 	if f == nil || len(n.in) == 0 {
 		return false, nil
 	}
-	in, found := make([]sizes, len(n.in)), false
-	for i, name := range n.in {
+	operands := n.in
+	if n.op == "Slice" {
+		operands = operands[:1] // the others are read as those of any Slice
+	}
+	in, found := make([]sizes, len(operands)), false
+	for i, name := range operands {
 		s, ok := d.sizesOf(name)
 		if !ok {
 			return false, nil
@@ -68,7 +108,7 @@ func (d *decoder) sizesOf(name string) (sizes, bool) {
 		if v < -graph.MaxElements || v > graph.MaxElements {
 			return sizes{}, false
 		}
-		s.v = append(s.v, graph.Fixed(int(v)))
+		s.v = append(s.v, size{dim: graph.Fixed(int(v))})
 	}
 	return s, true
 }
@@ -98,7 +138,7 @@ func (d *decoder) shape(n *node) error {
 	if err != nil {
 		return err
 	}
-	d.sizes[n.out] = sizes{v: t.Shape[from:max(from, to)]}
+	d.sizes[n.out] = sizes{v: sizesOfAxes(in[0], t.Shape).v[from:max(from, to)]}
 	return nil
 }
 
@@ -122,16 +162,68 @@ func (d *decoder) gatherSizes(n *node, in []sizes) (s sizes, err error) {
 	}
 	s.scalar = in[1].scalar
 	for _, i := range in[1].v {
-		if !i.Known() {
+		if !i.dim.Known() {
 			return s, fmt.Errorf("%w: an index that is not constant", ErrUnsupported)
 		}
-		k, err := axis(int64(i.Size), len(in[0].v))
+		k, err := axis(int64(i.dim.Size), len(in[0].v))
 		if err != nil {
 			return s, err
 		}
 		s.v = append(s.v, in[0].v[k])
 	}
 	return s, nil
+}
+
+// sliceSizes takes a part of a list.
+func (d *decoder) sliceSizes(n *node, in []sizes) (s sizes, err error) {
+	op, err := d.slicing(n, len(in[0].v))
+	if err != nil {
+		return s, err
+	}
+	for k, axis := range op.Axes {
+		if axis != 0 || in[0].scalar || len(op.Axes) > 1 {
+			return s, fmt.Errorf("%w: found axes %v of sizes, expected [0]", ErrUnsupported, op.Axes)
+		}
+		first, count, step := op.Range(k, len(in[0].v))
+		for i := range count {
+			s.v = append(s.v, in[0].v[first+i*step])
+		}
+	}
+	return s, nil
+}
+
+// arithmeticSizes computes with two lists, or with a list and a size. What comes of sizes that
+// are not known is not known.
+func arithmeticSizes(f func(a, b int64) int64) func(*decoder, *node, []sizes) (sizes, error) {
+	return func(_ *decoder, _ *node, in []sizes) (s sizes, err error) {
+		if len(in) != 2 {
+			return s, fmt.Errorf("%w: found %d operands, expected 2", ErrFormat, len(in))
+		}
+		a, b := in[0].v, in[1].v
+		n := max(len(a), len(b))
+		if n > 1 && len(a) == 1 {
+			a = slices.Repeat(a, n)
+		}
+		if n > 1 && len(b) == 1 {
+			b = slices.Repeat(b, n)
+		}
+		if len(a) != len(b) {
+			return s, fmt.Errorf("%w: found lists of %d and %d sizes", ErrFormat, len(a), len(b))
+		}
+		s.scalar = in[0].scalar && in[1].scalar
+		for i := range a {
+			d := graph.Dim{Div: 1}
+			if x, y := a[i].dim, b[i].dim; x.Known() && y.Known() {
+				v := f(int64(x.Size), int64(y.Size))
+				if v < -graph.MaxElements || v > graph.MaxElements {
+					return s, fmt.Errorf("%w: a size of %d", graph.ErrTooLarge, v)
+				}
+				d = graph.Fixed(int(v))
+			}
+			s.v = append(s.v, size{dim: d})
+		}
+		return s, nil
+	}
 }
 
 // reshapeSizes makes a list of one size from a size, or the other way round.

@@ -211,14 +211,7 @@ func arithmetic[T graph.Op](e *encoder, n *graph.Node, _ T) error {
 // scalar returns the name of a constant without axes that a spelling needs, one for each
 // name and type.
 func (e *encoder) scalar(name string, d graph.DType, v float64) string {
-	key := name + "." + d.String()
-	w := e.scalars[key]
-	if w == nil {
-		w = graph.Weight(e.derive(name), scalarTensor(d, v))
-		e.scalars[key] = w
-	}
-	e.weight(w)
-	return w.Name
+	return e.constant(name+"."+d.String(), name, scalarTensor(d, v))
 }
 
 // numbers is scalar for a list of integers.
@@ -228,10 +221,15 @@ func (e *encoder) numbers(name string, v []int) string {
 		name += fmt.Sprintf(".%d", x)
 		list[i] = int64(x)
 	}
-	w := e.scalars[name]
+	return e.constant(name, name, graph.Int64Tensor([]int{len(v)}, list))
+}
+
+// constant returns the name of a constant that a spelling needs, one for each key.
+func (e *encoder) constant(key, name string, t *graph.Tensor) string {
+	w := e.scalars[key]
 	if w == nil {
-		w = graph.Weight(e.derive(name), graph.Int64Tensor([]int{len(v)}, list))
-		e.scalars[name] = w
+		w = graph.Weight(e.derive(name), t)
+		e.scalars[key] = w
 	}
 	e.weight(w)
 	return w.Name
@@ -239,9 +237,14 @@ func (e *encoder) numbers(name string, v []int) string {
 
 // step adds a node of a spelling: it makes a value like the node's own, named after it.
 func (e *encoder) step(n *graph.Node, op, suffix string, inputs []string, attributes ...[]byte) string {
+	return e.stepTo(n, e.types[n.Output], op, suffix, inputs, attributes...)
+}
+
+// stepTo is step for a value of another type.
+func (e *encoder) stepTo(n *graph.Node, t graph.Type, op, suffix string, inputs []string, attributes ...[]byte) string {
 	name := e.derive(n.Name() + suffix)
 	e.emit(op, name, inputs, attributes...)
-	e.infos = appendInfo(e.infos, graphValueInfo, name, e.types[n.Output])
+	e.infos = appendInfo(e.infos, graphValueInfo, name, t)
 	return name
 }
 
@@ -256,6 +259,12 @@ func scalarTensor(d graph.DType, v float64) *graph.Tensor {
 	return graph.Float32Tensor([]int{}, []float32{float32(v)})
 }
 
+func str(name, s string) []byte {
+	a := appendString(nil, attributeName, name)
+	a = appendString(a, attributeString, s)
+	return appendInteger(a, attributeType, int64(kindString))
+}
+
 func integer(name string, v int) []byte {
 	a := appendString(nil, attributeName, name)
 	a = appendInteger(a, attributeInt, int64(v))
@@ -268,12 +277,6 @@ func ints(name string, v ...int) []byte {
 		a = appendInteger(a, attributeInts, int64(i))
 	}
 	return appendInteger(a, attributeType, int64(kindInts))
-}
-
-func str(name, v string) []byte {
-	a := appendString(nil, attributeName, name)
-	a = appendString(a, attributeString, v)
-	return appendInteger(a, attributeType, int64(kindString))
 }
 
 func float(name string, v float64) []byte {

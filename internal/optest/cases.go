@@ -178,6 +178,62 @@ var table = []row{
 	{name: "channels last", op: graph.Transpose{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x)
 	}},
+	{name: "feature maps behind each other", op: graph.Concat{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Concat{Axis: 1}, x, b.conv(x, Channels, 20, 1, 1, 1), x)
+	}},
+	{name: "rows behind each other", op: graph.Concat{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Concat{Axis: 2}, x, b.add(graph.MaxPool{Kernel: [2]int{2, 1}, Strides: [2]int{1, 1}}, x))
+	}},
+	{name: "columns behind each other, channels last", op: graph.Concat{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		t := b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x)
+		return b.add(graph.Concat{Axis: 3}, t, t)
+	}},
+	{name: "vectors behind each other", op: graph.Concat{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		v := b.vector(x)
+		return b.add(graph.Concat{Axis: 0}, v, b.add(graph.Relu{}, v), b.normal(1, 2, Channels))
+	}},
+	{name: "pixels in a row", op: graph.Reshape{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Reshape{Shape: []int{0, 0, -1}}, x)
+	}},
+	{name: "tokens of a feature map and back", op: graph.Reshape{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		t := b.add(graph.Reshape{Shape: []int{0, -1, 20}}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, b.conv(x, Channels, 20, 1, 1, 1)))
+		return b.add(graph.Relu{}, b.add(graph.Reshape{Shape: []int{0, -1, 1, 10}}, t))
+	}},
+	{name: "channels in groups", op: graph.Reshape{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		g := b.add(graph.Reshape{Shape: []int{0, 3, 4, -1}}, x)
+		return b.add(graph.Add{}, b.add(graph.Reshape{Shape: []int{0, Channels, -1, 1}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, g)), b.normal(1, Channels, 1, 1))
+	}},
+	{name: "heads of vectors", op: graph.Reshape{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Reshape{Shape: []int{-1, 3, 1, 4}}, b.vector(x))
+	}},
+	{name: "a part", op: graph.Slice{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{2, 1}, Starts: []int{1, -9}, Ends: []int{graph.SliceAll, 7}, Steps: []int{1, 1}}, x)
+	}},
+	{name: "every second pixel", op: graph.Slice{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{2, 3}, Starts: []int{0, 1}, Ends: []int{graph.SliceAll, -1}, Steps: []int{2, 2}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, x))
+	}},
+	{name: "backwards", op: graph.Slice{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{3, 1}, Starts: []int{-1, 20}, Ends: []int{-graph.SliceAll, 1}, Steps: []int{-1, -3}}, x)
+	}},
+	{name: "a part of vectors", op: graph.Slice{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Slice{Axes: []int{1}, Starts: []int{3}, Ends: []int{10}, Steps: []int{1}}, b.vector(x))
+	}},
+	resize("twice as large, nearest", graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "floor", Scales: [2]float64{2, 2}}),
+	resize("twice as large, bilinear", graph.Resize{Mode: "linear", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),
+	resize("twice as large, bicubic", graph.Resize{Mode: "cubic", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),
+	resize("bilinear to a size", graph.Resize{Mode: "linear", Coordinates: "align_corners", Sizes: [2]int{5, 11}}),
+	resize("bicubic to a size", graph.Resize{Mode: "cubic", Coordinates: "align_corners", Sizes: [2]int{13, 4}}),
+	resize("bilinear to a row", graph.Resize{Mode: "linear", Coordinates: "pytorch_half_pixel", Sizes: [2]int{1, 5}}),
+	resize("bilinear by uneven scales", graph.Resize{Mode: "linear", Coordinates: "asymmetric", Scales: [2]float64{0.7, 1.3}}),
+	resize("nearest to a size", graph.Resize{Mode: "nearest", Coordinates: "half_pixel", Nearest: "round_prefer_floor", Sizes: [2]int{6, 14}}),
+	resize("nearest by uneven scales", graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "ceil", Scales: [2]float64{0.6, 3}}),
+	resize("nearest with aligned corners", graph.Resize{Mode: "nearest", Coordinates: "align_corners", Nearest: "round_prefer_ceil", Sizes: [2]int{6, 3}}),
+	{name: "bilinear to the size of another", op: graph.Resize{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Resize{Mode: "linear", Coordinates: "half_pixel"}, b.conv(x, Channels, 20, 3, 2, 1), x)
+	}},
+	{name: "nearest to the size of another", op: graph.Resize{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "floor"}, b.add(graph.MaxPool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}, x), x)
+	}},
 	{name: "float16 and back", op: graph.Cast{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Cast{To: graph.Float32}, b.add(graph.Cast{To: graph.Float16}, x))
 	}},
@@ -211,6 +267,10 @@ func Several() *graph.Graph {
 		return y
 	}}.make()
 	return c.Graph
+}
+
+func resize(name string, op graph.Resize) row {
+	return row{name: name, op: op, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
 }
 
 func activation(name string, op graph.Op) row {

@@ -41,6 +41,10 @@ var operators = tableOf(
 	formula((*exec).flatten),
 	formula((*exec).transpose),
 	formula((*exec).cast),
+	formula((*exec).reshape),
+	formula((*exec).concat),
+	formula((*exec).slice),
+	formula((*exec).resize),
 	formula((*exec).quantize),
 	formula((*exec).dequantize),
 )

@@ -39,6 +39,7 @@ func (s *simd) float32() *Float32 {
 		ScaleColumns: s.scaleColumns,
 		Apply:        s.apply,
 		AddInto:      s.addInto,
+		AddScaled:    addScaled,
 		MaxInto:      maxInto,
 	}
 }
@@ -568,6 +569,16 @@ func (s *simd) addInto(dst, src []float32) {
 		}
 	}
 	addIntoGeneric(dst[n*s.lanes:], src[n*s.lanes:])
+}
+
+// addScaled is for both sets.
+func addScaled(dst, src []float32, scale float32) {
+	src = src[:len(dst)]
+	n := len(dst) / 8
+	if n > 0 {
+		addScaledAVX2(&dst[0], &src[0], scale, n)
+	}
+	addScaledGeneric(dst[8*n:], src[8*n:], scale)
 }
 
 // maxInto is for both sets.

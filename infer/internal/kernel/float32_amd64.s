@@ -18298,3 +18298,23 @@ vector:
 	JNE     vector
 	VZEROUPPER
 	RET
+
+// func addScaledAVX2(dst *float32, src *float32, scale float32, vectors int)
+// Requires: AVX, AVX2, SSE
+TEXT ·addScaledAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         vectors+24(FP), CX
+	MOVSS        scale+16(FP), X0
+	VBROADCASTSS X0, Y0
+
+vector:
+	VMULPS  (SI), Y0, Y1
+	VADDPS  (DI), Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $0x20, DI
+	ADDQ    $0x20, SI
+	DECQ    CX
+	JNE     vector
+	VZEROUPPER
+	RET

@@ -19,6 +19,7 @@ var generic = Float32{
 	ScaleColumns: scaleColumnsGeneric,
 	Apply:        applyGeneric,
 	AddInto:      addIntoGeneric,
+	AddScaled:    addScaledGeneric,
 	MaxInto:      maxIntoGeneric,
 }
 
@@ -209,6 +210,13 @@ func addIntoGeneric(dst, src []float32) {
 	src = src[:len(dst)]
 	for i := range dst {
 		dst[i] += src[i]
+	}
+}
+
+func addScaledGeneric(dst, src []float32, scale float32) {
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i] += float32(scale * src[i])
 	}
 }
 

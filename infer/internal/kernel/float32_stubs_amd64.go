@@ -123,3 +123,8 @@ func transposeAVX2(dst *float32, src *float32, ldd int, lds int, blocks int)
 //
 //go:noescape
 func maxAVX2(dst *float32, src *float32, vectors int)
+
+// addScaledAVX2 adds src times scale to dst.
+//
+//go:noescape
+func addScaledAVX2(dst *float32, src *float32, scale float32, vectors int)

@@ -414,6 +414,17 @@ func TestDepthwiseN(t *testing.T) {
 	})
 }
 
+func TestAddScaled(t *testing.T) {
+	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
+		n, scale := r.IntN(100), float32(r.NormFloat64())
+		x, y := normal(r, guarded[float32](t, r, n), 1), normal(r, guarded[float32](t, r, n+r.IntN(3)), 1)
+		want := slices.Clone(x)
+		s.AddScaled(x, y, scale)
+		generic.AddScaled(want, y, scale)
+		bitwise(t, x, want)
+	})
+}
+
 func TestMaxInto(t *testing.T) {
 	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
 		n := r.IntN(100)

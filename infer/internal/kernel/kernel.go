@@ -199,6 +199,8 @@ type Float32 struct {
 	Apply func(x []float32, act Activation)
 	// AddInto adds src to dst, elementwise, over len(dst) elements.
 	AddInto func(dst, src []float32)
+	// AddScaled adds scale·src to dst, elementwise, over len(dst) elements.
+	AddScaled func(dst, src []float32, scale float32)
 	// MaxInto sets dst to the maximum of dst and src, elementwise, over len(dst) elements. NaN
 	// is larger than all numbers.
 	MaxInto func(dst, src []float32)

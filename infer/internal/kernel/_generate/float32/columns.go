@@ -110,6 +110,30 @@ func (s *isa) add() {
 	RET()
 }
 
+// addScaled emits the sum of an array and another one times a number, in order. Product and
+// sum are rounded, as in plain Go.
+//
+// Registers: DI sum, SI operand, CX vectors left.
+func (s *isa) addScaled() {
+	s.text("addScaled", "func(dst, src *float32, scale float32, vectors int)", "adds src times scale to dst.")
+	Load(Param("dst"), RDI)
+	Load(Param("src"), RSI)
+	Load(Param("vectors"), RCX)
+	scale, x := s.v[0], s.v[1]
+	Load(Param("scale"), X0)
+	VBROADCASTSS(X0, scale)
+	Label("vector")
+	VMULPS(at(RSI, 0), scale, x)
+	VADDPS(at(RDI, 0), x, x)
+	VMOVUPS(x, at(RDI, 0))
+	ADDQ(imm(s.bytes), RDI)
+	ADDQ(imm(s.bytes), RSI)
+	DECQ(RCX)
+	JNE(LabelRef("vector"))
+	VZEROUPPER()
+	RET()
+}
+
 // max emits the maximum of two arrays, read and written once, in order. Where one of two
 // elements is NaN the result is: all bits set, which a comparison gives, are one.
 //

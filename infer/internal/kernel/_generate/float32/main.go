@@ -33,5 +33,6 @@ func main() {
 	}
 	avx2.transpose()
 	avx2.max()
+	avx2.addScaled()
 	Generate()
 }
