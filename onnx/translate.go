@@ -229,9 +229,14 @@ func (e *encoder) numbers(name string, v []int) string {
 
 // step adds a node of a spelling: it makes a value like the node's own, named after it.
 func (e *encoder) step(n *graph.Node, op, suffix string, inputs []string, attributes ...[]byte) string {
+	return e.stepOf(n, e.types[n.Output], op, suffix, inputs, attributes...)
+}
+
+// stepOf is step for a value of another type.
+func (e *encoder) stepOf(n *graph.Node, t graph.Type, op, suffix string, inputs []string, attributes ...[]byte) string {
 	name := e.derive(n.Name() + suffix)
 	e.emit(op, name, inputs, attributes...)
-	e.infos = appendInfo(e.infos, graphValueInfo, name, e.types[n.Output])
+	e.infos = appendInfo(e.infos, graphValueInfo, name, t)
 	return name
 }
 
