@@ -133,38 +133,14 @@ func broadcasting(op graph.Op) func(*decoder, *node) error {
 }
 
 // broadcasting returns two operands that are broadcast. Before opset 7 an attribute had to allow
-// it, and another aligned the second operand with the first one's axes from there on.
+// it, and another aligned the operands.
 func (d *decoder) broadcasting(n *node) ([]*graph.Value, error) {
-	in, err := d.operands(n, 2, 2)
-	if err != nil || d.opset >= 7 {
-		return in, err
-	}
-	if err := n.want("broadcast", 0, 0, 1); err != nil {
-		return nil, err
-	}
-	a, err := n.take("axis", kindInt)
-	if a == nil {
-		return in, err
-	}
-	rank, err := d.rank(in[0])
-	if err != nil {
-		return nil, err
-	}
-	second, err := d.rank(in[1])
-	if err != nil {
-		return nil, err
-	}
-	from, err := axis(a.i, rank)
-	if err != nil {
-		return nil, err
-	}
-	if behind := rank - from - second; behind > 0 {
-		if in[1].Const == nil {
-			return nil, fmt.Errorf("%w: found attribute axis = %d with a computed operand of %d axes, expected none", ErrUnsupported, a.i, second)
+	if d.opset < 7 {
+		if err := n.want("broadcast", 0, 0); err != nil {
+			return nil, err
 		}
-		in[1] = d.trailing(in[1], behind)
 	}
-	return in, nil
+	return d.operands(n, 2, 2)
 }
 
 // trailing returns a constant with axes of size 1 behind its own.

@@ -79,6 +79,53 @@ var table = []row{
 	{"difference, the first operand broadcast", graph.Sub{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Sub{}, b.normal(1, Channels, 1, 1), x)
 	}},
+	activation("sine", graph.Sin{}),
+	activation("cosine", graph.Cos{}),
+	exact("whole numbers below", graph.Floor{}),
+	exact("whole numbers above", graph.Ceil{}),
+	exact("sign", graph.Sign{}),
+	{"nearest whole numbers, ties to even", graph.Round{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Round{}, b.add(graph.Mul{}, b.add(graph.Floor{}, x), b.number(0.5)))
+	}},
+	{"power", graph.Pow{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pow{}, b.add(graph.Sigmoid{}, x), b.positive(Channels, 1, 1))
+	}},
+	{"square", graph.Pow{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Pow{}, x, b.number(2)) }},
+	{"larger of two", graph.Max{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Max{}, x, b.normal(1, Channels, 1, 1))
+	}},
+	{"smaller of two", graph.Min{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Min{}, b.normal(1, 1, Channels, 1, 1), x)
+	}},
+	{"smaller of two integers", graph.Min{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Min{}, b.add(graph.Cast{To: graph.Int64}, x), b.constant(graph.Int64Tensor([]int{1}, []int64{1}))))
+	}},
+	{"equal", graph.Equal{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Equal{}, b.add(graph.Floor{}, x), b.number(1)))
+	}},
+	{"greater", graph.Greater{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Greater{}, x, b.normal(1, Channels, 1, 1)))
+	}},
+	{"less", graph.Less{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Less{}, b.normal(1, Channels, 1, 1), x))
+	}},
+	{"not", graph.Not{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Not{}, b.add(graph.Cast{To: graph.Bool}, b.add(graph.Floor{}, x))))
+	}},
+	{"both", graph.And{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.And{}, b.add(graph.Less{}, x, b.number(1)), b.add(graph.Greater{}, x, b.normal(1, Channels, 1, 1))))
+	}},
+	{"one or both", graph.Or{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		masks := b.constant(graph.BoolTensor([]int{Channels, 1, 1}, []bool{0: true, 5: true, Channels - 1: false}))
+		return b.number32(b.add(graph.Or{}, b.add(graph.Less{}, x, b.number(-1)), masks))
+	}},
+	{"one of two values", graph.Where{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Where{}, b.add(graph.Less{}, x, b.number(0)), b.normal(1, Channels, 1, 1), x)
+	}},
+	{"one of two values, all broadcast", graph.Where{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		top := b.add(graph.ReduceMax{Axes: []int{-2, -1}, KeepDims: true}, x)
+		return b.add(graph.Where{}, b.constant(graph.BoolTensor([]int{5}, []bool{true, false, true, true, false})), top, b.normal(1, 1, 1, 4, 1))
+	}},
 	{"quotient", graph.Div{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Div{}, x, b.positive(Channels, 1, 1))
 	}},
@@ -133,6 +180,47 @@ var table = []row{
 	}},
 	{"mean over all of vectors", graph.ReduceMean{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.ReduceMean{Axes: []int{-2, -1}}, b.vector(x))
+	}},
+	{"sum over channels", graph.ReduceSum{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceSum{Axes: []int{-3}}, x)
+	}},
+	{"sum over everything", graph.ReduceSum{}, 1e-5, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceSum{Axes: []int{-4, -3, -2, -1}, KeepDims: true}, b.add(graph.Sigmoid{}, x))
+	}},
+	{"product over columns", graph.ReduceProd{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceProd{Axes: []int{-1}, KeepDims: true}, b.add(graph.Sigmoid{}, x))
+	}},
+	{"largest of pixels", graph.ReduceMax{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMax{Axes: []int{-2, -1}}, x)
+	}},
+	{"largest of channels", graph.ReduceMax{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMax{Axes: []int{-3}, KeepDims: true}, x)
+	}},
+	{"smallest of vectors", graph.ReduceMin{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMin{Axes: []int{-1}}, b.vector(x))
+	}},
+	{"smallest of integers", graph.ReduceMin{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ReduceMin{Axes: []int{-4, -1}, KeepDims: true}, b.add(graph.Cast{To: graph.Int32}, x)))
+	}},
+	{"channel with the largest value", graph.ArgMax{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ArgMax{Axis: -3}, x))
+	}},
+	{"last row with the largest value", graph.ArgMax{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ArgMax{Axis: -2, KeepDims: true, SelectLastIndex: true}, b.add(graph.Sign{}, x)))
+	}},
+	{"layer normalisation of channels", graph.LayerNorm{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.LayerNorm{Axes: []int{-3}, Epsilon: 1e-6}, x, b.positive(Channels, 1, 1), b.normal(0.3, Channels, 1, 1))
+	}},
+	{"layer normalisation of tokens", graph.LayerNorm{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.LayerNorm{Axes: []int{-1}, Epsilon: 1e-5}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.positive(Channels), b.normal(0.3, Channels))
+	}},
+	{"layer normalisation of vectors, without bias", graph.LayerNorm{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.LayerNorm{Axes: []int{-1}, Epsilon: 0.1}, b.vector(x), b.positive(Channels))
+	}},
+	{"layer normalisation over several axes", graph.LayerNorm{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		m := b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(0.3, Channels, 7))
+		m = b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, m), m)
+		return b.add(graph.LayerNorm{Axes: []int{-2, -1}, Epsilon: 1e-5}, m, b.positive(7, 7), b.normal(0.3, 7, 7))
 	}},
 	{"mean of every channel", graph.GlobalAveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GlobalAveragePool{}, x)
@@ -189,6 +277,16 @@ var table = []row{
 	}},
 }
 
+// number is a constant without axes.
+func (b *builder) number(v float32) *graph.Value {
+	return b.constant(graph.Float32Tensor([]int{}, []float32{v}))
+}
+
+// number32 makes float32 of integers or truth values.
+func (b *builder) number32(x *graph.Value) *graph.Value {
+	return b.add(graph.Cast{To: graph.Float32}, x)
+}
+
 // Several returns a graph with two inputs, a feature map "x" and factors "z" for its channels,
 // and two outputs.
 func Several() *graph.Graph {
@@ -206,6 +304,11 @@ func Several() *graph.Graph {
 
 func activation(name string, op graph.Op) row {
 	return row{name, op, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
+}
+
+// exact is a function whose results have no error.
+func exact(name string, op graph.Op) row {
+	return row{name, op, 0, func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
 }
 
 func (b *builder) norm(x *graph.Value) *graph.Value {

@@ -22,6 +22,19 @@ type Case struct {
 	Tolerance float64
 }
 
+// Jumps reports whether the result may change much where a value changes little, as by rounding.
+func (c Case) Jumps() bool {
+	return slices.ContainsFunc(c.Graph.Nodes, func(n *graph.Node) bool {
+		switch op := n.Op.(type) {
+		case graph.Floor, graph.Ceil, graph.Round, graph.Sign, graph.Equal, graph.Greater, graph.Less, graph.ArgMax:
+			return true
+		case graph.Cast:
+			return !op.To.IsFloat()
+		}
+		return false
+	})
+}
+
 // Channels is what the inputs have.
 const Channels = 12
 
