@@ -31,6 +31,9 @@ func (o Reduction) infer(in []Type) (Type, error) {
 	if err := arity(in, 1, 1); err != nil {
 		return Type{}, err
 	}
+	if in[0].DType == Bool {
+		return Type{}, fmt.Errorf("%w: operand of bool, want numbers", ErrUnsupported)
+	}
 	s := in[0].Shape
 	if err := checkAxes(o.Axes, s); err != nil {
 		return Type{}, err

@@ -67,6 +67,9 @@ func (d *decoder) reduction(n *node) (*graph.Value, graph.Reduction, error) {
 	if err != nil {
 		return nil, op, err
 	}
+	if rank == 0 {
+		return nil, op, fmt.Errorf("%w: found an operand without axes, expected one at least", ErrUnsupported)
+	}
 	op.KeepDims = keep
 	if op.Axes, err = fromTheEnd(axes, rank); err != nil {
 		return nil, op, err

@@ -15,10 +15,16 @@ func (e *exec) layerNorm(op graph.LayerNorm, out array, in []array) {
 	mean, variance := make([]float64, len(x.v)/n), make([]float64, len(x.v)/n)
 	for i, v := range x.v {
 		mean[places.of(i)] += v / float64(n)
+		if i%chunk == 0 && e.stopped() {
+			return
+		}
 	}
 	for i, v := range x.v {
 		d := v - mean[places.of(i)]
 		variance[places.of(i)] += d * d / float64(n)
+		if i%chunk == 0 && e.stopped() {
+			return
+		}
 	}
 	// Scale and bias have the sizes of the operator's axes.
 	inner := 1
