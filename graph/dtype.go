@@ -15,6 +15,7 @@ const (
 	Uint8
 	Int32
 	Int64
+	Bool // a byte, 0 or 1
 )
 
 var dtypes = [...]struct {
@@ -28,10 +29,11 @@ var dtypes = [...]struct {
 	Uint8:   {"uint8", 1},
 	Int32:   {"int32", 4},
 	Int64:   {"int64", 8},
+	Bool:    {"bool", 1},
 }
 
 // Valid reports whether d is one of the package's element types.
-func (d DType) Valid() bool { return d >= Float32 && d <= Int64 }
+func (d DType) Valid() bool { return d >= Float32 && d <= Bool }
 
 // Size returns the bytes of one element, zero for an invalid type.
 func (d DType) Size() int {

@@ -22,10 +22,13 @@ type Op interface {
 // Ops returns every operator, each with attributes of zero.
 func Ops() []Op {
 	return []Op{
-		Conv{}, Gemm{}, MatMul{}, BatchNorm{},
+		Conv{}, Gemm{}, MatMul{}, BatchNorm{}, LayerNorm{},
 		Gelu{}, Relu{}, Sigmoid{}, HardSigmoid{}, HardSwish{}, Clip{},
 		Abs{}, Neg{}, Exp{}, Log{}, Sqrt{}, Tanh{}, Erf{}, Elu{}, LeakyRelu{},
-		Add{}, Sub{}, Mul{}, Div{}, Mean{}, ReduceMean{},
+		Sin{}, Cos{}, Floor{}, Ceil{}, Round{}, Sign{},
+		Add{}, Sub{}, Mul{}, Div{}, Pow{}, Max{}, Min{}, Mean{},
+		Equal{}, Greater{}, Less{}, Not{}, And{}, Or{}, Where{},
+		ReduceMean{}, ReduceSum{}, ReduceProd{}, ReduceMax{}, ReduceMin{}, ArgMax{},
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{}, TopK{}, GatherND{},
 		RoiAlign{}, Proposals{}, Detections{},
@@ -45,7 +48,8 @@ const (
 	Linear Traits = 1 << iota
 	// Activation: a function of one operand, each element by itself.
 	Activation
-	// Arithmetic: a function of two operands' elements, with broadcasting.
+	// Arithmetic: computes a number of two operands' elements, with broadcasting. Integers can
+	// overflow.
 	Arithmetic
 	// Homogeneous: f(s·x) = s·f(x) for every s > 0, channel by channel (axis 1).
 	Homogeneous
@@ -232,6 +236,27 @@ func broadcast(in []Type) (Type, error) {
 	}
 	return Type{in[0].DType, s}, nil
 }
+
+// ordered is broadcast for operands that one can be larger than the other of.
+func ordered(in []Type) (Type, error) {
+	t, err := broadcast(in)
+	if err == nil && t.DType == Bool {
+		err = fmt.Errorf("%w: operands of bool, want numbers", ErrShape)
+	}
+	return t, err
+}
+
+// logical is broadcast for truth values.
+func logical(in []Type) (Type, error) {
+	t, err := broadcast(in)
+	if err == nil && t.DType != Bool {
+		err = fmt.Errorf("%w: operands of %v, want bool", ErrShape, t.DType)
+	}
+	return t, err
+}
+
+// truth makes a type that of truth values.
+func truth(t Type, err error) (Type, error) { return Type{Bool, t.Shape}, err }
 
 // quantization checks scale and zero point of a (de)quantized value.
 func quantization(in []Type, axis int) error {

@@ -43,8 +43,8 @@ func NewTensor(dtype DType, shape []int, data []byte) (*Tensor, error) {
 	return t, nil
 }
 
-// Validate checks that the elements are as many as type and shape need. The error wraps
-// [ErrShape].
+// Validate checks that the elements are as many as type and shape need, and that those of a
+// Bool are 0 or 1. The error wraps [ErrShape].
 func (t *Tensor) Validate() error {
 	n, err := Numel(t.Shape)
 	if err != nil {
@@ -52,6 +52,13 @@ func (t *Tensor) Validate() error {
 	}
 	if !t.DType.Valid() || n > math.MaxInt/t.DType.Size() || n*t.DType.Size() != t.Size() {
 		return fmt.Errorf("%w: %v of %v in %d bytes", ErrShape, t.Shape, t.DType, t.Size())
+	}
+	if t.DType == Bool {
+		for i, v := range t.data {
+			if v > 1 {
+				return fmt.Errorf("%w: element %d of a bool tensor is %d, expected 0 or 1", ErrShape, i, v)
+			}
+		}
 	}
 	return nil
 }
@@ -112,6 +119,17 @@ func Int32Tensor(shape []int, values []int32) *Tensor { return numeric(Int32, sh
 
 // Int64Tensor is [Float32Tensor] for int64 values.
 func Int64Tensor(shape []int, values []int64) *Tensor { return numeric(Int64, shape, values) }
+
+// BoolTensor is [Float32Tensor] for truth values.
+func BoolTensor(shape []int, values []bool) *Tensor {
+	b := make([]uint8, len(values))
+	for i, v := range values {
+		if v {
+			b[i] = 1
+		}
+	}
+	return numeric(Bool, shape, b)
+}
 
 type number interface {
 	~float32 | ~float64 | ~int8 | ~uint8 | ~int32 | ~int64
@@ -186,7 +204,7 @@ func (t *Tensor) Float32s() []float32 {
 		return v
 	case Int8:
 		return convert[float32](view[int8](t.Bytes()))
-	case Uint8:
+	case Uint8, Bool:
 		return convert[float32](t.Bytes())
 	case Int32:
 		return convert[float32](view[int32](t.Bytes()))

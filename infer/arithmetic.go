@@ -3,6 +3,8 @@ package infer
 import (
 	"fmt"
 	"slices"
+
+	"github.com/repvit-go/repvit/graph"
 )
 
 // arithmetic makes the operator of Add or Mul.
@@ -14,7 +16,23 @@ func (l *lowering) arithmetic(b opBase, mul bool) (operator, error) {
 	return &binaryOp{opBase: b, mul: mul}, nil
 }
 
-// pairwise makes the operator of a function that has no kernel.
+// pairLowering is the lowering of a function of two operands that is exact for integers.
+func pairLowering[T graph.Op](f func(x, y float32) float32) opLowering {
+	return opLowering{lower: lowers(func(_ *lowering, b opBase, _ T) (operator, error) {
+		b.in = b.node.Inputs
+		return &binaryOp{opBase: b, f: f}, nil
+	})}
+}
+
+// truth is 1 or 0.
+func truth(b bool) float32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// pairwise makes the operator of an arithmetic function that has no kernel.
 func (l *lowering) pairwise(b opBase, f func(x, y float32) float32) (operator, error) {
 	o, err := l.arithmetic(b, false)
 	if err == nil {

@@ -122,6 +122,16 @@ func (l *lowering) node(n *graph.Node) (operator, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w operator", ErrUnsupported)
 	}
+	if n.Op.Kind() != (graph.DequantizeLinear{}).Kind() { // which computes constants in float64
+		for _, v := range n.Inputs {
+			if v.Const == nil {
+				continue
+			}
+			if err := exact(v.Const); err != nil {
+				return nil, fmt.Errorf("weight %q: %w", v.Name, err)
+			}
+		}
+	}
 	return o.lower.f(l, b)
 }
 

@@ -31,6 +31,12 @@ func (o *castOp) plan(p *planner) error {
 				dst[i] = graph.Float16To32(graph.Float16From32(v))
 			}
 		})
+	case o.to == graph.Bool:
+		p.elementwise(x, 8, func(dst, src []float32, _ int) {
+			for i, v := range src {
+				dst[i] = truth(v != 0)
+			}
+		})
 	case o.to.IsFloat() || !p.types[o.in[0]].DType.IsFloat() && o.to.Size() >= p.types[o.in[0]].DType.Size() && o.to != graph.Int8 && o.to != graph.Uint8:
 		p.alias(x, x.layout)
 	default:
@@ -73,6 +79,13 @@ func convert(t *graph.Tensor, to graph.DType) *graph.Tensor {
 		return graph.Uint8Tensor(t.Shape, truncated[uint8](t))
 	case graph.Int32:
 		return graph.Int32Tensor(t.Shape, truncated[int32](t))
+	}
+	if to == graph.Bool {
+		v := make([]bool, t.Len())
+		for i, x := range t.Float64s() {
+			v[i] = x != 0
+		}
+		return graph.BoolTensor(t.Shape, v)
 	}
 	return graph.Int64Tensor(t.Shape, truncated[int64](t))
 }

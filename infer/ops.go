@@ -14,10 +14,13 @@ var lowerings map[string]opLowering
 func init() {
 	lowerings = map[string]opLowering{}
 	for _, o := range []opLowering{
-		convLowering, gemmLowering, matMulLowering, batchNormLowering,
+		convLowering, gemmLowering, matMulLowering, batchNormLowering, layerNormLowering,
 		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
 		absLowering, negLowering, expLowering, logLowering, sqrtLowering, tanhLowering, erfLowering, eluLowering, leakyReluLowering,
-		addLowering, subLowering, mulLowering, divLowering, meanLowering, reduceMeanLowering,
+		sinLowering, cosLowering, floorLowering, ceilLowering, roundLowering, signLowering,
+		addLowering, subLowering, mulLowering, divLowering, powLowering, maxLowering, minLowering, meanLowering,
+		equalLowering, greaterLowering, lessLowering, notLowering, andLowering, orLowering, whereLowering,
+		reduceMeanLowering, reduceSumLowering, reduceProdLowering, reduceMaxLowering, reduceMinLowering, argMaxLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering, topKLowering, gatherNDLowering,
 		roiAlignLowering, proposalsLowering, detectionsLowering,

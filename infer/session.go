@@ -226,7 +226,8 @@ func (s *Session) Stats() Stats {
 }
 
 // Run computes the graph's first output, the logits N×classes of a classifier, for an
-// input N×3×H×W. It is of the type that the graph declares, float32.
+// input N×3×H×W. Both are of the types that the graph declares, float32. Integers and truth
+// values are float32 inside: those beyond 2²⁴ are refused with [ErrUnsupported].
 //
 // The error wraps [graph.ErrShape] where the input does not fit the graph and
 // [graph.ErrTooLarge] where the run needs more than [Options] allow, and is that of
@@ -344,6 +345,9 @@ func (s *Session) accept(inputs []*graph.Tensor) (elements [][]float32, shapes [
 		if err := t.Validate(); err != nil {
 			return nil, nil, fmt.Errorf("input %q: %w", in.Name, err)
 		}
+		if err := exact(t); err != nil {
+			return nil, nil, fmt.Errorf("input %q: %w", in.Name, err)
+		}
 		x := t.Float32s()
 		if t.DType == graph.Float64 {
 			wide := t.Float64s()
@@ -356,6 +360,19 @@ func (s *Session) accept(inputs []*graph.Tensor) (elements [][]float32, shapes [
 		elements, shapes = append(elements, x), append(shapes, t.Shape)
 	}
 	return elements, shapes, nil
+}
+
+// exact checks that float32, as which the engine holds all values, holds every integer.
+func exact(t *graph.Tensor) error {
+	if t.DType != graph.Int32 && t.DType != graph.Int64 {
+		return nil
+	}
+	for _, v := range t.Float64s() {
+		if math.Abs(v) > 1<<24 {
+			return fmt.Errorf("%w: the integer %.0f, expected at most 2²⁴ in magnitude", ErrUnsupported, v)
+		}
+	}
+	return nil
 }
 
 // acquire returns the plan for shapes of the inputs and an exec of it that nobody else uses.

@@ -22,7 +22,7 @@ const (
 
 var typeNames = map[graph.DType]safetensors.DType{
 	graph.Float64: "F64", graph.Float32: "F32", graph.Float16: "F16",
-	graph.Int64: "I64", graph.Int32: "I32", graph.Int8: "I8", graph.Uint8: "U8",
+	graph.Int64: "I64", graph.Int32: "I32", graph.Int8: "I8", graph.Uint8: "U8", graph.Bool: "BOOL",
 }
 
 // Encode writes g. Weights go to w from where they are. The error wraps [graph.ErrGraph] or

@@ -41,7 +41,7 @@ func TestRead(t *testing.T) {
 	}{
 		{"uint8", file(1, dict("|u1", "False", "(3,)"), []byte{1, 2, 255}), graph.Uint8, []int{3}, []float64{1, 2, 255}},
 		{"int8", file(2, dict("|i1", "False", "(2, 1)"), []byte{1, 255}), graph.Int8, []int{2, 1}, []float64{1, -1}},
-		{"bool", file(3, dict("|b1", "False", "(2,)"), []byte{1, 0}), graph.Uint8, []int{2}, []float64{1, 0}},
+		{"bool", file(3, dict("|b1", "False", "(2,)"), []byte{1, 0}), graph.Bool, []int{2}, []float64{1, 0}},
 		{"scalar", file(1, dict("<i4", "False", "()"), []byte{1, 0, 0, 128}), graph.Int32, []int{}, []float64{-1<<31 + 1}},
 		{"empty", file(1, dict("<f4", "False", "(0, 7)"), nil), graph.Float32, []int{0, 7}, nil},
 		{"float16", file(1, dict("<f2", "False", "(2,)"), []byte{0, 0x3c, 0, 0xc0}), graph.Float16, []int{2}, []float64{1, -2}},

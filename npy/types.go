@@ -23,7 +23,7 @@ var kinds = map[string]element{
 	"i2": {size: 2, dtype: graph.Int32},
 	"i4": {size: 4, dtype: graph.Int32},
 	"i8": {size: 8, dtype: graph.Int64},
-	"b1": {size: 1, dtype: graph.Uint8},
+	"b1": {size: 1, dtype: graph.Bool},
 	"u1": {size: 1, dtype: graph.Uint8},
 	"u2": {size: 2, dtype: graph.Int32},
 	"u4": {size: 4, dtype: graph.Int64},
@@ -32,7 +32,7 @@ var kinds = map[string]element{
 // descrs are the types that Write writes.
 var descrs = map[graph.DType]string{
 	graph.Float16: "<f2", graph.Float32: "<f4", graph.Float64: "<f8",
-	graph.Int8: "|i1", graph.Uint8: "|u1", graph.Int32: "<i4", graph.Int64: "<i8",
+	graph.Int8: "|i1", graph.Uint8: "|u1", graph.Int32: "<i4", graph.Int64: "<i8", graph.Bool: "|b1",
 }
 
 // parseType reads a type such as "<f4": byte order, kind and size.

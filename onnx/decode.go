@@ -171,11 +171,6 @@ func (d *decoder) readInputs() error {
 		d.values[in.name] = v
 		d.g.Inputs = append(d.g.Inputs, v)
 	}
-	for _, v := range d.g.Inputs {
-		if len(d.g.Inputs) > 1 && d.uses[v.Name] == 0 {
-			return fmt.Errorf("%w: input %q is read by no node", ErrUnsupported, v.Name)
-		}
-	}
 	return nil
 }
 

@@ -159,6 +159,8 @@ type node struct {
 	attributes []attribute
 	dead       bool       // a pattern has absorbed it
 	spells     *spelledOp // what it is a part of
+	was        *was       // where a pattern made it what it is
+	normal     normal
 }
 
 // attribute is a named constant of a node.
@@ -381,6 +383,8 @@ func (d *tensorData) typed(to graph.DType, at int) ([]byte, error) {
 		low, high = math.MinInt8, math.MaxInt8
 	case graph.Uint8:
 		low, high = 0, math.MaxUint8
+	case graph.Bool:
+		low, high = 0, 1
 	case graph.Float16:
 		low, high = 0, math.MaxUint16
 	}

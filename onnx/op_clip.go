@@ -43,26 +43,68 @@ func (d *decoder) clip(n *node) error {
 		}
 		return d.add(n, op, 1, 1)
 	}
-	for i, to := range []*float64{&op.Min, &op.Max} {
-		if len(n.in) <= i+1 || n.in[i+1] == "" {
-			continue
-		}
-		t := d.tensors[n.in[i+1]]
-		if t == nil || t.Len() != 1 || !t.DType.IsFloat() {
-			return fmt.Errorf("%w: found the bound %q, expected a constant float", ErrUnsupported, n.in[i+1])
-		}
-		switch *to = t.Float64s()[0]; t.DType {
-		case graph.Float32:
-			*to = widen(float32(*to))
-		case graph.Float16:
-			*to = widen16(float32(*to))
-		}
-	}
 	if len(n.in) > 3 {
 		return fmt.Errorf("%w: found %d operands, expected 1 to 3", ErrFormat, len(n.in))
 	}
+	bounds := [2]string{}
+	copy(bounds[:], n.in[min(len(n.in), 1):])
 	n.in = n.in[:min(len(n.in), 1)]
-	return d.add(n, op, 1, 1)
+	in, err := d.operands(n, 1, 1)
+	if err != nil {
+		return err
+	}
+	x, err := d.typeOf(in[0])
+	if err != nil {
+		return err
+	}
+	constant := x.DType.IsFloat()
+	for i, to := range []*float64{&op.Min, &op.Max} {
+		if t := d.tensors[bounds[i]]; t != nil && t.Len() == 1 && t.DType.IsFloat() {
+			*to = decimal(t)
+		} else if bounds[i] != "" {
+			constant = false
+		}
+	}
+	if constant {
+		return d.add(n, op, 1, 1)
+	}
+	return d.clipBetween(n, in[0], bounds)
+}
+
+// clipBetween is min(max(x, low), high) with bounds that are computed, or integers.
+func (d *decoder) clipBetween(n *node, x *graph.Value, bounds [2]string) error {
+	last := 1
+	if bounds[1] == "" {
+		last = 0
+	}
+	for i, op := range []graph.Op{graph.Max{}, graph.Min{}} {
+		if bounds[i] == "" {
+			continue
+		}
+		bound, err := d.value(bounds[i])
+		if err != nil {
+			return err
+		}
+		if i == last {
+			x = d.g.Add(n.out, op, x, bound)
+		} else {
+			x = d.step(n, ".raised", op, x, bound)
+		}
+	}
+	d.values[n.out] = x
+	return nil
+}
+
+// decimal returns a constant's one number, with the shortest decimal form.
+func decimal(t *graph.Tensor) float64 {
+	v := t.Float64s()[0]
+	switch t.DType {
+	case graph.Float32:
+		return widen(float32(v))
+	case graph.Float16:
+		return widen16(float32(v))
+	}
+	return v
 }
 
 // widen16 is widen of a float16.

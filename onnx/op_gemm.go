@@ -38,9 +38,7 @@ func (d *decoder) gemm(n *node) error {
 	if err != nil {
 		return err
 	}
-	step := func(suffix string, op graph.Op, in ...*graph.Value) *graph.Value {
-		return d.g.Add(unique(d.taken, n.out+suffix), op, in...)
-	}
+	step := func(suffix string, op graph.Op, in ...*graph.Value) *graph.Value { return d.step(n, suffix, op, in...) }
 	number := func(t graph.DType, v float64) *graph.Value {
 		return graph.Weight(unique(d.taken, n.out+".factor"), scalarTensor(t, v))
 	}

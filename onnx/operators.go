@@ -13,10 +13,13 @@ import (
 
 // operators are those of package graph, each in a file of its name.
 var operators = []operator{
-	convOperator, gemmOperator, matMulOperator, batchNormOperator,
+	convOperator, gemmOperator, matMulOperator, batchNormOperator, layerNormOperator,
 	geluOperator, reluOperator, sigmoidOperator, hardSigmoidOperator, hardSwishOperator, clipOperator,
 	absOperator, negOperator, expOperator, logOperator, sqrtOperator, tanhOperator, erfOperator, eluOperator, leakyReluOperator,
-	addOperator, subOperator, mulOperator, divOperator, meanOperator, reduceMeanOperator,
+	sinOperator, cosOperator, floorOperator, ceilOperator, roundOperator, signOperator,
+	addOperator, subOperator, mulOperator, divOperator, powOperator, maxOperator, minOperator, meanOperator,
+	equalOperator, greaterOperator, lessOperator, notOperator, andOperator, orOperator, whereOperator,
+	reduceMeanOperator, reduceSumOperator, reduceProdOperator, reduceMaxOperator, reduceMinOperator, argMaxOperator,
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator, topKOperator, gatherNDOperator,
 	roiAlignOperator, proposalsOperator, detectionsOperator,
@@ -89,28 +92,38 @@ func (d *decoder) translate() error {
 			}
 			continue
 		}
-		if done, err := d.sized(n); err != nil {
-			return n.wrap(err)
-		} else if done {
-			if err := n.exhausted(); err != nil {
-				return n.wrap(err)
-			}
-			continue
+		if err := d.node(n); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// node adds one node to the graph.
+func (d *decoder) node(n *node) error {
+	done, err := d.sized(n)
+	if err == nil && !done {
 		f, ok := decoderOf[n.op]
 		if !ok {
 			known := slices.Sorted(maps.Keys(decoderOf))
 			return n.wrap(fmt.Errorf("%w: operator, expected one of %s", ErrUnsupported, strings.Join(known, ", ")))
 		}
-		err := f(d, n)
-		if err == nil {
-			err = n.exhausted()
-		}
-		if err != nil {
-			return n.wrap(err)
-		}
+		err = f(d, n)
 	}
-	return nil
+	if err == errNotTaken {
+		parts := n.was.parts
+		n.op, n.in, n.was = n.was.op, n.was.in, nil
+		for _, p := range append(parts, n) {
+			if err := d.node(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err == nil {
+		err = n.exhausted()
+	}
+	return n.wrap(err)
 }
 
 // simple translates an operator without attributes.
@@ -124,17 +137,63 @@ func simple(op graph.Op, operands int) func(*decoder, *node) error {
 	}
 }
 
-// broadcasting translates an operator of two operands with NumPy's broadcasting. Before opset 7 an
-// attribute had to allow it, and another aligned the operands.
+// broadcasting translates an operator of two operands with NumPy's broadcasting.
 func broadcasting(op graph.Op) func(*decoder, *node) error {
 	return func(d *decoder, n *node) error {
-		if d.opset < 7 {
-			if err := n.want("broadcast", 0, 0); err != nil {
-				return err
+		in, err := d.broadcasting(n)
+		if err != nil {
+			return err
+		}
+		d.values[n.out] = d.g.Add(n.out, op, in...)
+		return nil
+	}
+}
+
+// broadcasting returns two operands that are broadcast. Before opset 7 an attribute had to allow
+// it, and another aligned the operands.
+func (d *decoder) broadcasting(n *node) ([]*graph.Value, error) {
+	if d.opset < 7 {
+		if err := n.want("broadcast", 0, 0); err != nil {
+			return nil, err
+		}
+	}
+	return d.operands(n, 2, 2)
+}
+
+// trailing returns a constant with axes of size 1 behind its own.
+func (d *decoder) trailing(v *graph.Value, axes int) *graph.Value {
+	return d.derive(v, fmt.Sprintf(".%d", axes), func(t *graph.Tensor) *graph.Tensor {
+		shape := slices.Clone(t.Shape)
+		for range axes {
+			shape = append(shape, 1)
+		}
+		return t.Reshape(shape...)
+	})
+}
+
+// chain translates an operator of any number of operands, which the graph's has two of.
+func chain(op graph.Op) func(*decoder, *node) error {
+	return func(d *decoder, n *node) error {
+		in, err := d.operands(n, 1, maxOperands)
+		if err != nil {
+			return err
+		}
+		y := in[0]
+		for i, v := range in[1:] {
+			if i < len(in)-2 {
+				y = d.step(n, ".part", op, y, v)
+			} else {
+				y = d.g.Add(n.out, op, y, v)
 			}
 		}
-		return d.add(n, op, 2, 2)
+		d.values[n.out] = y
+		return nil
 	}
+}
+
+// step appends a node of a spelling, named after the value that it is for.
+func (d *decoder) step(n *node, suffix string, op graph.Op, in ...*graph.Value) *graph.Value {
+	return d.g.Add(unique(d.taken, n.out+suffix), op, in...)
 }
 
 // add appends op over the node's operands, of which there must be low to high.

@@ -47,6 +47,7 @@ var dataTypes = map[graph.DType]dataType{
 	graph.Uint8:   2,
 	graph.Int32:   6,
 	graph.Int64:   7,
+	graph.Bool:    9,
 }
 
 // dtype returns the element type that an ONNX number stands for.

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"math"
 
 	"github.com/repvit-go/repvit/graph"
@@ -33,8 +34,13 @@ func (d *decoder) private(root *node, name, op string) *node {
 
 // only is private for a node that may have attributes.
 func (d *decoder) only(root *node, name, op string) *node {
+	return d.read(root, name, op, 1)
+}
+
+// read is only for a value that several operands read.
+func (d *decoder) read(root *node, name, op string, times int) *node {
 	p := d.producers[name]
-	if p == nil || p.op != op || p.dead || p.at >= root.at || d.uses[name] != 1 {
+	if p == nil || p.op != op || p.dead || p.at >= root.at || d.uses[name] != times {
 		return nil
 	}
 	return p
@@ -67,6 +73,24 @@ func (d *decoder) factors(root *node) (names []string, inner []*node) {
 		i++
 	}
 	return names, inner
+}
+
+// errNotTaken is a pattern whose operator does not take the operands: the nodes are translated
+// one by one.
+var errNotTaken = errors.New("not taken")
+
+// was is what a node was before a pattern made it another operator.
+type was struct {
+	op    string
+	in    []string
+	parts []*node // the others of the pattern, in order
+}
+
+// found is replace for a pattern of which only the operands' types say whether the operator
+// takes them.
+func (d *decoder) found(root *node, op string, in []string, parts []*node) {
+	root.was = &was{root.op, root.in, parts}
+	d.replace(root, op, in, parts)
 }
 
 func (d *decoder) replace(root *node, op string, in []string, dead []*node) {

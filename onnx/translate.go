@@ -237,11 +237,11 @@ func (e *encoder) constant(key, name string, t *graph.Tensor) string {
 
 // step adds a node of a spelling: it makes a value like the node's own, named after it.
 func (e *encoder) step(n *graph.Node, op, suffix string, inputs []string, attributes ...[]byte) string {
-	return e.stepTo(n, e.types[n.Output], op, suffix, inputs, attributes...)
+	return e.stepOf(n, e.types[n.Output], op, suffix, inputs, attributes...)
 }
 
-// stepTo is step for a value of another type.
-func (e *encoder) stepTo(n *graph.Node, t graph.Type, op, suffix string, inputs []string, attributes ...[]byte) string {
+// stepOf is step for a value of another type.
+func (e *encoder) stepOf(n *graph.Node, t graph.Type, op, suffix string, inputs []string, attributes ...[]byte) string {
 	name := e.derive(n.Name() + suffix)
 	e.emit(op, name, inputs, attributes...)
 	e.infos = appendInfo(e.infos, graphValueInfo, name, t)

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -25,7 +26,7 @@ type Engine interface {
 }
 
 // RunAll returns all outputs of a network, or the first where the engine knows no more, for
-// inputs of any float type, one for each of the network's.
+// inputs of any float type where the network takes floats, one for each of its inputs.
 func RunAll(ctx context.Context, e Engine, inputs ...*graph.Tensor) ([]*graph.Tensor, error) {
 	g := e.Graph()
 	if len(inputs) != len(g.Inputs) {
@@ -54,8 +55,8 @@ func RunAll(ctx context.Context, e Engine, inputs ...*graph.Tensor) ([]*graph.Te
 }
 
 // Fit returns x with elements of the type that the graph's input declares: float64 values
-// from a file are rounded for a network that takes float32. Tensors that are not of
-// floats are refused with an error that wraps [graph.ErrShape].
+// from a file are rounded for a network that takes float32, and integers are those of another
+// type that holds them. Other types are refused with an error that wraps [graph.ErrShape].
 func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 	if len(g.Inputs) != 1 || g.Inputs[0].Type == nil {
 		return nil, fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(g.Inputs))
@@ -65,25 +66,54 @@ func Fit(g *graph.Graph, x *graph.Tensor) (*graph.Tensor, error) {
 
 // fit is [Fit] for one of several inputs.
 func fit(in *graph.Value, x *graph.Tensor) (*graph.Tensor, error) {
-	if !in.Type.DType.IsFloat() {
-		return nil, fmt.Errorf("%w: input %q takes %v, expected floats", graph.ErrUnsupported, in.Name, in.Type.DType)
-	}
-	if x == nil || !x.DType.IsFloat() {
-		found := "none"
+	want := in.Type.DType
+	switch {
+	case x != nil && x.DType == want:
+		return x, nil
+	case x != nil && whole(x.DType) && whole(want):
+		return fitInteger(in, x)
+	case x == nil || !x.DType.IsFloat() || !want.IsFloat():
+		found, expected := "none", want.String()
 		if x != nil {
 			found = x.DType.String()
 		}
-		return nil, fmt.Errorf("%w: input %q of %s, expected floats", graph.ErrShape, in.Name, found)
-	}
-	switch want := in.Type.DType; {
-	case x.DType == want:
-		return x, nil
+		if want.IsFloat() {
+			expected = "floats"
+		}
+		return nil, fmt.Errorf("%w: input %q of %s, expected %s", graph.ErrShape, in.Name, found, expected)
 	case want == graph.Float64:
 		return graph.Float64Tensor(x.Shape, x.Float64s()), nil
 	case want == graph.Float16:
 		return x.Half(), nil
 	}
 	return graph.Float32Tensor(x.Shape, x.Float32s()), nil
+}
+
+// whole reports whether a type is of integers.
+func whole(d graph.DType) bool { return !d.IsFloat() && d != graph.Bool }
+
+// fitInteger converts integers to the type of an input, which must hold them.
+func fitInteger(in *graph.Value, x *graph.Tensor) (*graph.Tensor, error) {
+	wide := x.Int64s()
+	if x.DType != graph.Int64 {
+		wide = make([]int64, x.Len())
+		for i, v := range x.Float64s() { // exact for 32 bits and less
+			wide[i] = int64(v)
+		}
+	}
+	size := in.Type.DType.Size()
+	b := make([]byte, 0, len(wide)*size)
+	low, high := int64(-1)<<(8*size-1), int64(1)<<(8*size-1)-1
+	if in.Type.DType == graph.Uint8 {
+		low, high = 0, 255
+	}
+	for _, v := range wide {
+		if v < low || v > high {
+			return nil, fmt.Errorf("%w: found %d for the input %q, expected %v", graph.ErrShape, v, in.Name, in.Type.DType)
+		}
+		b = append(b, binary.LittleEndian.AppendUint64(nil, uint64(v))[:size]...)
+	}
+	return graph.NewTensor(in.Type.DType, x.Shape, b)
 }
 
 // InputFor returns the array that a network with one input takes: the only one, without a name

@@ -79,6 +79,53 @@ var table = []row{
 	{name: "difference, the first operand broadcast", op: graph.Sub{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Sub{}, b.normal(1, Channels, 1, 1), x)
 	}},
+	activation("sine", graph.Sin{}),
+	activation("cosine", graph.Cos{}),
+	exact("whole numbers below", graph.Floor{}),
+	exact("whole numbers above", graph.Ceil{}),
+	exact("sign", graph.Sign{}),
+	{name: "nearest whole numbers, ties to even", op: graph.Round{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Round{}, b.add(graph.Mul{}, b.add(graph.Floor{}, x), b.number(0.5)))
+	}},
+	{name: "power", op: graph.Pow{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pow{}, b.add(graph.Sigmoid{}, x), b.positive(Channels, 1, 1))
+	}},
+	{name: "square", op: graph.Pow{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(graph.Pow{}, x, b.number(2)) }},
+	{name: "larger of two", op: graph.Max{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Max{}, x, b.normal(1, Channels, 1, 1))
+	}},
+	{name: "smaller of two", op: graph.Min{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Min{}, b.normal(1, 1, Channels, 1, 1), x)
+	}},
+	{name: "smaller of two integers", op: graph.Min{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Min{}, b.add(graph.Cast{To: graph.Int64}, x), b.constant(graph.Int64Tensor([]int{1}, []int64{1}))))
+	}},
+	{name: "equal", op: graph.Equal{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Equal{}, b.add(graph.Floor{}, x), b.number(1)))
+	}},
+	{name: "greater", op: graph.Greater{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Greater{}, x, b.normal(1, Channels, 1, 1)))
+	}},
+	{name: "less", op: graph.Less{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Less{}, b.normal(1, Channels, 1, 1), x))
+	}},
+	{name: "not", op: graph.Not{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.Not{}, b.add(graph.Cast{To: graph.Bool}, b.add(graph.Floor{}, x))))
+	}},
+	{name: "both", op: graph.And{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.And{}, b.add(graph.Less{}, x, b.number(1)), b.add(graph.Greater{}, x, b.normal(1, Channels, 1, 1))))
+	}},
+	{name: "one or both", op: graph.Or{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		masks := b.constant(graph.BoolTensor([]int{Channels, 1, 1}, []bool{0: true, 5: true, Channels - 1: false}))
+		return b.number32(b.add(graph.Or{}, b.add(graph.Less{}, x, b.number(-1)), masks))
+	}},
+	{name: "one of two values", op: graph.Where{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Where{}, b.add(graph.Less{}, x, b.number(0)), b.normal(1, Channels, 1, 1), x)
+	}},
+	{name: "one of two values, all broadcast", op: graph.Where{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		top := b.add(graph.ReduceMax{Axes: []int{-2, -1}, KeepDims: true}, x)
+		return b.add(graph.Where{}, b.constant(graph.BoolTensor([]int{5}, []bool{true, false, true, true, false})), top, b.normal(1, 1, 1, 4, 1))
+	}},
 	{name: "quotient", op: graph.Div{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Div{}, x, b.positive(Channels, 1, 1))
 	}},
@@ -133,6 +180,47 @@ var table = []row{
 	}},
 	{name: "mean over all of vectors", op: graph.ReduceMean{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.ReduceMean{Axes: []int{-2, -1}}, b.vector(x))
+	}},
+	{name: "sum over channels", op: graph.ReduceSum{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceSum{Axes: []int{-3}}, x)
+	}},
+	{name: "sum over everything", op: graph.ReduceSum{}, tolerance: 1e-5, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceSum{Axes: []int{-4, -3, -2, -1}, KeepDims: true}, b.add(graph.Sigmoid{}, x))
+	}},
+	{name: "product over columns", op: graph.ReduceProd{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceProd{Axes: []int{-1}, KeepDims: true}, b.add(graph.Sigmoid{}, x))
+	}},
+	{name: "largest of pixels", op: graph.ReduceMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMax{Axes: []int{-2, -1}}, x)
+	}},
+	{name: "largest of channels", op: graph.ReduceMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMax{Axes: []int{-3}, KeepDims: true}, x)
+	}},
+	{name: "smallest of vectors", op: graph.ReduceMin{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ReduceMin{Axes: []int{-1}}, b.vector(x))
+	}},
+	{name: "smallest of integers", op: graph.ReduceMin{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ReduceMin{Axes: []int{-4, -1}, KeepDims: true}, b.add(graph.Cast{To: graph.Int32}, x)))
+	}},
+	{name: "channel with the largest value", op: graph.ArgMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ArgMax{Axis: -3}, x))
+	}},
+	{name: "last row with the largest value", op: graph.ArgMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ArgMax{Axis: -2, KeepDims: true, SelectLastIndex: true}, b.add(graph.Sign{}, x)))
+	}},
+	{name: "layer normalisation of channels", op: graph.LayerNorm{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.LayerNorm{Axes: []int{-3}, Epsilon: 1e-6}, x, b.positive(Channels, 1, 1), b.normal(0.3, Channels, 1, 1))
+	}},
+	{name: "layer normalisation of tokens", op: graph.LayerNorm{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.LayerNorm{Axes: []int{-1}, Epsilon: 1e-5}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.positive(Channels), b.normal(0.3, Channels))
+	}},
+	{name: "layer normalisation of vectors, without bias", op: graph.LayerNorm{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.LayerNorm{Axes: []int{-1}, Epsilon: 0.1}, b.vector(x), b.positive(Channels))
+	}},
+	{name: "layer normalisation over several axes", op: graph.LayerNorm{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		m := b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 2, 3, 1}}, x), b.normal(0.3, Channels, 7))
+		m = b.add(graph.MatMul{}, b.add(graph.Transpose{Perm: []int{0, 1, 3, 2}}, m), m)
+		return b.add(graph.LayerNorm{Axes: []int{-2, -1}, Epsilon: 1e-5}, m, b.positive(7, 7), b.normal(0.3, 7, 7))
 	}},
 	{name: "mean of every channel", op: graph.GlobalAveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GlobalAveragePool{}, x)
@@ -254,6 +342,16 @@ var table = []row{
 	}},
 }
 
+// number is a constant without axes.
+func (b *builder) number(v float32) *graph.Value {
+	return b.constant(graph.Float32Tensor([]int{}, []float32{v}))
+}
+
+// number32 makes float32 of integers or truth values.
+func (b *builder) number32(x *graph.Value) *graph.Value {
+	return b.add(graph.Cast{To: graph.Float32}, x)
+}
+
 // Several returns a graph with two inputs, a feature map "x" and factors "z" for its channels,
 // and two outputs.
 func Several() *graph.Graph {
@@ -275,6 +373,11 @@ func resize(name string, op graph.Resize) row {
 
 func activation(name string, op graph.Op) row {
 	return row{name: name, op: op, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
+}
+
+// exact is a function whose results have no error.
+func exact(name string, op graph.Op) row {
+	return row{name: name, op: op, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value { return b.add(op, x) }}
 }
 
 func (b *builder) norm(x *graph.Value) *graph.Value {

@@ -22,8 +22,6 @@ type Case struct {
 	Tolerance float64
 	// Opset is the first of ONNX that has a form for it, 0 for all.
 	Opset int
-	// Decides: the result jumps where the operands hardly differ, as they do in float16.
-	Decides bool
 }
 
 // Shapes returns those that the case is computed with.
@@ -38,6 +36,22 @@ func (c Case) Shapes() [][]int {
 func (c Case) Input() *graph.Tensor {
 	shapes := c.Shapes()
 	return Input(shapes[min(1, len(shapes)-1)])
+}
+
+// Jumps reports whether the result may change much where a value changes little, as by rounding.
+func (c Case) Jumps() bool {
+	return slices.ContainsFunc(c.Graph.Nodes, func(n *graph.Node) bool {
+		if n.Is(graph.Coordinates) {
+			return true
+		}
+		switch op := n.Op.(type) {
+		case graph.Floor, graph.Ceil, graph.Round, graph.Sign, graph.Equal, graph.Greater, graph.Less, graph.ArgMax:
+			return true
+		case graph.Cast:
+			return !op.To.IsFloat()
+		}
+		return false
+	})
 }
 
 // Channels is what the inputs have.
@@ -101,8 +115,7 @@ func (t row) make() Case {
 	if err := b.Validate(); err != nil {
 		panic(fmt.Sprintf("optest: %s: %v", t.name, err))
 	}
-	decides := slices.ContainsFunc(b.Nodes, func(n *graph.Node) bool { return n.Is(graph.Coordinates) })
-	return Case{Name: t.name, Op: t.op, Graph: b.Graph, Tolerance: t.tolerance, Opset: t.opset, Decides: decides}
+	return Case{Name: t.name, Op: t.op, Graph: b.Graph, Tolerance: t.tolerance, Opset: t.opset}
 }
 
 // builder makes graphs with random weights.

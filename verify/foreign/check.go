@@ -59,7 +59,7 @@ func holdable(g *graph.Graph) error {
 	}
 	check := func(v *graph.Value) error {
 		switch d := types[v].DType; d {
-		case graph.Float16, graph.Int8, graph.Uint8:
+		case graph.Float16, graph.Int8, graph.Uint8, graph.Bool:
 			return fmt.Errorf("%w: %q is of %v", ErrUnsupported, v.Name, d)
 		}
 		return nil

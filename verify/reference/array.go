@@ -1,6 +1,10 @@
 package reference
 
-import "github.com/repvit-go/repvit/graph"
+import (
+	"math"
+
+	"github.com/repvit-go/repvit/graph"
+)
 
 // array is a value: row-major float64 elements.
 type array struct {
@@ -29,6 +33,42 @@ func operand(values map[*graph.Value]array, v *graph.Value) array {
 		return array{v.Const.Shape, v.Const.Float64s()}
 	}
 	return values[v]
+}
+
+// typed is what a graph's output of a type is given as: floats as float64.
+func (a array) typed(t graph.DType) *graph.Tensor {
+	switch t {
+	case graph.Int8:
+		return graph.Int8Tensor(a.shape, integers[int8](a, math.MaxInt8))
+	case graph.Uint8:
+		return graph.Uint8Tensor(a.shape, integers[uint8](a, math.MaxUint8))
+	case graph.Int32:
+		return graph.Int32Tensor(a.shape, integers[int32](a, math.MaxInt32))
+	case graph.Int64:
+		return graph.Int64Tensor(a.shape, integers[int64](a, math.MaxInt64))
+	case graph.Bool:
+		v := make([]bool, len(a.v))
+		for i, x := range a.v {
+			v[i] = x != 0
+		}
+		return graph.BoolTensor(a.shape, v)
+	}
+	return a.tensor()
+}
+
+// integers are elements that are whole numbers; NaN is 0. The highest of an int64 is not one
+// that float64 holds.
+func integers[T int8 | uint8 | int32 | int64](a array, highest T) []T {
+	v := make([]T, len(a.v))
+	for i, x := range a.v {
+		switch {
+		case x >= float64(highest):
+			v[i] = highest
+		case x == x:
+			v[i] = T(x)
+		}
+	}
+	return v
 }
 
 func (a array) tensor() *graph.Tensor { return graph.Float64Tensor(a.shape, a.v) }

@@ -9,6 +9,14 @@ func (e *exec) each(out, x array, f func(float64) float64) {
 	})
 }
 
+// truth is 1 or 0.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // broadcast applies f to every pair of elements; axes that are missing or of size 1 repeat.
 func (e *exec) broadcast(out, a, b array, f func(a, b float64) float64) {
 	rows, length := out.rows()

@@ -27,8 +27,9 @@ type Network struct {
 	// a run as well.
 	MaxMemory int64
 
-	graph   *graph.Graph
-	threads int
+	graph    *graph.Graph
+	declared map[*graph.Value]graph.Type
+	threads  int
 }
 
 // New prepares g, which must not be changed afterwards. Threads is
@@ -46,6 +47,14 @@ func New(g *graph.Graph, threads int) (n *Network, err error) {
 		if operators[node.Op.Kind()].run == nil {
 			return nil, fmt.Errorf("%s: %w: operator %s", node.Name(), ErrUnsupported, node.Op.Kind())
 		}
+		for _, v := range node.Inputs {
+			if v.Const == nil {
+				continue
+			}
+			if err := exact(v.Const); err != nil {
+				return nil, fmt.Errorf("weight %q: %w", v.Name, err)
+			}
+		}
 		if d := types[node.Output].DType; node.Is(graph.Arithmetic) && !d.IsFloat() {
 			return nil, fmt.Errorf("%s (%s): %w: arithmetic on %v, which can overflow, expected floats", node.Name(), node.Op.Kind(), ErrUnsupported, d)
 		}
@@ -56,15 +65,16 @@ func New(g *graph.Graph, threads int) (n *Network, err error) {
 	if threads == 0 {
 		threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
-	return &Network{graph: g, threads: threads}, nil
+	return &Network{graph: g, declared: types, threads: threads}, nil
 }
 
 // Graph returns the network that is run. It must not be changed.
 func (n *Network) Graph() *graph.Graph { return n.graph }
 
 // Run computes the graph's first output, the logits N×classes of a classifier, as
-// Float64, for an input N×3×H×W of Float32 or Float64 elements, which are taken as they
-// are. The error wraps [graph.ErrShape] where the input does not fit the graph and
+// Float64, for an input N×3×H×W of floats, which are taken as they are, of whatever type. Inputs
+// and outputs that are integers or truth values are of the type that the graph declares. Inside
+// they are float64: integers beyond 2⁵³ are refused with [ErrUnsupported]. The error wraps [graph.ErrShape] where the input does not fit the graph and
 // [graph.ErrTooLarge] where the run takes more than the budget allows, and is that of ctx
 // where that is done: Run looks at it between nodes and between the parts that threads work on.
 func (n *Network) Run(ctx context.Context, x *graph.Tensor) (*graph.Tensor, error) {
@@ -147,24 +157,40 @@ func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph
 	}
 	outputs := make([]*graph.Tensor, len(n.graph.Outputs))
 	for i, v := range n.graph.Outputs {
-		outputs[i] = operand(values, v).tensor()
+		outputs[i] = operand(values, v).typed(n.declared[v].DType)
 	}
 	return outputs, nil
 }
 
 // accept checks an input tensor.
 func accept(in *graph.Value, x *graph.Tensor) (array, error) {
-	if x == nil || !x.DType.IsFloat() {
-		found := "none"
+	if want := in.Type.DType; x == nil || x.DType != want && !(x.DType.IsFloat() && want.IsFloat()) {
+		found, expected := "none", want.String()
 		if x != nil {
 			found = x.DType.String()
 		}
-		return array{}, fmt.Errorf("%w: input %q of %s, expected float32 or float64", graph.ErrShape, in.Name, found)
+		if want.IsFloat() {
+			expected = "float32 or float64"
+		}
+		return array{}, fmt.Errorf("%w: input %q of %s, expected %s", graph.ErrShape, in.Name, found, expected)
 	}
 	if err := x.Validate(); err != nil {
 		return array{}, fmt.Errorf("input %q: %w", in.Name, err)
 	}
+	if err := exact(x); err != nil {
+		return array{}, fmt.Errorf("input %q: %w", in.Name, err)
+	}
 	return array{slices.Clone(x.Shape), x.Float64s()}, nil
+}
+
+// exact checks that float64 holds every element.
+func exact(x *graph.Tensor) error {
+	for _, v := range x.Int64s() {
+		if v > 1<<53 || v < -1<<53 {
+			return fmt.Errorf("%w: the integer %d, expected at most 2⁵³ in magnitude", ErrUnsupported, v)
+		}
+	}
+	return nil
 }
 
 // types returns the type of every value for inputs of the shapes given.

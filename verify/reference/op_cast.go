@@ -18,6 +18,8 @@ func castTo(t graph.DType) func(float64) float64 {
 		return func(x float64) float64 { return float64(float32(x)) }
 	case graph.Float64:
 		return func(x float64) float64 { return x }
+	case graph.Bool:
+		return func(x float64) float64 { return truth(x != 0) }
 	}
 	low, high := limits(t)
 	return func(x float64) float64 { return min(max(math.Trunc(x), low), high) }

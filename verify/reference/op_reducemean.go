@@ -2,33 +2,11 @@ package reference
 
 import "github.com/repvit-go/repvit/graph"
 
-// reduceMean is the mean of the elements that have the same index on the other axes.
+// reduceMean is Σx/n over axes.
 func (e *exec) reduceMean(op graph.ReduceMean, out array, in []array) {
-	x := in[0]
-	reduced := op.Reduces(len(x.shape))
-	// How far apart in out the elements lie along the axes of x.
-	strides := make([]int, len(x.shape))
-	step, count := 1, 1
-	for k := len(x.shape) - 1; k >= 0; k-- {
-		if reduced[k] {
-			count *= x.shape[k]
-			continue
-		}
-		strides[k] = step
-		step *= x.shape[k]
-	}
-	for i, v := range x.v {
-		to := 0
-		for k, r := len(x.shape)-1, i; k >= 0; k-- {
-			to += r % x.shape[k] * strides[k]
-			r /= x.shape[k]
-		}
-		out.v[to] += v
-		if i%chunk == 0 && e.stopped() {
-			return
-		}
-	}
+	e.reduce(graph.Reduction(op), out, in[0], 0, func(a, b float64) float64 { return a + b })
+	n := float64(len(in[0].v)) / float64(len(out.v))
 	for i := range out.v {
-		out.v[i] /= float64(count)
+		out.v[i] /= n
 	}
 }

@@ -14,12 +14,21 @@ func weight(name string, shape []int, v ...float32) *graph.Value {
 	return graph.Weight(name, f32(shape, v...))
 }
 
-// apply runs a graph of one node on a float64 input.
+// apply runs a graph of one node on a float64 input, or on weights alone where there is none.
 func apply(t *testing.T, op graph.Op, x *graph.Tensor, weights ...*graph.Value) *graph.Tensor {
 	t.Helper()
-	in := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(x.Shape...)}}
+	operands := weights
+	if x == nil {
+		x = graph.Float64Tensor(nil, []float64{0})
+	} else {
+		operands = append([]*graph.Value{nil}, weights...)
+	}
+	in := &graph.Value{Name: "input", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(x.Shape...)}}
+	if len(operands) > len(weights) {
+		operands[0] = in
+	}
 	g := &graph.Graph{Inputs: []*graph.Value{in}}
-	g.Outputs = []*graph.Value{g.Add("y", op, append([]*graph.Value{in}, weights...)...)}
+	g.Outputs = []*graph.Value{g.Add("out", op, operands...)}
 	n, err := New(g, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +37,16 @@ func apply(t *testing.T, op graph.Op, x *graph.Tensor, weights ...*graph.Value) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if y.DType != graph.Float64 {
-		t.Fatalf("output of %v, want float64", y.DType)
+	types, err := g.Types()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := types[g.Outputs[0]].DType
+	if want.IsFloat() {
+		want = graph.Float64
+	}
+	if y.DType != want {
+		t.Fatalf("output of %v, want %v", y.DType, want)
 	}
 	return y
 }
@@ -43,15 +60,16 @@ func TestOperators(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	square := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	unit := graph.Conv{Strides: [2]int{1, 1}, Group: 1}
-	tests := []struct {
+	type test struct {
 		name    string
 		op      graph.Op
 		shape   []int
-		x       []float64
+		x       []float64 // none where all operands are weights
 		weights []*graph.Value
 		out     []int
 		want    []float64
-	}{
+	}
+	tests := []test{
 		{"conv 1×1", unit, []int{1, 2, 1, 2}, []float64{1, 2, 3, 4},
 			[]*graph.Value{weight("w", []int{2, 2, 1, 1}, 1, 10, 0, -1), weight("b", ones(2), 0.5, 0)},
 			[]int{1, 2, 1, 2}, []float64{31.5, 42.5, -3, -4}},
@@ -112,14 +130,49 @@ func TestOperators(t *testing.T) {
 		{"cast to int8", graph.Cast{To: graph.Int8}, []int{4}, []float64{1.9, -1.9, 200, -200}, nil, []int{4}, []float64{1, -1, 127, -128}},
 		{"quantize, ties and saturation", graph.QuantizeLinear{}, []int{7}, []float64{1, 3, -1, 5, 1000, -1000, nan},
 			[]*graph.Value{weight("s", nil, 2), graph.Weight("z", graph.Uint8Tensor(nil, []uint8{10}))},
-			[]int{7}, []float64{10, 12, 10, 12, 255, 0, nan}},
+			[]int{7}, []float64{10, 12, 10, 12, 255, 0, 0}},
 		{"quantize per channel", graph.QuantizeLinear{Axis: 1}, []int{1, 2, 2}, []float64{1, 2, 30, -4000},
 			[]*graph.Value{weight("s", ones(2), 1, 10), graph.Weight("z", graph.Int8Tensor(ones(2), []int8{0, 1}))},
 			[]int{1, 2, 2}, []float64{1, 2, 4, -128}},
 	}
+	bools := func(name string, shape []int, v ...bool) *graph.Value {
+		return graph.Weight(name, graph.BoolTensor(shape, v))
+	}
+	tests = append(tests, []test{
+		{"sin", graph.Sin{}, []int{3}, []float64{0, math.Pi / 2, inf}, nil, []int{3}, []float64{0, 1, nan}},
+		{"cos", graph.Cos{}, []int{3}, []float64{0, math.Pi, inf}, nil, []int{3}, []float64{1, -1, nan}},
+		{"floor", graph.Floor{}, []int{4}, []float64{1.5, -1.5, 2, nan}, nil, []int{4}, []float64{1, -2, 2, nan}},
+		{"ceil", graph.Ceil{}, []int{4}, []float64{1.5, -1.5, 2, inf}, nil, []int{4}, []float64{2, -1, 2, inf}},
+		{"round to even", graph.Round{}, []int{6}, []float64{0.5, 1.5, 2.5, -0.5, -1.5, 2.6}, nil, []int{6}, []float64{0, 2, 2, 0, -2, 3}},
+		{"sign", graph.Sign{}, []int{5}, []float64{-3, 0, 0.1, -inf, nan}, nil, []int{5}, []float64{-1, 0, 1, -1, nan}},
+		{"pow", graph.Pow{}, []int{4}, []float64{3, 4, -2, -8}, []*graph.Value{weight("e", ones(4), 2, 0.5, 3, 0.5)}, []int{4}, []float64{9, 2, -8, nan}},
+		{"max, broadcast", graph.Max{}, []int{2, 1}, []float64{1, nan}, []*graph.Value{weight("w", ones(2), 0, 3)}, []int{2, 2}, []float64{1, 3, nan, nan}},
+		{"min", graph.Min{}, []int{3}, []float64{1, -inf, 2}, []*graph.Value{weight("w", ones(3), 0, 3, float32(nan))}, []int{3}, []float64{0, -inf, nan}},
+		{"equal", graph.Equal{}, []int{3}, []float64{1, 2, nan}, []*graph.Value{weight("w", ones(3), 1, 3, float32(nan))}, []int{3}, []float64{1, 0, 0}},
+		{"greater", graph.Greater{}, []int{4}, []float64{1, 2, 3, nan}, []*graph.Value{weight("w", ones(1), 2)}, []int{4}, []float64{0, 0, 1, 0}},
+		{"less", graph.Less{}, []int{4}, []float64{1, 2, 3, nan}, []*graph.Value{weight("w", ones(1), 2)}, []int{4}, []float64{1, 0, 0, 0}},
+		{"where", graph.Where{}, nil, nil, []*graph.Value{bools("a", []int{2, 1}, true, false), weight("x", ones(2), 1, 2), weight("y", []int{}, 5)}, []int{2, 2}, []float64{1, 2, 5, 5}},
+		{"not", graph.Not{}, nil, nil, []*graph.Value{bools("b", ones(2), true, false)}, []int{2}, []float64{0, 1}},
+		{"and", graph.And{}, nil, nil, []*graph.Value{bools("a", []int{2, 1}, true, false), bools("b", ones(2), true, false)}, []int{2, 2}, []float64{1, 0, 0, 0}},
+		{"or", graph.Or{}, nil, nil, []*graph.Value{bools("a", []int{2, 1}, true, false), bools("b", ones(2), true, false)}, []int{2, 2}, []float64{1, 1, 1, 0}},
+		{"sum over the first axis", graph.ReduceSum{Axes: []int{-2}}, []int{2, 3}, []float64{1, 2, 3, 4, 5, 6}, nil, []int{3}, []float64{5, 7, 9}},
+		{"sum over two axes", graph.ReduceSum{Axes: []int{-3, -1}, KeepDims: true}, []int{2, 2, 2}, []float64{1, 2, 3, 4, 5, 6, 7, 8}, nil, []int{1, 2, 1}, []float64{14, 22}},
+		{"mean", graph.ReduceMean{Axes: []int{-1}}, []int{2, 2}, []float64{1, 2, 3, 5}, nil, []int{2}, []float64{1.5, 4}},
+		{"product", graph.ReduceProd{Axes: []int{-1}}, []int{2, 2}, []float64{2, 3, -1, 4}, nil, []int{2}, []float64{6, -4}},
+		{"largest", graph.ReduceMax{Axes: []int{-1}}, []int{3, 2}, []float64{2, 3, -1, -4, inf, nan}, nil, []int{3}, []float64{3, -1, nan}},
+		{"smallest", graph.ReduceMin{Axes: []int{-1}}, []int{3, 2}, []float64{2, 3, -1, -4, -inf, nan}, nil, []int{3}, []float64{2, -4, nan}},
+		{"argmax", graph.ArgMax{Axis: -1}, []int{3, 3}, []float64{1, 5, 5, nan, 9, nan, -1, -2, -1}, nil, []int{3}, []float64{1, 0, 0}},
+		{"argmax, the last", graph.ArgMax{Axis: -1, KeepDims: true, SelectLastIndex: true}, []int{3, 3}, []float64{1, 5, 5, nan, 9, nan, -1, -2, -1}, nil, []int{3, 1}, []float64{2, 2, 2}},
+		{"layer normalisation", graph.LayerNorm{Axes: []int{-1}, Epsilon: 3}, []int{2, 2}, []float64{1, 3, 5, 5}, []*graph.Value{weight("s", ones(2), 2, 4), weight("b", ones(2), 0, 10)}, []int{2, 2}, []float64{-1, 12, 0, 10}},
+		{"layer normalisation of channels", graph.LayerNorm{Axes: []int{-3}, Epsilon: 3}, []int{1, 2, 1, 2}, []float64{1, 5, 3, 5}, []*graph.Value{weight("s", []int{2, 1, 1}, 2, 4)}, []int{1, 2, 1, 2}, []float64{-1, 0, 2, 0}},
+	}...)
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
-			y := apply(t, c.op, graph.Float64Tensor(c.shape, c.x), c.weights...)
+			var x *graph.Tensor
+			if c.x != nil {
+				x = graph.Float64Tensor(c.shape, c.x)
+			}
+			y := apply(t, c.op, x, c.weights...)
 			if !slices.Equal(y.Shape, c.out) || !slices.EqualFunc(y.Float64s(), c.want, near) {
 				t.Errorf("found %v %v, want %v %v", y.Shape, y.Float64s(), c.out, c.want)
 			}

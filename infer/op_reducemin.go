@@ -1,0 +1,16 @@
+package infer
+
+import (
+	"math"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+var reduceMinLowering = reduceLowering(func(op graph.ReduceMin) graph.Reduction { return graph.Reduction(op) }, func(x []float32, over []axisRun) float64 {
+	return along(x, over, math.Inf(1), func(a float64, x []float32, step int) float64 {
+		for i := 0; i < len(x); i += step {
+			a = min(a, float64(x[i]))
+		}
+		return a
+	})
+})

@@ -1,0 +1,8 @@
+package reference
+
+import "github.com/repvit-go/repvit/graph"
+
+// less is whether a < b.
+func (e *exec) less(_ graph.Less, out array, in []array) {
+	e.broadcast(out, in[0], in[1], func(a, b float64) float64 { return truth(a < b) })
+}
