@@ -22,7 +22,7 @@ type Op interface {
 // Ops returns every operator, each with attributes of zero.
 func Ops() []Op {
 	return []Op{
-		Conv{}, Gemm{}, MatMul{}, BatchNorm{},
+		Conv{}, ConvTranspose{}, Gemm{}, MatMul{}, BatchNorm{},
 		Gelu{}, Relu{}, Sigmoid{}, HardSigmoid{}, HardSwish{}, Clip{},
 		Abs{}, Neg{}, Exp{}, Log{}, Sqrt{}, Tanh{}, Erf{}, Elu{}, LeakyRelu{},
 		Add{}, Sub{}, Mul{}, Div{}, Mean{}, ReduceMean{},
@@ -69,6 +69,11 @@ func (n *Node) Is(all Traits) bool { return n.Op.Traits().Has(all) }
 type multiplier interface {
 	// each returns the axes whose product is the multiplications for one output element.
 	each(in []Type) Shape
+}
+
+// spreader is an operator that multiplies each element of its first operand.
+type spreader interface {
+	spread(in []Type) Shape // axes whose product is how often
 }
 
 // gatherer is an operator that reads several elements for each one of its result, and

@@ -14,7 +14,7 @@ var lowerings map[string]opLowering
 func init() {
 	lowerings = map[string]opLowering{}
 	for _, o := range []opLowering{
-		convLowering, gemmLowering, matMulLowering, batchNormLowering,
+		convLowering, convTransposeLowering, gemmLowering, matMulLowering, batchNormLowering,
 		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
 		absLowering, negLowering, expLowering, logLowering, sqrtLowering, tanhLowering, erfLowering, eluLowering, leakyReluLowering,
 		addLowering, subLowering, mulLowering, divLowering, meanLowering, reduceMeanLowering,

@@ -25,24 +25,31 @@ func (e *encoder) conv(n *graph.Node, op graph.Conv) error {
 
 func (d *decoder) conv(n *node) error {
 	op := graph.Conv{Strides: [2]int{1, 1}}
-	dilations := [2]int{1, 1}
-	var kernel [2]int
-	group, err := n.integer("group", 1)
-	err = errors.Join(err, n.fill("strides", op.Strides[:]), n.fill("pads", op.Pads[:]),
-		n.fill("dilations", dilations[:]), n.fill("kernel_shape", kernel[:]))
-	if err != nil {
+	group, dilations, kernel, err := n.convolution(&op.Strides, &op.Pads)
+	if err := errors.Join(err, n.wantText("auto_pad", "NOTSET")); err != nil {
 		return first(err)
 	}
-	if dilations != [2]int{1, 1} {
-		op.Dilations = dilations
+	op.Group, op.Dilations = group, dilations
+	return d.convolve(n, op, kernel)
+}
+
+// convolution takes what the attributes of convolutions have in common. Dilations of 1 are
+// zeros; so is the kernel where it is missing.
+func (n *node) convolution(strides *[2]int, pads *[4]int) (groups int, dilations, kernel [2]int, err error) {
+	group, err := n.integer("group", 1)
+	err = errors.Join(err, n.fill("strides", strides[:]), n.fill("pads", pads[:]),
+		n.fill("dilations", dilations[:]), n.fill("kernel_shape", kernel[:]))
+	if dilations == [2]int{1, 1} {
+		dilations = [2]int{}
 	}
-	if group < 1 || group > math.MaxInt32 {
-		return fmt.Errorf("%w: found attribute group = %d, expected a positive number", ErrFormat, group)
+	if err == nil && (group < 1 || group > math.MaxInt32) {
+		err = fmt.Errorf("%w: found attribute group = %d, expected a positive number", ErrFormat, group)
 	}
-	if err := n.wantText("auto_pad", "NOTSET"); err != nil {
-		return err
-	}
-	op.Group = int(group)
+	return int(group), dilations, kernel, err
+}
+
+// convolve adds a convolution, whose weight must have the kernel that the attributes name.
+func (d *decoder) convolve(n *node, op graph.Op, kernel [2]int) error {
 	if err := d.add(n, op, 2, 3); err != nil {
 		return err
 	}

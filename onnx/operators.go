@@ -13,7 +13,7 @@ import (
 
 // operators are those of package graph, each in a file of its name.
 var operators = []operator{
-	convOperator, gemmOperator, matMulOperator, batchNormOperator,
+	convOperator, convTransposeOperator, gemmOperator, matMulOperator, batchNormOperator,
 	geluOperator, reluOperator, sigmoidOperator, hardSigmoidOperator, hardSwishOperator, clipOperator,
 	absOperator, negOperator, expOperator, logOperator, sqrtOperator, tanhOperator, erfOperator, eluOperator, leakyReluOperator,
 	addOperator, subOperator, mulOperator, divOperator, meanOperator, reduceMeanOperator,

@@ -26,6 +26,21 @@ var table = []row{
 		return b.add(graph.Conv{Strides: [2]int{1, 1}, Pads: [4]int{2, 2, 2, 2}, Group: Channels, Dilations: [2]int{2, 2}}, x, b.normal(0.3, Channels, 1, 3, 3))
 	}},
 	{"convolution 7×7, stride 2", graph.Conv{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 33, 7, 2, 1) }},
+	{"transposed convolution 2×2, stride 2", graph.ConvTranspose{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Relu{}, b.add(graph.ConvTranspose{Strides: [2]int{2, 2}, Group: 1}, x, b.normal(0.3, Channels, 20, 2, 2), b.normal(0.1, 20)))
+	}},
+	{"transposed convolution 3×3, stride 2", graph.ConvTranspose{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, OutputPadding: [2]int{1, 1}, Group: 1}, x, b.normal(0.1, Channels, 20, 3, 3), b.normal(0.1, 20))
+	}},
+	{"transposed convolution, uneven and dilated", graph.ConvTranspose{}, 4e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{1, 3}, Pads: [4]int{2, 0, 1, 4}, Group: 1, Dilations: [2]int{2, 1}}, x, b.normal(0.1, Channels, 33, 3, 4))
+	}},
+	{"transposed convolution with gaps", graph.ConvTranspose{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{3, 2}, Group: 1}, x, b.normal(0.3, Channels, 7, 2, 1), b.normal(1, 7))
+	}},
+	{"transposed convolution in groups", graph.ConvTranspose{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 4}, x, b.normal(0.2, Channels, 5, 4, 4), b.normal(0.1, 20))
+	}},
 	{"fully connected", graph.Gemm{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 200, Channels), b.normal(0.1, 200))
 	}},
