@@ -26,11 +26,32 @@ func (e *encoder) conv(n *graph.Node, op graph.Conv) error {
 func (d *decoder) conv(n *node) error {
 	op := graph.Conv{Strides: [2]int{1, 1}}
 	group, dilations, kernel, err := n.convolution(&op.Strides, &op.Pads)
-	if err := errors.Join(err, n.wantText("auto_pad", "NOTSET")); err != nil {
+	if err != nil {
 		return first(err)
 	}
 	op.Group, op.Dilations = group, dilations
+	size, err := d.kernel(n, kernel)
+	if err != nil {
+		return err
+	}
+	if _, err := d.autoPad(n, size, op.Strides, op.Dilation(), &op.Pads); err != nil {
+		return err
+	}
 	return d.convolve(n, op, kernel)
+}
+
+// kernel returns rows and columns of a convolution's weight, those that its attribute names
+// where the weight is not of that kind.
+func (d *decoder) kernel(n *node, named [2]int) ([2]int, error) {
+	in, err := d.operands(n, 2, 3)
+	if err != nil {
+		return named, err
+	}
+	t, err := d.typeOf(in[1])
+	if s, known := t.Shape.Ints(); err == nil && known && len(s) == 4 {
+		return [2]int(s[2:]), nil
+	}
+	return named, err
 }
 
 // convolution takes what the attributes of convolutions have in common. Dilations of 1 are

@@ -158,6 +158,18 @@ var table = []row{
 	{"largest of uneven windows", graph.MaxPool{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MaxPool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}}, b.conv(x, Channels, 20, 1, 1, 1))
 	}},
+	{"largest of 3×3, stride 2, rounded up", graph.MaxPool{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MaxPool{Kernel: [2]int{3, 2}, Strides: [2]int{2, 2}, Pads: [4]int{0, 1, 0, 1}, CeilMode: true}, x)
+	}},
+	{"largest of pixels apart", graph.MaxPool{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MaxPool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 2, 0, 1}, Dilations: [2]int{2, 2}}, x)
+	}},
+	{"mean of 2×2, rounded up", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}, CeilMode: true}, x)
+	}},
+	{"mean of 3×3 with its padding, rounded up", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 1}, CountIncludePad: true, CeilMode: true}, x)
+	}},
 	{"mean of 2×2, stride 2", graph.AveragePool{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}, x)
 	}},
