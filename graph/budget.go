@@ -135,7 +135,7 @@ func (f *Folding) Add(n *Node, types map[*Value]Type) error {
 // work is the node's multiply-accumulates and elements, for shapes that are known.
 func (n *Node) work(types map[*Value]Type) int64 {
 	if o, ok := n.Op.(gatherer); ok {
-		return n.times(types, o.reads)
+		return n.times(types, n.Output, o.reads)
 	}
 	sum := n.MACs(types)
 	for _, v := range n.Outputs() {

@@ -49,21 +49,24 @@ func (g *Graph) MACs(input Shape) (int64, error) {
 // MACs returns the node's multiply-accumulate operations, given the types that
 // [Graph.Infer] returned for an input whose shape is known in full.
 func (n *Node) MACs(types map[*Value]Type) int64 {
-	if m, ok := n.Op.(multiplier); ok {
-		return n.times(types, m.each)
+	switch op := n.Op.(type) {
+	case multiplier:
+		return n.times(types, n.Output, op.each)
+	case spreader:
+		return n.times(types, n.Inputs[0], op.spread)
 	}
 	return 0
 }
 
-// times returns what an operator does for each element of the node's value, whose axes each
-// gives, times the elements; 0 where sizes are not known.
-func (n *Node) times(types map[*Value]Type, each func([]Type) Shape) int64 {
+// times returns what an operator does for each element of a value, whose axes each gives,
+// times the elements; 0 where sizes are not known.
+func (n *Node) times(types map[*Value]Type, v *Value, each func([]Type) Shape) int64 {
 	in := make([]Type, len(n.Inputs))
 	for i, v := range n.Inputs {
 		in[i] = types[v]
 	}
 	count := int64(1)
-	for _, d := range slices.Concat(types[n.Output].Shape, each(in)) {
+	for _, d := range slices.Concat(types[v].Shape, each(in)) {
 		switch {
 		case !d.Known():
 			return 0

@@ -64,11 +64,11 @@ func (o Conv) infer(in []Type) (Type, error) {
 		}
 		k[i+2] = (k[i+2]-1)*d + 1
 	}
-	h, err := slide(x[2], k[2], o.Strides[0], o.Pads[0], o.Pads[2])
+	h, err := slide(x[2], k[2], o.Strides[0], o.Pads[0], o.Pads[2], false)
 	if err != nil {
 		return Type{}, err
 	}
-	v, err := slide(x[3], k[3], o.Strides[1], o.Pads[1], o.Pads[3])
+	v, err := slide(x[3], k[3], o.Strides[1], o.Pads[1], o.Pads[3], false)
 	if err != nil {
 		return Type{}, err
 	}

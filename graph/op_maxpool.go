@@ -8,7 +8,16 @@ type MaxPool struct {
 	Kernel  [2]int `json:"kernel"`  // rows, columns
 	Strides [2]int `json:"strides"` // rows, columns
 	Pads    [4]int `json:"pads"`    // top, left, bottom, right
+	// Dilations are how far apart the pixels of a window are, rows and columns; 0 means 1. See
+	// [MaxPool.Dilation].
+	Dilations [2]int `json:"dilations,omitzero"`
+	// CeilMode rounds the output's size up, where the last window then begins inside or in the
+	// padding before.
+	CeilMode bool `json:"ceil_mode,omitzero"`
 }
+
+// Dilation returns how far apart the pixels of a window are, 1 at least in a valid graph.
+func (o MaxPool) Dilation() [2]int { return Conv{Dilations: o.Dilations}.Dilation() }
 
 // Kind implements [Op].
 func (MaxPool) Kind() string { return "MaxPool" }
@@ -16,6 +25,8 @@ func (MaxPool) Kind() string { return "MaxPool" }
 // Traits implements [Op].
 func (MaxPool) Traits() Traits { return Homogeneous | Selects | Quantizable }
 
-func (o MaxPool) infer(in []Type) (Type, error) { return pool(in, o.Kernel, o.Strides, o.Pads) }
+func (o MaxPool) infer(in []Type) (Type, error) {
+	return pool(in, window{o.Kernel, o.Strides, o.Dilation(), o.Pads, o.CeilMode})
+}
 
 func (o MaxPool) reads([]Type) Shape { return FixedShape(o.Kernel[:]...) }

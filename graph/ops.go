@@ -22,7 +22,7 @@ type Op interface {
 // Ops returns every operator, each with attributes of zero.
 func Ops() []Op {
 	return []Op{
-		Conv{}, Gemm{}, MatMul{}, BatchNorm{}, LayerNorm{},
+		Conv{}, ConvTranspose{}, Gemm{}, MatMul{}, BatchNorm{}, LayerNorm{},
 		Gelu{}, Relu{}, Sigmoid{}, HardSigmoid{}, HardSwish{}, Clip{},
 		Abs{}, Neg{}, Exp{}, Log{}, Sqrt{}, Tanh{}, Erf{}, Elu{}, LeakyRelu{},
 		Sin{}, Cos{}, Floor{}, Ceil{}, Round{}, Sign{},
@@ -84,6 +84,11 @@ type several interface {
 type multiplier interface {
 	// each returns the axes whose product is the multiplications for one output element.
 	each(in []Type) Shape
+}
+
+// spreader is an operator that multiplies each element of its first operand.
+type spreader interface {
+	spread(in []Type) Shape // axes whose product is how often
 }
 
 // gatherer is an operator that reads several elements for each one of its result, and
@@ -163,8 +168,15 @@ func finite(attributes ...float64) error {
 	return nil
 }
 
-// pool is the type of an operator of windows on feature maps.
-func pool(in []Type, kernel, strides [2]int, pads [4]int) (Type, error) {
+// window is what operators of windows on feature maps have in common: rows, columns.
+type window struct {
+	kernel, strides, dilations [2]int
+	pads                       [4]int // top, left, bottom, right
+	ceil                       bool
+}
+
+// pool is the type of an operator of windows.
+func pool(in []Type, w window) (Type, error) {
 	if err := arity(in, 1, 1, 4); err != nil {
 		return Type{}, err
 	}
@@ -173,23 +185,30 @@ func pool(in []Type, kernel, strides [2]int, pads [4]int) (Type, error) {
 	}
 	s := in[0].Shape
 	out := Shape{s[0], s[1], {}, {}}
-	for i := range kernel {
-		if kernel[i] < 1 {
-			return Type{}, fmt.Errorf("%w: a kernel of %v", ErrShape, kernel)
+	for i, k := range w.kernel {
+		d := w.dilations[i]
+		if k < 1 || d < 1 || d > maxAxis/k {
+			return Type{}, fmt.Errorf("%w: a kernel of %v with dilations %v", ErrShape, w.kernel, w.dilations)
 		}
-		if pads[i] >= kernel[i] || pads[i+2] >= kernel[i] {
-			return Type{}, fmt.Errorf("%w: padding %v of a kernel of %v, want less than the kernel", ErrUnsupported, pads, kernel)
+		k = (k-1)*d + 1
+		if w.pads[i] >= k || w.pads[i+2] >= k {
+			return Type{}, fmt.Errorf("%w: padding %v of a kernel of %v, want less than the kernel", ErrUnsupported, w.pads, w.kernel)
+		}
+		if n := s[i+2]; d > 1 && w.pads[i] > 0 && n.Known() && n.Size < d {
+			return Type{}, fmt.Errorf("%w: dilations %v of an axis of size %d, want windows with a pixel inside", ErrUnsupported, w.dilations, n.Size)
 		}
 		var err error
-		if out[i+2], err = slide(s[i+2], kernel[i], strides[i], pads[i], pads[i+2]); err != nil {
+		if out[i+2], err = slide(s[i+2], k, w.strides[i], w.pads[i], w.pads[i+2], w.ceil); err != nil {
 			return Type{}, err
 		}
 	}
 	return Type{in[0].DType, out}, nil
 }
 
-// slide is the number of places of a window along an axis: ⌊(n + pads − kernel)/stride⌋ + 1.
-func slide(n Dim, kernel, stride, before, after int) (Dim, error) {
+// slide is the number of places of a window along an axis: ⌊(n + pads − kernel)/stride⌋ + 1. With
+// ceil the quotient is rounded up, as long as the last window begins inside or in the padding
+// before.
+func slide(n Dim, kernel, stride, before, after int, ceil bool) (Dim, error) {
 	if stride < 1 || before < 0 || after < 0 || stride > maxAxis || before > maxAxis || after > maxAxis || kernel > maxAxis {
 		return Dim{}, fmt.Errorf("%w: stride %d, padding %d and %d", ErrShape, stride, before, after)
 	}
@@ -197,10 +216,19 @@ func slide(n Dim, kernel, stride, before, after int) (Dim, error) {
 		if n.Size > maxAxis || n.Size+before+after < kernel {
 			return Dim{}, fmt.Errorf("%w: axis of size %d with padding %d+%d is smaller than the kernel, %d", ErrShape, n.Size, before, after, kernel)
 		}
-		return Fixed((n.Size+before+after-kernel)/stride + 1), nil
+		rest := n.Size + before + after - kernel
+		places := rest/stride + 1
+		if ceil && rest%stride != 0 && places*stride < n.Size+before {
+			places++
+		}
+		return Fixed(places), nil
 	}
-	// ⌊(n − 1)/s⌋ + 1 = ⌈n/s⌉ is the one case that stays a quotient of the symbol.
-	if n.Sym != "" && n.Mul == 0 && before+after-kernel == -1 && n.Div <= maxAxis/stride {
+	// ⌊(n − 1)/s⌋ + 1 = ⌈(n − s)/s⌉ + 1 = ⌈n/s⌉ are the cases that stay a quotient of the symbol.
+	whole := 1
+	if ceil {
+		whole = stride
+	}
+	if n.Sym != "" && n.Mul == 0 && kernel-before-after == whole && n.Div <= maxAxis/stride {
 		return Dim{Sym: n.Sym, Div: n.Div * stride}, nil
 	}
 	return Dim{Div: 1}, nil

@@ -6,19 +6,20 @@ import (
 
 var maxPoolLowering = opLowering{
 	lower: lowers(func(_ *lowering, b opBase, op graph.MaxPool) (operator, error) {
-		return &windowOp{opBase: b, kernel: op.Kernel, strides: op.Strides, pads: op.Pads, into: func(p *planner) func(dst, src []float32) { return p.set.MaxInto }}, nil
+		return &windowOp{opBase: b, kernel: op.Kernel, strides: op.Strides, dilations: op.Dilation(), pads: op.Pads, into: func(p *planner) func(dst, src []float32) { return p.set.MaxInto }}, nil
 	}),
 }
 
 // windowOp combines the pixels of windows into one each.
 type windowOp struct {
 	opBase
-	kernel, strides [2]int
-	pads            [4]int
+	kernel, strides, dilations [2]int
+	pads                       [4]int
 	// into returns the kernel that combines a pixel with the next.
 	into func(p *planner) func(dst, src []float32)
-	// finish, where it is not nil, turns the combination of so many pixels into the result.
-	finish func(dst []float32, pixels int)
+	// finish, where it is not nil, turns the combination of the pixels inside into the result;
+	// padded is how many there are with those of the padding.
+	finish func(dst []float32, inside, padded int)
 }
 
 func (o *windowOp) plan(p *planner) error {
@@ -36,8 +37,16 @@ func (o *windowOp) plan(p *planner) error {
 					left := c*o.strides[1] - o.pads[1]
 					pixel := dst[(r*columns+c)*ld:][:ld]
 					count := 0
-					for y := max(top, 0); y < min(top+o.kernel[0], height); y++ {
-						for x := max(left, 0); x < min(left+o.kernel[1], width); x++ {
+					for i := range o.kernel[0] {
+						y := top + i*o.dilations[0]
+						if y < 0 || y >= height {
+							continue
+						}
+						for j := range o.kernel[1] {
+							x := left + j*o.dilations[1]
+							if x < 0 || x >= width {
+								continue
+							}
 							in := src[((n*height+y)*width+x)*ld:][:ld]
 							if count++; count == 1 {
 								copy(pixel, in)
@@ -47,7 +56,8 @@ func (o *windowOp) plan(p *planner) error {
 						}
 					}
 					if o.finish != nil {
-						o.finish(pixel, count)
+						bottom, right := min(top+o.kernel[0], height+o.pads[2]), min(left+o.kernel[1], width+o.pads[3])
+						o.finish(pixel, count, (bottom-top)*(right-left))
 					}
 				}
 			}

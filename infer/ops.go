@@ -14,7 +14,7 @@ var lowerings map[string]opLowering
 func init() {
 	lowerings = map[string]opLowering{}
 	for _, o := range []opLowering{
-		convLowering, gemmLowering, matMulLowering, batchNormLowering, layerNormLowering,
+		convLowering, convTransposeLowering, gemmLowering, matMulLowering, batchNormLowering, layerNormLowering,
 		geluLowering, reluLowering, sigmoidLowering, hardSigmoidLowering, hardSwishLowering, clipLowering,
 		absLowering, negLowering, expLowering, logLowering, sqrtLowering, tanhLowering, erfLowering, eluLowering, leakyReluLowering,
 		sinLowering, cosLowering, floorLowering, ceilLowering, roundLowering, signLowering,

@@ -37,12 +37,13 @@ type packKey struct {
 type form uint8
 
 const (
-	formGemm    form = iota // rows of output channels
-	formColumns             // the same, packed in blocks of output channels
-	formMatMul              // rows of input channels
-	formPatches             // kernel rows, columns, channels; a block for each group
-	formTaps3x3             // kernel.Depthwise
-	formTaps                // kernel.DepthwiseN
+	formGemm       form = iota // rows of output channels
+	formColumns                // the same, packed in blocks of output channels
+	formMatMul                 // rows of input channels
+	formPatches                // kernel rows, columns, channels; a block for each group
+	formTransposed             // a block for each tap of ConvTranspose
+	formTaps3x3                // kernel.Depthwise
+	formTaps                   // kernel.DepthwiseN
 )
 
 // packed is a weight for one kernel.
@@ -107,6 +108,8 @@ func (w *weights) grouped(f form, weight, bias *graph.Tensor, groups int) *packe
 		w.bytes.Add(int64(4 * (kernel.Pad(n, kernel.Lanes) * (k + 1))))
 	case formPatches:
 		w.patches(p, weight, b, groups)
+	case formTransposed:
+		w.transposed(p, weight, b, groups)
 	case formTaps3x3, formTaps:
 		// taps[tap][input channel of the group][output channel]
 		ld := kernel.Pad(s[0], kernel.Lanes)
@@ -151,6 +154,29 @@ func (w *weights) patches(p *packed, weight *graph.Tensor, bias []float32, group
 				part = bias[g*n:][:n]
 			}
 			p.blocks[g] = w.set.Pack(r, n, taps*s[1], part)
+		}
+	})
+}
+
+// transposed packs the weight of a transposed convolution, a matrix for each tap. Channels of
+// other groups have zeros.
+func (w *weights) transposed(p *packed, weight *graph.Tensor, bias []float32, groups int) {
+	s := weight.Shape
+	k, each, taps := s[0], s[1], s[2]*s[3]
+	n := each * groups
+	p.blocks = make([]*kernel.Packed, taps)
+	w.bytes.Add(int64(4 * taps * kernel.Pad(n, kernel.Lanes) * (k + 1)))
+	w.job(func() {
+		v := weight.Float32s()
+		for t := range taps {
+			r := make([]float32, n*k)
+			for c := range k {
+				first := c / (k / groups) * each
+				for o := range each {
+					r[(first+o)*k+c] = v[(c*each+o)*taps+t]
+				}
+			}
+			p.blocks[t] = w.set.Pack(r, n, k, bias)
 		}
 	})
 }

@@ -385,7 +385,7 @@ func (d *decoder) weights() error {
 			}
 			varies[n.Output] = true
 			switch n.Op.(type) {
-			case graph.Conv, graph.Gemm, graph.BatchNorm, graph.QuantizeLinear, graph.DequantizeLinear:
+			case graph.Conv, graph.ConvTranspose, graph.Gemm, graph.BatchNorm, graph.QuantizeLinear, graph.DequantizeLinear:
 				if i > 0 {
 					return fmt.Errorf("node %q (%s): %w: operand %q is computed from an input, expected a constant", n.Name(), n.Op.Kind(), ErrUnsupported, v.Name)
 				}

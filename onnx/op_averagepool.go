@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -19,16 +20,27 @@ func (e *encoder) averagePool(n *graph.Node, op graph.AveragePool) error {
 	if op.CountIncludePad {
 		count = 1
 	}
-	e.write(n, integer("count_include_pad", count), ints("kernel_shape", op.Kernel[:]...), ints("pads", op.Pads[:]...), ints("strides", op.Strides[:]...))
+	var attributes [][]byte
+	if op.CeilMode {
+		attributes = append(attributes, integer("ceil_mode", 1))
+	}
+	e.write(n, append(attributes, integer("count_include_pad", count), ints("kernel_shape", op.Kernel[:]...), ints("pads", op.Pads[:]...), ints("strides", op.Strides[:]...))...)
 	return nil
 }
 
 func (d *decoder) averagePool(n *node) error {
 	op := graph.AveragePool{Strides: [2]int{1, 1}}
+	dilations := [2]int{1, 1}
 	count, err := n.integer("count_include_pad", 0)
-	if err = errors.Join(err, n.pool(&op.Kernel, &op.Strides, &op.Pads)); err != nil {
+	if err := errors.Join(err, n.fill("dilations", dilations[:])); err != nil {
 		return first(err)
 	}
+	if dilations != [2]int{1, 1} {
+		return fmt.Errorf("%w: found attribute dilations = %v, expected [1 1]", ErrUnsupported, dilations)
+	}
 	op.CountIncludePad = count != 0
+	if err := d.pool(n, &op.Kernel, &op.Strides, &op.Pads, dilations, &op.CeilMode); err != nil {
+		return err
+	}
 	return d.add(n, op, 1, 1)
 }

@@ -13,7 +13,7 @@ import (
 
 // operators are those of package graph, each in a file of its name.
 var operators = []operator{
-	convOperator, gemmOperator, matMulOperator, batchNormOperator, layerNormOperator,
+	convOperator, convTransposeOperator, gemmOperator, matMulOperator, batchNormOperator, layerNormOperator,
 	geluOperator, reluOperator, sigmoidOperator, hardSigmoidOperator, hardSwishOperator, clipOperator,
 	absOperator, negOperator, expOperator, logOperator, sqrtOperator, tanhOperator, erfOperator, eluOperator, leakyReluOperator,
 	sinOperator, cosOperator, floorOperator, ceilOperator, roundOperator, signOperator,

@@ -26,6 +26,21 @@ var table = []row{
 		return b.add(graph.Conv{Strides: [2]int{1, 1}, Pads: [4]int{2, 2, 2, 2}, Group: Channels, Dilations: [2]int{2, 2}}, x, b.normal(0.3, Channels, 1, 3, 3))
 	}},
 	{name: "convolution 7×7, stride 2", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 33, 7, 2, 1) }},
+	{name: "transposed convolution 2×2, stride 2", op: graph.ConvTranspose{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Relu{}, b.add(graph.ConvTranspose{Strides: [2]int{2, 2}, Group: 1}, x, b.normal(0.3, Channels, 20, 2, 2), b.normal(0.1, 20)))
+	}},
+	{name: "transposed convolution 3×3, stride 2", op: graph.ConvTranspose{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, OutputPadding: [2]int{1, 1}, Group: 1}, x, b.normal(0.1, Channels, 20, 3, 3), b.normal(0.1, 20))
+	}},
+	{name: "transposed convolution, uneven and dilated", op: graph.ConvTranspose{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{1, 3}, Pads: [4]int{2, 0, 1, 4}, Group: 1, Dilations: [2]int{2, 1}}, x, b.normal(0.1, Channels, 33, 3, 4))
+	}},
+	{name: "transposed convolution with gaps", op: graph.ConvTranspose{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{3, 2}, Group: 1}, x, b.normal(0.3, Channels, 7, 2, 1), b.normal(1, 7))
+	}},
+	{name: "transposed convolution in groups", op: graph.ConvTranspose{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.ConvTranspose{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 4}, x, b.normal(0.2, Channels, 5, 4, 4), b.normal(0.1, 20))
+	}},
 	{name: "fully connected", op: graph.Gemm{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Gemm{}, b.vector(x), b.normal(0.3, 200, Channels), b.normal(0.1, 200))
 	}},
@@ -230,6 +245,18 @@ var table = []row{
 	}},
 	{name: "largest of uneven windows", op: graph.MaxPool{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.MaxPool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}}, b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{name: "largest of 3×3, stride 2, rounded up", op: graph.MaxPool{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MaxPool{Kernel: [2]int{3, 2}, Strides: [2]int{2, 2}, Pads: [4]int{0, 1, 0, 1}, CeilMode: true}, x)
+	}},
+	{name: "largest of pixels apart", op: graph.MaxPool{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.MaxPool{Kernel: [2]int{2, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 2, 0, 1}, Dilations: [2]int{2, 2}}, x)
+	}},
+	{name: "mean of 2×2, rounded up", op: graph.AveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}, CeilMode: true}, x)
+	}},
+	{name: "mean of 3×3 with its padding, rounded up", op: graph.AveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.AveragePool{Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 1}, CountIncludePad: true, CeilMode: true}, x)
 	}},
 	{name: "mean of 2×2, stride 2", op: graph.AveragePool{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}, x)

@@ -5,6 +5,7 @@ import "github.com/repvit-go/repvit/graph"
 // operators are the formulas by the name of the operator. Each stands in a file of its name.
 var operators = tableOf(
 	formula((*exec).conv),
+	formula((*exec).convTranspose),
 	formula((*exec).gemm),
 	formula((*exec).matMul),
 	formula((*exec).batchNorm),
