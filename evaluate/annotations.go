@@ -159,7 +159,7 @@ func parseAnnotations(data []byte, masks bool) (*Annotations, error) {
 		labels[*c.ID] = i
 		a.Categories = append(a.Categories, Category{*c.ID, c.Name})
 	}
-	travel := float64(baseTravel + travelPerByte*len(data))
+	travel := baseTravel + travelPerByte*float64(len(data))
 	seen := make(map[int64]bool, len(file.Annotations))
 	for i, n := range file.Annotations {
 		if n.ID == nil || n.Image == nil || n.Category == nil {

@@ -108,6 +108,23 @@ func (f Fit) Validate() error {
 	return checkNormalization(f.Mean, f.Std)
 }
 
+// String says in a line what f does.
+func (f Fit) String() string {
+	var how, filter string
+	switch {
+	case f.Height > 0:
+		how = fmt.Sprintf("scaled to fit %d×%d, zeros around", f.Height, f.Width)
+	case f.Stretch:
+		how = fmt.Sprintf("scaled to fit %d×%d, then to multiples of %d", f.Long, f.Short, f.Divisor)
+	default:
+		how = fmt.Sprintf("scaled to fit %d×%d, zeros up to multiples of %d", f.Long, f.Short, f.Divisor)
+	}
+	if filter = "OpenCV's bilinear"; f.Antialias {
+		filter = "PIL's bilinear"
+	}
+	return fmt.Sprintf("%s, mean %v, std %v, %s", how, f.Mean, f.Std, filter)
+}
+
 // Place returns where an image of w×h pixels goes. The error wraps [ErrConfig], or [ErrImage]
 // for an image without pixels or with more than 64 Mi of them.
 func (f Fit) Place(w, h int) (Placement, error) {

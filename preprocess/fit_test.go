@@ -188,6 +188,15 @@ func TestFitJSON(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for want, f := range map[string]Fit{
+		"scaled to fit 2048×512, then to multiples of 32, mean [0.485 0.456 0.406], std [0.229 0.224 0.225], OpenCV's bilinear":     Segmentation(2048, 512),
+		"scaled to fit 1333×800, zeros up to multiples of 32, mean [0.485 0.456 0.406], std [0.229 0.224 0.225], OpenCV's bilinear": Detection(1333, 800),
+		"scaled to fit 64×64, zeros around, mean [0.485 0.456 0.406], std [0.229 0.224 0.225], PIL's bilinear":                      Letterbox(64),
+	} {
+		if f.String() != want {
+			t.Errorf("found %q, expected %q", f, want)
+		}
+	}
 	// A reader that only knows classifiers refuses the file.
 	var c Config
 	text, err := json.Marshal(Detection(1333, 800))
