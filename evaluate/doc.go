@@ -4,6 +4,13 @@
 //
 // Top-1, top 5 and SQNR are as package verify defines them.
 //
+// # Segmentation and detection
+//
+// [RunSegmentation] holds the classes of pixels against label images: [Segmentation] is one
+// confusion matrix over all of them. [RunDetection] holds boxes and masks against COCO's
+// [Annotations]: [AveragePrecision] computes the figures of pycocotools, whose only difference is
+// that a match with an annotation of id 0 counts here.
+//
 // # Criteria
 //
 // A [Result] or a latency has no verdict by itself. [Criteria] give it one: each found number
@@ -16,7 +23,7 @@
 //
 // # Errors
 //
-// Errors wrap [ErrLabels], [ErrCriterion] or [graph.ErrShape] where the networks do not fit the
+// Errors wrap [ErrLabels], [ErrAnnotations], [ErrCriterion] or [graph.ErrShape] where the networks do not fit the
 // images or each other, and those of the packages that read files, which they name.
 //
 // # Stability

@@ -172,23 +172,35 @@ func (o *Images) files() ([]Label, error) {
 		}
 		return ParseLabels(o.Labels, data, classes)
 	}
-	entries, err := os.ReadDir(o.Dir) // sorted
+	names, err := imagesIn(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	var files []Label
+	for _, name := range names {
+		files = append(files, Label{name, -1})
+	}
+	return files, nil
+}
+
+// imagesIn returns the names of a folder's images, sorted.
+func imagesIn(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir) // sorted
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range entries {
 		switch strings.ToLower(filepath.Ext(e.Name())) {
 		case ".png", ".jpg", ".jpeg":
 			if !e.IsDir() {
-				files = append(files, Label{e.Name(), -1})
+				names = append(names, e.Name())
 			}
 		}
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: found no images, expected files named .png, .jpg or .jpeg", o.Dir)
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: found no images, expected files named .png, .jpg or .jpeg", dir)
 	}
-	return files, nil
+	return names, nil
 }
 
 // classesOf returns how many logits a network has for one image.

@@ -23,7 +23,7 @@ type Prediction struct {
 // Keys of the graph's metadata.
 const (
 	metaLabels     = "repvit.labels"     // class names, a JSON array of strings
-	metaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config
+	metaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config or preprocess.Fit
 )
 
 // Classify returns the k most probable classes of an image, as [Session.Top] orders them. The

@@ -3,6 +3,7 @@ package infer_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"image"
 	"image/color"
@@ -226,6 +227,36 @@ func TestPreprocess(t *testing.T) {
 		}
 		if _, err := s.Classify(context.Background(), gradient(8, 8), 1); !errors.Is(err, c.err) {
 			t.Errorf("%s: Classify gives %v", name, err)
+		}
+	}
+	fit := preprocess.Segmentation(64, 32)
+	text, err := json.Marshal(fit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		metadata string
+		shape    graph.Shape
+		want     preprocess.Fit
+		err      error
+	}{
+		"a rule":         {string(text), symbolic, fit, nil},
+		"a fixed size":   {string(text), graph.FixedShape(1, 3, 32, 48), fit.Sized(32, 48), nil},
+		"nothing":        {"", symbolic, preprocess.Fit{}, preprocess.ErrConfig},
+		"a classifier's": {`{"height":96,"width":64,"crop_pct":0.95,"mean":[0,0,0],"std":[1,1,1],"interpolation":"bicubic"}`, symbolic, preprocess.Fit{}, preprocess.ErrConfig},
+	} {
+		g := classifier()
+		g.Inputs[0].Type.Shape = c.shape
+		if c.metadata != "" {
+			g.Metadata["repvit.preprocess"] = c.metadata
+		}
+		s, err := infer.New(g, infer.Options{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if got, err := s.Fit(); !errors.Is(err, c.err) || c.err == nil && !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: Fit gives %+v, %v, expected %+v, %v", name, got, err, c.want, c.err)
 		}
 	}
 	g := classifier()

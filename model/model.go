@@ -115,7 +115,7 @@ const (
 	MetaClasses    = "repvit.classes"
 	MetaDistilled  = "repvit.distilled"
 	MetaLabels     = "repvit.labels"     // JSON array of strings
-	MetaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config
+	MetaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config or preprocess.Fit
 	MetaTaps       = "repvit.taps"       // rule and blocks of feature maps, "timm: 2 6 20 24"
 	MetaEpsilon    = "repvit.bn_epsilon" // of the BatchNorms, where it is not 1e-5
 	MetaHead       = "repvit.head"       // where the logits come from, where it is not the network's own head

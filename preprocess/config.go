@@ -107,19 +107,27 @@ func (c Config) Validate() error {
 	if !(c.CropPct >= 1.0/maxCrops && c.CropPct <= maxCrops) {
 		return fmt.Errorf("%w: crop_pct %v, expected 1/%d to %d", ErrConfig, c.CropPct, maxCrops, maxCrops)
 	}
-	if n := len(c.Mean); n != 1 && n != 3 && n != 4 || len(c.Std) != n {
-		return fmt.Errorf("%w: mean of %d and std of %d channels, expected 1, 3 or 4 of both", ErrConfig, len(c.Mean), len(c.Std))
-	}
-	for i := range c.Mean {
-		if m := c.Mean[i]; m-m != 0 {
-			return fmt.Errorf("%w: mean %v, expected finite numbers", ErrConfig, c.Mean)
-		}
-		if s := c.Std[i]; !(float32(s) > 0) || s-s != 0 {
-			return fmt.Errorf("%w: std %v, expected positive numbers", ErrConfig, c.Std)
-		}
+	if err := checkNormalization(c.Mean, c.Std); err != nil {
+		return err
 	}
 	if !slices.Contains(Interpolations(), c.Interpolation) {
 		return fmt.Errorf("%w: interpolation %q, expected one of %q", ErrConfig, c.Interpolation, Interpolations())
+	}
+	return nil
+}
+
+// checkNormalization refuses means and deviations that nothing can be normalised with.
+func checkNormalization(mean, std []float64) error {
+	if n := len(mean); n != 1 && n != 3 && n != 4 || len(std) != n {
+		return fmt.Errorf("%w: mean of %d and std of %d channels, expected 1, 3 or 4 of both", ErrConfig, len(mean), len(std))
+	}
+	for i := range mean {
+		if m := mean[i]; m-m != 0 {
+			return fmt.Errorf("%w: mean %v, expected finite numbers", ErrConfig, mean)
+		}
+		if s := std[i]; !(float32(s) > 0) || s-s != 0 {
+			return fmt.Errorf("%w: std %v, expected positive numbers", ErrConfig, std)
+		}
 	}
 	return nil
 }

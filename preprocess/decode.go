@@ -10,8 +10,6 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
-
-	"github.com/repvit-go/repvit/internal/mmap"
 )
 
 // Limits of [Decode]; see the package's documentation.
@@ -30,18 +28,7 @@ var (
 )
 
 // Open decodes an image file. It is [Decode] with errors that name the file.
-func Open(path string) (image.Image, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	img, err := DecodeContext(context.Background(), m.Data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return img, nil
-}
+func Open(path string) (image.Image, error) { return open(path, DecodeContext) }
 
 // Decode reads a PNG or JPEG image, told apart by their first bytes. The error wraps
 // [ErrImage], together with [ErrFormat], with [ErrTooLarge] where a limit is exceeded,

@@ -21,6 +21,15 @@
 // the target: the scaled image just covers int(H/crop_pct)×int(W/crop_pct), so nothing is
 // distorted and nothing is missing. For square targets this is torchvision's rule.
 //
+// # Whole images
+//
+// A [Fit] is for networks that answer for each pixel. [Segmentation] and [Detection] are the test
+// pipelines of mmsegmentation and mmdetection: the image keeps its shape and is scaled with OpenCV's
+// linear interpolation, equal to cv2.resize to the last level. [Letterbox] is SAM's, with PIL's
+// filter. A [Placement] says where the image went, and maps what the network says back to it.
+// Model files carry a Fit, too, under "repvit.preprocess". Images are to be opened with
+// [OpenUpright].
+//
 // # Resampling
 //
 // Scaling is PIL's Image.resize: an antialiasing filter whose support grows with the
@@ -35,9 +44,9 @@
 // which is scaled with colours premultiplied by alpha and padded with transparent black. In
 // RGB: alpha is dropped, not blended; gray is repeated; palettes are
 // looked up; CMYK is multiplied out. Of 16-bit samples the upper byte counts (PIL 9 clips
-// 16-bit gray images to white instead). Embedded profiles and gamma are ignored. EXIF
-// orientation is ignored as torchvision's ImageFolder and the official training code do:
-// rotate such photos before they come here.
+// 16-bit gray images to white instead). Embedded profiles and gamma are ignored. [Open] and
+// [Decode] ignore EXIF orientation as torchvision's ImageFolder and the official training code of
+// classifiers do; [OpenUpright] and [DecodeUpright] obey it, as cv2.imread does for the others.
 //
 // The chroma of JPEG files is interpolated, and converted to RGB, as libjpeg-turbo does by
 // default, PIL's decoder, while [image/jpeg] repeats samples. What remains is the difference
@@ -45,7 +54,7 @@
 //
 // # Limits
 //
-// [Decode] and [Open] take PNG and JPEG. Before anything is allocated for pixels, the
+// PNG and JPEG are decoded. Before anything is allocated for pixels, the
 // header is checked: at most 64 Mi pixels (2²⁶), at most 100 scans in a progressive JPEG, and
 // a decoded size, working memory included, of at most 32 MiB + 64 bytes for each byte of
 // the file. A PNG could otherwise ask for 1032 times its size and a JPEG for more. Files

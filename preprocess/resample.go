@@ -110,8 +110,16 @@ func span(ts []tap) (from, to int) {
 	return ts[0].first, last.first + len(last.coeffs)
 }
 
-// parallelPixels is the number of input pixels from which more than one core pays.
+// parallelPixels is the number of pixels from which more than one core pays.
 const parallelPixels = 1 << 18
+
+// workersFor returns how many workers share n rows of an image of so many pixels.
+func workersFor(pixels, n int) int {
+	if pixels < parallelPixels {
+		return 1
+	}
+	return min(runtime.GOMAXPROCS(0), n)
+}
 
 // resample returns the output samples of cols and rows, n interleaved channels.
 func resample(src source, n int, cols, rows []tap) []uint8 {
@@ -120,10 +128,7 @@ func resample(src source, n int, cols, rows []tap) []uint8 {
 	line := n * len(cols)
 	mid := make([]uint8, (y1-y0)*line)
 	out := make([]uint8, len(rows)*line)
-	workers := 1
-	if (x1-x0)*(y1-y0) >= parallelPixels {
-		workers = min(runtime.GOMAXPROCS(0), y1-y0)
-	}
+	workers := workersFor((x1-x0)*(y1-y0), y1-y0)
 	bands(y1-y0, workers, func(from, to int) {
 		in := make([]uint8, n*(x1-x0))
 		read := src.reader()

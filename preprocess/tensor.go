@@ -40,9 +40,8 @@ func (c Config) Into(dst []float32, img image.Image) error {
 		return err
 	}
 	pixels := c.levels(img)
-	table := c.table()
-	for ch := range channels {
-		plane, t := dst[ch*n:][:n], &table[ch]
+	for ch, t := range table(c.Mean, c.Std) {
+		plane := dst[ch*n:][:n]
 		for i := range plane {
 			plane[i] = t[pixels[channels*i+ch]]
 		}
@@ -52,10 +51,11 @@ func (c Config) Into(dst []float32, img image.Image) error {
 
 // table maps the levels of each channel to normalised values, in the order of torchvision's
 // float32 operations: ToTensor divides by 255, Normalize subtracts and divides.
-func (c Config) table() [][256]float32 {
-	t := make([][256]float32, c.Channels())
+func table(means, stds []float64) []*[256]float32 {
+	t := make([]*[256]float32, len(means))
 	for ch := range t {
-		mean, std := float32(c.Mean[ch]), float32(c.Std[ch])
+		mean, std := float32(means[ch]), float32(stds[ch])
+		t[ch] = new([256]float32)
 		for i := range t[ch] {
 			x := float32(i) / 255
 			t[ch][i] = float32(x-mean) / std

@@ -185,11 +185,14 @@ func (f *File) Networks() (all []*pytorch.StateDict) {
 
 // Preprocess returns how images become the network's input: what the file says, else
 // ImageNet's. Mean and Std are empty where nothing says them for other than three channels. The
-// size is what the network fixes.
+// size is what the network fixes. Where images are fitted whole, it has no more than a size, mean
+// and std, which [preprocess.Config.Validate] refuses; see [File.Fit].
 func (f *File) Preprocess() (preprocess.Config, error) {
 	p := preprocess.ImageNet(224, 224, 0.875)
 	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
-	if text, ok := f.Graph.Metadata[model.MetaPreprocess]; ok {
+	if fit, ok := f.Fit(); ok {
+		p = preprocess.Config{Height: p.Height, Width: p.Width, Mean: fit.Mean, Std: fit.Std}
+	} else if text, ok := f.Graph.Metadata[model.MetaPreprocess]; ok {
 		p = preprocess.Config{}
 		if err := json.Unmarshal([]byte(text), &p); err != nil {
 			return p, fmt.Errorf("%s: metadata %s: %w", f.Path, model.MetaPreprocess, err)
@@ -202,6 +205,12 @@ func (f *File) Preprocess() (preprocess.Config, error) {
 		p.Height, p.Width = in[2].Size, in[3].Size
 	}
 	return p, nil
+}
+
+// Fit returns how whole images become the network's input, for files that say so.
+func (f *File) Fit() (preprocess.Fit, bool) {
+	fit, err := preprocess.ParseFit([]byte(f.Graph.Metadata[model.MetaPreprocess]))
+	return fit, err == nil
 }
 
 // Sign puts into the graph that is made of a checkpoint where it comes from: the checkpoint's

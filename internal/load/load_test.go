@@ -2,18 +2,22 @@ package load
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/format"
+	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
+	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/reparam"
 )
@@ -165,5 +169,35 @@ func TestInputShape(t *testing.T) {
 		if got := InputShape(g, 2, 96, 160); !slices.Equal(got, tt.want) {
 			t.Errorf("%v: %v, want %v", tt.declared, got, tt.want)
 		}
+	}
+}
+
+// TestFit opens files that say how whole images become the input: as classifiers' they are
+// refused.
+func TestFit(t *testing.T) {
+	_, file := converted(t)
+	f, err := Open(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if fit, ok := f.Fit(); ok {
+		t.Errorf("a classifier's file says %v", fit)
+	}
+	want := preprocess.Detection(64, 48)
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Graph.Metadata[model.MetaPreprocess] = string(text)
+	if fit, ok := f.Fit(); !ok || !reflect.DeepEqual(fit, want) {
+		t.Errorf("found %v, %v, expected %v", fit, ok, want)
+	}
+	p, err := f.Preprocess()
+	if err != nil || p.Height != 224 || !slices.Equal(p.Mean, want.Mean) {
+		t.Errorf("found %+v, %v", p, err)
+	}
+	if err := p.Validate(); !errors.Is(err, preprocess.ErrConfig) {
+		t.Errorf("images would be cropped: %v", err)
 	}
 }

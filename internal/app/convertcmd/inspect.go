@@ -49,13 +49,13 @@ type inspection struct {
 	DTypes     map[string]int `json:"dtypes"` // tensors of each type
 	Ignored    []string       `json:"ignored"`
 
-	Head       string             `json:"head,omitempty"`
-	BNEpsilon  float64            `json:"bn_epsilon,omitempty"`
-	Warnings   []string           `json:"warnings,omitempty"`
-	Notes      []string           `json:"notes,omitempty"`
-	Skipped    []string           `json:"skipped,omitempty"`    // objects beside the weights, which were not run
-	Metadata   map[string]string  `json:"metadata,omitempty"`   // of a converted file
-	Preprocess *preprocess.Config `json:"preprocess,omitempty"` // how images become the input
+	Head       string            `json:"head,omitempty"`
+	BNEpsilon  float64           `json:"bn_epsilon,omitempty"`
+	Warnings   []string          `json:"warnings,omitempty"`
+	Notes      []string          `json:"notes,omitempty"`
+	Skipped    []string          `json:"skipped,omitempty"`    // objects beside the weights, which were not run
+	Metadata   map[string]string `json:"metadata,omitempty"`   // of a converted file
+	Preprocess any               `json:"preprocess,omitempty"` // how images become the input: a preprocess.Config or preprocess.Fit
 
 	Problem    string      `json:"problem,omitempty"`     // why the file does not convert as it is
 	StateDicts []stateDict `json:"state_dicts,omitempty"` // what it holds, where it does not convert
@@ -168,8 +168,10 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 	}
 	r.Variant, r.Generation, r.Classes, r.Distilled = info.Variant, info.Generation, info.Classes, info.Distilled
 	r.Head, r.BNEpsilon = info.Head, info.BNEpsilon
-	if p, err := f.Preprocess(); err == nil {
-		r.Preprocess = &p
+	if fit, ok := f.Fit(); ok {
+		r.Preprocess = fit
+	} else if p, err := f.Preprocess(); err == nil {
+		r.Preprocess = p
 	}
 	r.Input = f.Graph.Inputs[0].Type.String()
 	types, err := f.Graph.Infer()
@@ -283,7 +285,10 @@ func (r *inspection) print(w io.Writer) {
 	if n := len(r.Ignored); n > 0 {
 		line("ignored", "%d keys outside the network: %s", n, strings.Join(r.Ignored, ", "))
 	}
-	if p := r.Preprocess; p != nil {
+	switch p := r.Preprocess.(type) {
+	case preprocess.Fit:
+		line("images", "%v", p)
+	case preprocess.Config:
 		line("images", "%d×%d, crop_pct %v, mean %v, std %v, %s", p.Height, p.Width, p.CropPct, p.Mean, p.Std, p.Interpolation)
 	}
 	if len(r.Skipped) > 0 {

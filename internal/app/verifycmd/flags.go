@@ -1,6 +1,7 @@
 package verifycmd
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ Examples:
   repvit-verify run m1.onnx --input x.npy -o y.npy
   repvit-verify bench m1.safetensors --threads 1
   repvit-verify preprocess cat.jpg --size 224 -o x.npy
+  repvit-verify preprocess street.jpg --like seg --scale 2048x512 -o x.npy
 
 Exit status: 0 equal, criteria met or done; 1 outputs differ, a criterion is not met or the
 work failed; 2 wrong usage.`
@@ -88,6 +90,7 @@ func Choices() map[string][]string {
 		"engine":        {engineFast, engineReference},
 		"size":          {},
 		"interpolation": preprocess.Interpolations(),
+		"like":          {likeSegmentation, likeDetection},
 		"key":           {},
 	}
 }
@@ -156,6 +159,9 @@ func commands() []*urfave.Command {
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
 		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
 			output,
+			&urfave.StringFlag{Name: "like", Usage: "prepare the whole image as for `KIND`: seg (mmsegmentation) or det (mmdetection)"},
+			&urfave.StringFlag{Name: "scale", DefaultText: "2048x512 for seg, 1333x800 for det", Usage: "with --like, the image is scaled to fit `LONGxSHORT`"},
+			&urfave.BoolFlag{Name: "letterbox", Usage: "prepare the whole image as for SAM: a square of --size, else 1024"},
 			&urfave.IntFlag{Name: "channels", Usage: "`N`: 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as --mean says, else 3"},
 		}, imageFlags(), cli.OutputFlags()), Action: action(preprocessImage)},
 	}
@@ -318,6 +324,60 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 		return cli.Usagef("--size is that of the array with --input")
 	}
 	return nil
+}
+
+// Networks of --like.
+const (
+	likeSegmentation = "seg"
+	likeDetection    = "det"
+)
+
+// fit is the preprocessing of whole images that flags ask for.
+func fit(c *urfave.Context, cfg *config) (f preprocess.Fit, err error) {
+	for _, name := range []string{"crop-pct", "interpolation", "channels"} {
+		if c.IsSet(name) {
+			return f, cli.Usagef("--%s is for classifiers, expected none with --like or --letterbox", name)
+		}
+	}
+	like, scale := c.String("like"), c.String("scale")
+	switch letterbox := c.Bool("letterbox"); {
+	case letterbox && (c.IsSet("like") || c.IsSet("scale")):
+		return f, cli.Usagef("--letterbox excludes --like and --scale")
+	case letterbox && cfg.height != cfg.width:
+		return f, cli.Usagef("--letterbox makes squares, expected --size N")
+	case letterbox:
+		f = preprocess.Letterbox(cmp.Or(cfg.height, 1024))
+	case like == likeSegmentation:
+		f = preprocess.Segmentation(2048, 512)
+	case like == likeDetection:
+		f = preprocess.Detection(1333, 800)
+	default:
+		return f, cli.Usagef("--like %q: expected %s or %s", like, likeSegmentation, likeDetection)
+	}
+	if scale != "" {
+		if f.Long, f.Short, err = cli.ParseSize(scale); err != nil || f.Long < f.Short || !strings.Contains(scale, "x") {
+			return f, cli.Usagef("--scale %q: expected LONGxSHORT, such as 1333x800", scale)
+		}
+	}
+	if like != "" && cfg.height > 0 {
+		if scale != "" {
+			return f, cli.Usagef("--scale excludes --size")
+		}
+		f = f.Sized(cfg.height, cfg.width)
+	}
+	for _, v := range []struct{ said, to *[]float64 }{{&cfg.preprocess.Mean, &f.Mean}, {&cfg.preprocess.Std, &f.Std}} {
+		switch len(*v.said) {
+		case 0:
+		case 1:
+			*v.to = slices.Repeat(*v.said, 3)
+		default:
+			*v.to = *v.said
+		}
+	}
+	if err := f.Validate(); err != nil {
+		return f, cli.Usagef("%w", err)
+	}
+	return f, nil
 }
 
 // one returns the only argument.

@@ -103,6 +103,16 @@ func runModel(c *urfave.Context, cfg *config) error {
 	return nil
 }
 
+// prepared is what the command preprocess writes, and tells with --json.
+type prepared struct {
+	Output     string `json:"output"`
+	Shape      []int  `json:"shape"`
+	Preprocess any    `json:"preprocess"`        // a preprocess.Config or preprocess.Fit
+	Image      []int  `json:"image,omitempty"`   // height and width
+	Resized    []int  `json:"resized,omitempty"` // the image's in the input
+	input      *graph.Tensor
+}
+
 // preprocessImage is the command preprocess.
 func preprocessImage(c *urfave.Context, cfg *config) error {
 	path, err := one(c)
@@ -112,6 +122,29 @@ func preprocessImage(c *urfave.Context, cfg *config) error {
 	if cfg.output == "" {
 		return cli.Usagef("preprocess needs --output")
 	}
+	prepare := cropped
+	if c.IsSet("like") || c.IsSet("scale") || c.Bool("letterbox") {
+		prepare = fitted
+	}
+	p, err := prepare(c, cfg, path)
+	if err != nil {
+		return err
+	}
+	p.Output, p.Shape = cfg.output, p.input.Shape
+	if err := writeArrays(cfg.output, []npy.Array{{Name: "input", Tensor: p.input}}); err != nil {
+		return err
+	}
+	switch {
+	case cfg.json:
+		return cli.PrintJSON(c.App.Writer, p)
+	case !cfg.quiet:
+		fmt.Fprintf(c.App.ErrWriter, "wrote %s: %v of shape %v\n", cfg.output, p.input.DType, p.Shape)
+	}
+	return nil
+}
+
+// cropped prepares an image for a classifier.
+func cropped(c *urfave.Context, cfg *config, path string) (*prepared, error) {
 	p := preprocess.ImageNet(224, 224, 0.875)
 	p.Mean, p.Std = nil, nil // ImageNet's are for three channels
 	p = p.With(cfg.preprocess)
@@ -121,27 +154,36 @@ func preprocessImage(c *urfave.Context, cfg *config) error {
 			channels = 3
 		}
 	}
-	if p, err = p.For(channels); err != nil {
-		return fmt.Errorf("%w; give --mean and --std", err)
+	p, err := p.For(channels)
+	if err != nil {
+		return nil, fmt.Errorf("%w; give --mean and --std", err)
 	}
 	img, err := preprocess.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x, err := p.Tensor(img)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := writeArrays(cfg.output, []npy.Array{{Name: "input", Tensor: x}}); err != nil {
-		return err
+	return &prepared{Preprocess: p, input: x}, nil
+}
+
+// fitted prepares an image for a network that sees the whole of it.
+func fitted(c *urfave.Context, cfg *config, path string) (*prepared, error) {
+	f, err := fit(c, cfg)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case cfg.json:
-		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": x.Shape, "preprocess": p})
-	case !cfg.quiet:
-		fmt.Fprintf(c.App.ErrWriter, "wrote %s: %v of shape %v\n", cfg.output, x.DType, x.Shape)
+	img, err := preprocess.OpenUpright(path)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	x, at, err := f.Tensor(img)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &prepared{Preprocess: f, input: x, Image: []int{at.Image.Y, at.Image.X}, Resized: []int{at.Resized.Y, at.Resized.X}}, nil
 }
 
 // latency is what bench --json prints.

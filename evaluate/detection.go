@@ -1,0 +1,85 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"path/filepath"
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
+)
+
+// DetectionImages says what [RunDetection] runs on what.
+type DetectionImages struct {
+	// Detect returns what a network finds in an image, in the image's pixels; labels are the
+	// network's.
+	Detect func(ctx context.Context, img image.Image) ([]Detection, error)
+	Names  []string // of the network's classes, or nil
+	// Dir is the folder of images that the annotations name.
+	Dir         string
+	Annotations *Annotations
+	// Progress, where it is not nil, is called after every image.
+	Progress func(done, total int)
+}
+
+// RunDetection measures a network on all images of a set of annotations. Its labels are found
+// among the categories by their names, or, where it has none, are their positions. The error
+// names the file concerned, and wraps [ErrAnnotations] where an image has no file name,
+// [graph.ErrShape] where the network and the annotations do not fit each other, or is of package
+// preprocess, of Detect, or that of ctx.
+func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, error) {
+	labels, err := o.labels()
+	if err != nil {
+		return nil, err
+	}
+	p := NewAveragePrecision(o.Annotations)
+	for i, m := range o.Annotations.Images {
+		if m.File == "" {
+			return nil, fmt.Errorf("%w: image %d has no file_name", ErrAnnotations, m.ID)
+		}
+		err := eachImage(ctx, filepath.Join(o.Dir, m.File), func(img image.Image) error {
+			if b := img.Bounds(); b.Dx() != m.Width || b.Dy() != m.Height {
+				return fmt.Errorf("%w: found %d×%d pixels, expected %d×%d as in the annotations", graph.ErrShape, b.Dy(), b.Dx(), m.Height, m.Width)
+			}
+			found, err := o.Detect(ctx, img)
+			if err != nil {
+				return err
+			}
+			if labels != nil {
+				found = slices.Clone(found)
+				for k, d := range found {
+					if d.Label < 0 || d.Label >= len(labels) {
+						return fmt.Errorf("%w: detection %d has the label %d, expected one of the network's %d", graph.ErrShape, k, d.Label, len(labels))
+					}
+					found[k].Label = labels[d.Label]
+				}
+			}
+			return p.Add(m.ID, found)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if o.Progress != nil {
+			o.Progress(i+1, len(o.Annotations.Images))
+		}
+	}
+	return p.Result(), nil
+}
+
+// labels returns the category of each of the network's classes, nil where it has no names.
+func (o *DetectionImages) labels() ([]int, error) {
+	var labels []int
+	for i, name := range o.Names {
+		same := func(c Category) bool { return c.Name == name }
+		at := slices.IndexFunc(o.Annotations.Categories, same)
+		if at < 0 {
+			return nil, fmt.Errorf("%w: the network's class %d, %q, is none of the annotations' categories", graph.ErrShape, i, clip(name))
+		}
+		if slices.ContainsFunc(o.Annotations.Categories[at+1:], same) {
+			return nil, fmt.Errorf("%w: several of the annotations' categories are named %q", graph.ErrShape, clip(name))
+		}
+		labels = append(labels, at)
+	}
+	return labels, nil
+}
