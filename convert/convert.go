@@ -239,6 +239,7 @@ func (o *Options) model(stated model.Stated) model.Options {
 	case o.Reference != nil:
 		m.Height, m.Width = o.Reference.Input.Tensor.Shape[2], o.Reference.Input.Tensor.Shape[3]
 	default:
+		m.SizeUnsaid = stated.Preprocess.Height == 0
 		m.Height, m.Width = cmp.Or(stated.Preprocess.Height, 224), cmp.Or(stated.Preprocess.Width, 224)
 	}
 	return m
@@ -293,7 +294,7 @@ func (j *job) ofCheckpoints() bool {
 	m := j.Model
 	return j.Weights.Key != "" || j.Weights.EMA || j.AnySize || m.Batch != 0 || m.Height != 0 || m.Width != 0 || m.Features || m.Embedding || m.Softmax || m.Labels != nil ||
 		m.Preprocess.CropPct != 0 || m.Preprocess.Mean != nil || m.Preprocess.Std != nil || m.Preprocess.Interpolation != "" ||
-		m.BNEpsilon != 0 || m.Strides != nil || m.Taps.Rule != "" || m.Taps.Blocks != nil || m.IgnoreHead
+		m.BNEpsilon != 0 || m.Strides != nil || m.Taps.Rule != "" || m.Taps.Blocks != nil || m.IgnoreHead || m.Segment != "" || m.Detector != model.Detector{}
 }
 
 // convert makes the networks.

@@ -25,6 +25,13 @@ type Builder struct {
 	loaded   []loaded
 	seen     map[string]bool // paths of modules that were built
 	doubt    string          // about strides; empty for none
+
+	// Of a network that has the backbone as a part.
+	whole   *Whole
+	root    string // what stands before its keys
+	beside  *Keys  // those that are not the backbone's, without root
+	palette [][3]uint8
+	weights map[string]*graph.Value
 }
 
 // Warn adds a warning: something that no published network has, or had to be assumed.
@@ -174,6 +181,12 @@ func (b *Builder) network() error {
 
 // outputs builds what the options ask for on the outputs of the stem and the blocks.
 func (b *Builder) outputs(blocks []*graph.Value, c int) error {
+	if b.whole != nil {
+		return b.outputsOfWhole(blocks)
+	}
+	if err := b.optionsFit(false, false, "a "+b.net.Family+" alone"); err != nil {
+		return err
+	}
 	h, err := b.head(c)
 	if err != nil {
 		return err
@@ -515,11 +528,16 @@ func (b *Builder) weight(key string, want ...int) (*graph.Value, error) {
 	if err := fits(key, t, want); err != nil {
 		return nil, err
 	}
+	if w := b.weights[key]; w != nil {
+		return w, nil // layers share it
+	}
 	values, err := b.values(key, t)
 	if err != nil {
 		return nil, err
 	}
-	return graph.Weight(strings.TrimPrefix(key, absolute), graph.Float32Tensor(slices.Clone(t.Shape), values)), nil
+	w := graph.Weight(strings.TrimPrefix(key, absolute), graph.Float32Tensor(slices.Clone(t.Shape), values))
+	b.weights[key] = w
+	return w, nil
 }
 
 // pruned loads what torch.nn.utils.prune stores as a weight and a mask: their product.
@@ -607,6 +625,11 @@ func (b *Builder) leftover() ([]string, error) {
 		}
 		scope, _, _ := strings.Cut(key, ".")
 		inside = inside && b.net.inside(scope) && !leftBehind(key)
+		if b.whole != nil && !inside {
+			rest, below := strings.CutPrefix(k, b.root)
+			scope, _, _ := strings.Cut(rest, ".")
+			inside = below && slices.Contains(b.whole.Scopes, scope) && !leftBehind(k)
+		}
 		if inside && b.noHead() && b.net.isHead(scope) {
 			inside = false
 		}

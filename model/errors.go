@@ -17,6 +17,10 @@ var (
 	ErrHead = errors.New("unclear head")
 	// ErrStrides: strides are needed that nothing says, or those given do not fit.
 	ErrStrides = errors.New("unclear strides")
+	// ErrConfig: the configuration in the checkpoint says what is not supported.
+	ErrConfig = errors.New("unsupported configuration")
+	// ErrOptions: the options ask for what the network has not.
+	ErrOptions = errors.New("unusable options")
 	// ErrTaps: the network has not the blocks whose outputs are asked for.
 	ErrTaps = errors.New("unusable taps")
 )

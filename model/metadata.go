@@ -12,5 +12,5 @@ func InfoOf(g *graph.Graph) Info {
 	classes, _ := strconv.Atoi(g.Metadata[MetaClasses])
 	distilled, _ := strconv.ParseBool(g.Metadata[MetaDistilled])
 	epsilon, _ := strconv.ParseFloat(g.Metadata[MetaEpsilon], 64)
-	return Info{Variant: g.Metadata[MetaVariant], Generation: g.Metadata[MetaGeneration], Classes: classes, Distilled: distilled, Head: g.Metadata[MetaHead], BNEpsilon: epsilon}
+	return Info{Variant: g.Metadata[MetaVariant], Generation: g.Metadata[MetaGeneration], Classes: classes, Distilled: distilled, Head: g.Metadata[MetaHead], Whole: g.Metadata[MetaWhole], BNEpsilon: epsilon}
 }

@@ -18,6 +18,7 @@ const batchNormEpsilon = 1e-5
 type Options struct {
 	Batch         int  // images in a batch; 0 for any number
 	Height, Width int  // of the input in pixels; 0 for any
+	SizeUnsaid    bool // nobody asked for that size: segmenters and detectors take their own in its place
 	Features      bool // outputs feature maps instead of logits; see Taps
 	Embedding     bool // outputs the pooled features, N×C, instead of logits
 	Softmax       bool // appends Softmax to the logits
@@ -30,6 +31,9 @@ type Options struct {
 	Strides    [][2]int // rows and columns of each downsampling; nil for what the file says, else 2 (see Build)
 	Taps       Taps     // which blocks Features gives; the zero value for the rule that fits the file
 	IgnoreHead bool     // passes over heads beside the network
+
+	Segment  string   // what a segmenter gives, [SegmentClasses] where it is empty
+	Detector Detector // what a detector gives
 
 	// Stated is what the checkpoint says beside its tensors: see [StatedBy].
 	Stated Stated
@@ -48,7 +52,8 @@ type Model struct {
 // Build returns the network that a state dict holds, of one of the families given; package
 // family has the list of all. The input is "input", N×3×H×W float32; the outputs are
 // "logits", N×classes, or with Features "stage1", "stage2", … with strides 4, 8, 16, 32, or
-// with Embedding "embedding", N×C. A network without any head gives its features. Float32
+// with Embedding "embedding", N×C. A network without any head gives its features. Where the
+// network is the backbone of one of the wholes given, that is built and gives what its package says. Float32
 // weights are views of the file, which must stay open. The network may be a part of a larger
 // one, its keys below a common prefix ("backbone.").
 //
@@ -62,7 +67,7 @@ type Model struct {
 // key, a [*ModuleError] that names a module that computes something else, or a
 // [*ValueError] that names a tensor with elements that are not finite or with negative
 // variances.
-func Build(sd *pytorch.StateDict, opts Options, families []Family) (*Model, error) {
+func Build(sd *pytorch.StateDict, opts Options, families []Family, wholes []Whole) (*Model, error) {
 	w, err := locate(sd, families)
 	if err != nil {
 		return nil, err
@@ -79,10 +84,11 @@ func Build(sd *pytorch.StateDict, opts Options, families []Family) (*Model, erro
 		return nil, err
 	}
 	b := &Builder{Options: opts, Graph: &graph.Graph{Metadata: map[string]string{}}, sd: w, net: n, families: families,
-		used: make(map[string]bool, len(keys)), loaded: make([]loaded, 0, len(keys)), seen: map[string]bool{}, m: &Model{}}
+		used: make(map[string]bool, len(keys)), weights: make(map[string]*graph.Value, len(keys)), loaded: make([]loaded, 0, len(keys)), seen: map[string]bool{}, m: &Model{}}
 	m := b.m
 	m.Graph, b.Info = b.Graph, &m.Info
 	m.Info.Family, m.Info.Naming = n.Family, n.Naming
+	b.findWhole(wholes)
 	if err := b.network(); err != nil {
 		return nil, w.inFile(err)
 	}
@@ -96,9 +102,12 @@ func Build(sd *pytorch.StateDict, opts Options, families []Family) (*Model, erro
 		return nil, err
 	}
 	m.Info.Variant = n.Variant(&m.Info)
+	if b.whole != nil {
+		m.Info.Variant += " " + b.whole.Name
+	}
 	m.Graph.Name = m.Info.Variant
 	b.unusual()
-	if err := m.metadata(opts, n); err != nil {
+	if err := m.metadata(b, n); err != nil {
 		return nil, err
 	}
 	if err := m.Graph.Validate(); err != nil {
@@ -116,6 +125,8 @@ const (
 	MetaDistilled  = "repvit.distilled"
 	MetaLabels     = "repvit.labels"     // JSON array of strings
 	MetaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config or preprocess.Fit
+	MetaPalette    = "repvit.palette"    // JSON array of the classes' colours, [red, green, blue]
+	MetaWhole      = "repvit.whole"      // of what network the backbone is a part, "Semantic FPN"
 	MetaTaps       = "repvit.taps"       // rule and blocks of feature maps, "timm: 2 6 20 24"
 	MetaEpsilon    = "repvit.bn_epsilon" // of the BatchNorms, where it is not 1e-5
 	MetaHead       = "repvit.head"       // where the logits come from, where it is not the network's own head
@@ -130,13 +141,13 @@ const (
 	MetaQuantization = "repvit.quantization"  // scheme of an int8 file
 )
 
-func (m *Model) metadata(opts Options, n *Network) error {
-	meta := m.Graph.Metadata
+func (m *Model) metadata(b *Builder, n *Network) error {
+	meta, opts := m.Graph.Metadata, b.Options
 	meta[MetaVariant] = m.Info.Variant
 	meta[MetaGeneration] = m.Info.Generation
 	meta[MetaClasses] = fmt.Sprint(m.Info.Classes)
 	meta[MetaDistilled] = fmt.Sprint(m.Info.Distilled)
-	for key, text := range map[string]string{MetaTaps: m.Info.Taps.String(), MetaHead: m.Info.Head} {
+	for key, text := range map[string]string{MetaTaps: m.Info.Taps.String(), MetaHead: m.Info.Head, MetaWhole: m.Info.Whole} {
 		if text != "" {
 			meta[key] = text
 		}
@@ -171,6 +182,18 @@ func (m *Model) metadata(opts Options, n *Network) error {
 		if err := put(MetaWarnings, m.Warnings); err != nil {
 			return err
 		}
+	}
+	if b.palette != nil {
+		if err := put(MetaPalette, b.palette); err != nil {
+			return err
+		}
+	}
+	if b.whole != nil {
+		f, err := m.fit(b)
+		if err != nil {
+			return err
+		}
+		return put(MetaPreprocess, f)
 	}
 	p, err := m.preprocessing(opts, n)
 	if err != nil || p.Height == 0 {

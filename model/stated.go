@@ -2,8 +2,6 @@ package model
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/pytorch"
@@ -15,6 +13,9 @@ type Stated struct {
 	Preprocess preprocess.Config
 	BNEpsilon  float64
 	OutIndices []int // of the backbone, counted like the official code's features
+	Config     *Config
+	Classes    []string   // names, of segmenters and detectors
+	Palette    [][3]uint8 // colours of the classes, of segmenters
 
 	// At says for people where each of these was found: "args.input_size", by the field's name
 	// in JSON.
@@ -72,15 +73,40 @@ func StatedBy(f *pytorch.File) Stated {
 		delete(s.At, "std")
 	}
 	for _, at := range []string{"meta.config", "meta.cfg"} {
-		if v, _ := f.Value(at); s.OutIndices == nil {
-			if text, ok := v.(string); ok {
-				if list, ok := outIndices(text); ok {
-					s.OutIndices, s.At["taps"] = list, at
-				}
+		text, ok := stringAt(f, at)
+		if !ok {
+			continue
+		}
+		c := parseConfig(at, text)
+		if s.Config == nil {
+			s.Config = c
+		}
+		if list := c.Numbers("model.backbone.out_indices"); s.OutIndices == nil && list != nil {
+			for _, x := range list {
+				s.OutIndices = append(s.OutIndices, int(x))
+			}
+			s.At["taps"] = at
+		}
+	}
+	for _, at := range []string{"meta.CLASSES", "meta.dataset_meta.classes", "meta.dataset_meta.CLASSES"} {
+		if v, ok := f.Value(at); ok && s.Classes == nil {
+			if s.Classes = names(v); s.Classes != nil {
+				s.At["classes"] = at
 			}
 		}
 	}
+	for _, at := range []string{"meta.PALETTE", "meta.dataset_meta.palette", "meta.dataset_meta.PALETTE"} {
+		if v, ok := f.Value(at); ok && s.Palette == nil {
+			s.Palette = palette(v)
+		}
+	}
 	return s
+}
+
+func stringAt(f *pytorch.File, at string) (string, bool) {
+	v, _ := f.Value(at)
+	text, ok := v.(string)
+	return text, ok
 }
 
 // size reads 224, [224, 320] (rows, columns) or [3, 224, 320].
@@ -106,48 +132,39 @@ func numbers(v any) []float64 {
 	return out
 }
 
-// maxConfig bounds the text of a configuration that is searched, in bytes.
-const maxConfig = 4 << 20
+// names are a list of texts; nil for anything else.
+func names(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, e := range list {
+		name, ok := e.(string)
+		if !ok {
+			return nil
+		}
+		out = append(out, name)
+	}
+	return out
+}
 
-// outIndices finds the out_indices of the backbone in the text of an OpenMMLab
-// configuration, which is Python or its repr: a list or tuple of numbers, on one line or many.
-func outIndices(text string) ([]int, bool) {
-	if len(text) > maxConfig {
-		return nil, false
-	}
-	i := strings.Index(text, "backbone")
-	if i < 0 {
-		i = 0
-	}
-	_, rest, ok := strings.Cut(text[i:], "out_indices")
-	if !ok {
-		return nil, false
-	}
-	rest = strings.TrimLeft(rest, "'\" \t\r\n")
-	if rest == "" || rest[0] != '=' && rest[0] != ':' {
-		return nil, false
-	}
-	rest = strings.TrimLeft(rest[1:], " \t\r\n")
-	if rest == "" || rest[0] != '[' && rest[0] != '(' {
-		return nil, false
-	}
-	end := strings.IndexAny(rest, "])")
-	if end < 0 {
-		return nil, false
-	}
-	var list []int
-	for part := range strings.SplitSeq(rest[1:end], ",") {
-		part = strings.TrimSpace(part)
-		if part == "" {
-			continue
+// palette is a list of colours, red, green and blue; nil for anything else.
+func palette(v any) [][3]uint8 {
+	list, _ := v.([]any)
+	var out [][3]uint8
+	for _, e := range list {
+		c := numbers(e)
+		if len(c) != 3 {
+			return nil
 		}
-		n, err := strconv.Atoi(part)
-		if err != nil {
-			return nil, false
+		var rgb [3]uint8
+		for i, x := range c {
+			if x < 0 || x > 255 {
+				return nil
+			}
+			rgb[i] = uint8(x)
 		}
-		list = append(list, n)
+		out = append(out, rgb)
 	}
-	return list, len(list) > 0
+	return out
 }
 
 // statedRoots are where training scripts keep their arguments, and timm the configuration of a

@@ -141,7 +141,7 @@ func (f *File) decode(opts Options) (err error) {
 		return err
 	}
 	stated := model.StatedBy(f.Checkpoint)
-	var o model.Options
+	o := model.Options{SizeUnsaid: true}
 	if opts.Model != nil {
 		o = opts.Model(stated)
 	}

@@ -9,8 +9,10 @@ import (
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/model/mobilenetv3"
 	"github.com/repvit-go/repvit/model/mobileone"
+	"github.com/repvit-go/repvit/model/rcnn"
 	"github.com/repvit-go/repvit/model/repvgg"
 	"github.com/repvit-go/repvit/model/repvit"
+	"github.com/repvit-go/repvit/model/semfpn"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
@@ -19,9 +21,12 @@ func All() []model.Family {
 	return []model.Family{repvit.Family(), mobilenetv3.Family(), mobileone.Family(), repvgg.Family()}
 }
 
+// Wholes returns the networks that have one of the families' as a backbone.
+func Wholes() []model.Whole { return []model.Whole{semfpn.Whole(), rcnn.Whole()} }
+
 // Build is [model.Build] with all families.
 func Build(sd *pytorch.StateDict, opts model.Options) (*model.Model, error) {
-	return model.Build(sd, opts, All())
+	return model.Build(sd, opts, All(), Wholes())
 }
 
 // Networks is [model.Networks] with all families, for [pytorch.Options].

@@ -48,6 +48,7 @@ Examples:
 func Choices() map[string][]string {
 	return map[string][]string{
 		"format":        format.Names(),
+		"segment":       model.Segments(),
 		"quant":         {"int8"},
 		"int8-scope":    {string(quant.Pointwise), string(quant.All)},
 		"calib-method":  methods(),
@@ -68,6 +69,12 @@ func flags() []urfave.Flag {
 		&urfave.IntFlag{Name: "batch", Usage: "fixed batch size `N`", DefaultText: "any"},
 		&urfave.BoolFlag{Name: "features", Usage: "output the four stages' feature maps instead of logits"},
 		&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
+		&urfave.StringFlag{Name: "segment", DefaultText: model.SegmentClasses, Usage: "`WHAT` a segmenter gives: " + format.List(model.Segments())},
+		&urfave.Float64Flag{Name: "score-threshold", DefaultText: "the checkpoint's, else 0.05", Usage: "probability `P` above which a box is a detection"},
+		&urfave.Float64Flag{Name: "iou-threshold", DefaultText: "the checkpoint's, else 0.5", Usage: "overlap `P` above which boxes of one class suppress each other"},
+		&urfave.IntFlag{Name: "max-detections", DefaultText: "the checkpoint's, else 100", Usage: "at most `N` detections of an image"},
+		&urfave.BoolFlag{Name: "no-masks", Usage: "a detector's boxes without masks"},
+		&urfave.BoolFlag{Name: "raw", Usage: "a detector's maps of the neck and the region proposals, for accelerators"},
 		&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
 		&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
 		&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
@@ -138,7 +145,8 @@ func parse(c *urfave.Context) (*config, error) {
 		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"), report: c.String("report"), inputs: cli.Inputs(c),
 		options: convert.Options{
 			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
-				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head")},
+				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head"), Segment: c.String("segment"),
+				Detector: model.Detector{Score: share(c, "score-threshold"), IoU: share(c, "iou-threshold"), Most: c.Int("max-detections"), NoMasks: c.Bool("no-masks"), Raw: c.Bool("raw")}},
 			Format: c.String("format"), Opset: c.Int("opset"),
 			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Hash: c.Bool("json"),
 		},
@@ -163,7 +171,7 @@ func parse(c *urfave.Context) (*config, error) {
 	if o.Model.Taps, err = parseTaps(c.String("taps")); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"size", "batch", "features", "taps", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
+	for _, name := range []string{"size", "batch", "features", "taps", "segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
 		if c.IsSet(name) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
@@ -254,6 +262,16 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--embedding excludes --%s", set("features", "softmax", "labels"))
 	case c.IsSet("taps") && m.Embedding:
 		return cli.Usagef("--taps needs --features")
+	case m.Segment != "" && !slices.Contains(model.Segments(), m.Segment):
+		return cli.Usagef("--segment %q: expected %s", m.Segment, format.List(model.Segments()))
+	case m.Features && set("segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw") != "":
+		return cli.Usagef("--features gives no --%s", set("segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw"))
+	case c.IsSet("max-detections") && (m.Detector.Most < 1 || m.Detector.Most > 1<<14):
+		return cli.Usagef("--max-detections %d: expected 1 to %d", m.Detector.Most, 1<<14)
+	case outside(m.Detector.Score):
+		return cli.Usagef("--score-threshold %v: expected a number from 0 to 1", *m.Detector.Score)
+	case outside(m.Detector.IoU):
+		return cli.Usagef("--iou-threshold %v: expected a number from 0 to 1", *m.Detector.IoU)
 	case c.IsSet("bn-eps") && !(m.BNEpsilon > 0 && m.BNEpsilon < 1):
 		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", m.BNEpsilon)
 	}
@@ -263,6 +281,18 @@ func (cfg *config) validate(c *urfave.Context) error {
 	}
 	return err
 }
+
+// share is the value of a flag that was given.
+func share(c *urfave.Context, name string) *float64 {
+	if !c.IsSet(name) {
+		return nil
+	}
+	v := c.Float64(name)
+	return &v
+}
+
+// outside reports whether a number is given that is no share.
+func outside(v *float64) bool { return v != nil && !(*v >= 0 && *v <= 1) }
 
 // formatOf chooses the format of an output file.
 func (cfg *config) formatOf(path string) (*format.Format, error) {
