@@ -165,6 +165,7 @@ func TestDecodeSpellings(t *testing.T) {
 			"y.top = ReduceMax(x) {[-1] true}; y.shifted = Sub(x, y.top); y.exp = Exp(y.shifted); y.sum = ReduceSum(y.exp) {[-1] true}; y.log = Log(y.sum); y = Sub(y.shifted, y.log)"},
 		{"slopes of channels in opset 6", 6, []*onnxpb.NodeProto{op("y = PRelu(x, vector3)")}, "y.negative = Less(x, y.factor); y.scaled = Mul(x, vector3.2); y = Where(y.negative, y.scaled, x)"},
 		{"slopes of columns in opset 7", 7, []*onnxpb.NodeProto{op("y = PRelu(x, vector3)")}, "y.negative = Less(x, y.factor); y.scaled = Mul(x, vector3); y = Where(y.negative, y.scaled, x)"},
+		{"infinities", 20, []*onnxpb.NodeProto{op("y = IsInf(x)")}, "y.abs = Abs(x); y = Equal(y.abs, y.factor)"},
 		{"type of another value", 15, []*onnxpb.NodeProto{op("y = CastLike(x, last)")}, "y = Cast(x) {int64}"},
 		{"reciprocal", 13, []*onnxpb.NodeProto{op("y = Reciprocal(x)")}, "y = Div(y.factor, x)"},
 		{"SELU", 6, []*onnxpb.NodeProto{op("y = Selu(x)", pbFloat("alpha", 2), pbFloat("gamma", 3))}, "y.elu = Elu(x) {2}; y = Mul(y.elu, y.factor)"},
