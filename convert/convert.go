@@ -309,6 +309,9 @@ func (j *job) convert(ctx context.Context) (err error) {
 		if j.Written, err = j.quantize(ctx); err != nil {
 			return fmt.Errorf("%s: %w", j.in.Path, err)
 		}
+		if j.Written.Metadata == nil { // of an ONNX file that has none
+			j.Written.Metadata = map[string]string{}
+		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
 	case j.Half:
 		j.Written = quant.Half(j.Deploy)

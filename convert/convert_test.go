@@ -17,6 +17,7 @@ import (
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/quant"
 )
 
@@ -147,5 +148,30 @@ func TestLossError(t *testing.T) {
 	o.Int8.AcceptLoss = true
 	if r, err := convert.File(context.Background(), "../testdata/v1_release.pth", path, o); err != nil || r.Quant.Verdict != quant.Unusable {
 		t.Errorf("accepted: %v, %v", r, err)
+	}
+}
+
+// An ONNX file that says nothing of itself is quantized like others.
+func TestQuantizeWithoutMetadata(t *testing.T) {
+	dir := t.TempDir()
+	in := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.Shape{graph.Symbol("n"), graph.Fixed(3), graph.Fixed(32), graph.Fixed(32)}}}
+	g := &graph.Graph{Inputs: []*graph.Value{in}}
+	w := make([]float32, 64*3)
+	for i := range w {
+		w[i] = float32(i%7) - 3
+	}
+	y := g.Add("conv", graph.Conv{Strides: [2]int{1, 1}, Group: 1}, in, graph.Weight("w", graph.Float32Tensor([]int{64, 3, 1, 1}, w)))
+	g.Outputs = []*graph.Value{g.Add("y", graph.ReduceMax{Axes: []int{-2, -1}}, y)}
+	var b bytes.Buffer
+	if err := onnx.Encode(&b, g, onnx.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "m.onnx")
+	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, err := convert.File(context.Background(), path, filepath.Join(dir, "m.int8.onnx"), convert.Options{Int8: &convert.Int8{AcceptLoss: true}})
+	if err != nil || r.Quant == nil {
+		t.Fatalf("%+v, %v", r, err)
 	}
 }

@@ -35,7 +35,9 @@
 //
 // Values are float32, whatever the graph says: float64 weights are rounded, float16
 // weights are widened, and a Cast to float16 rounds each element to what float16 holds.
-// Global means are accumulated in float64. Every result has the same bits for any number
+// Integers and truth values are float32 as well, the latter 1 and 0, and outputs of such types
+// have them; integers beyond 2²⁴ are refused, as is arithmetic that can overflow.
+// Sums over axes are accumulated in float64. Every result has the same bits for any number
 // of threads, and an image has the same logits in any batch. Instruction sets differ from
 // each other by rounding.
 //

@@ -53,17 +53,9 @@ func (o *layerNormOp) plan(p *planner) error {
 
 // layerNorm is (x − mean)/√(variance + ε)·scale + bias.
 func layerNorm(dst, src, scale, bias []float32, epsilon float64) {
-	sum := 0.0
-	for _, v := range src {
-		sum += float64(v)
-	}
-	mean := sum / float64(len(src))
-	sum = 0
-	for _, v := range src {
-		d := float64(v) - mean
-		sum += d * d
-	}
-	factor := 1 / math.Sqrt(sum/float64(len(src))+epsilon)
+	n := float64(len(src))
+	mean := sum(src) / n
+	factor := 1 / math.Sqrt(squares(src, mean)/n+epsilon)
 	for i, v := range src {
 		y := (float64(v) - mean) * factor * float64(scale[i])
 		if bias != nil {

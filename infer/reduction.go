@@ -76,9 +76,43 @@ func along(x []float32, over []axisRun, a float64, f func(a float64, x []float32
 // total is the sum along axes, in float64.
 func total(x []float32, over []axisRun) float64 {
 	return along(x, over, 0, func(a float64, x []float32, step int) float64 {
+		if step == 1 {
+			return a + sum(x)
+		}
 		for i := 0; i < len(x); i += step {
 			a += float64(x[i])
 		}
 		return a
 	})
+}
+
+// sum is the sum of elements, in float64 and in parts that a processor adds at the same time.
+func sum(x []float32) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		a += float64(x[0])
+		b += float64(x[1])
+		c += float64(x[2])
+		d += float64(x[3])
+	}
+	for _, v := range x {
+		a += float64(v)
+	}
+	return a + b + (c + d)
+}
+
+// squares is the sum of (x − mean)², as [sum] adds.
+func squares(x []float32, mean float64) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		p, q, r, s := float64(x[0])-mean, float64(x[1])-mean, float64(x[2])-mean, float64(x[3])-mean
+		a += p * p
+		b += q * q
+		c += r * r
+		d += s * s
+	}
+	for _, v := range x {
+		a += (float64(v) - mean) * (float64(v) - mean)
+	}
+	return a + b + (c + d)
 }

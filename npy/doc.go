@@ -9,8 +9,7 @@
 //
 // # Types
 //
-// float16, float32, float64, int8, int32, int64 and uint8 are read and written. bool becomes
-// uint8 with 0 and 1. int16 becomes int32, uint16 int32, uint32 int64, without loss. Object
+// float16, float32, float64, int8, int32, int64, uint8 and bool are read and written. int16 becomes int32, uint16 int32, uint32 int64, without loss. Object
 // arrays, which hold pickled Python objects, complex numbers, strings, dates, uint64 and
 // structured types are refused with [ErrUnsupported].
 //

@@ -148,6 +148,25 @@ func TestDecodeSpellings(t *testing.T) {
 			"r = Relu(x); d = Div(r, sqrt2); e = Erf(d); a = Add(e, one); m = Mul(x, a); y = Mul(m, half)"},
 		{"sum of three", 8, []*onnxpb.NodeProto{op("y = Sum(x, x, one)")}, "y.part = Add(x, x); y = Add(y.part, one)"},
 		{"sum of one", 8, []*onnxpb.NodeProto{op("s = Sum(x)"), op("y = Relu(s)")}, "y = Relu(x)"},
+		{"largest of three", 13, []*onnxpb.NodeProto{op("y = Max(x, one, two)")}, "y.part = Max(x, one); y = Max(y.part, two)"},
+		{"bounds that are computed", 13, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Clip(x, p, two)")}, "p = GlobalAveragePool(x); y.raised = Max(x, p); y = Min(y.raised, two)"},
+		{"an upper bound that is computed", 13, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = Clip(x, , p)")}, "p = GlobalAveragePool(x); y = Min(x, p)"},
+		{"bounds of integers", 13, []*onnxpb.NodeProto{op("i = Cast(x)", pbInteger("to", 7)), op("c = Clip(i, last)"), op("y = Cast(c)", pbInteger("to", 1))}, "i = Cast(x) {int64}; c = Max(i, last); y = Cast(c) {float32}"},
+		{"least index", 13, []*onnxpb.NodeProto{op("y = ArgMin(x)", pbInteger("axis", 1), pbInteger("keepdims", 0))}, "y.negative = Neg(x); y = ArgMax(y.negative) {-3 false false}"},
+		{"exponent of another type", 13, []*onnxpb.NodeProto{op("y = Pow(x, last)")}, "y.exponent = Cast(last) {float32}; y = Pow(x, y.exponent)"},
+		{"at least", 16, []*onnxpb.NodeProto{op("y = GreaterOrEqual(x, one)")}, "y.order = Greater(x, one); y.equal = Equal(x, one); y = Or(y.order, y.equal)"},
+		{"either", 13, []*onnxpb.NodeProto{op("a = Less(x, one)"), op("b = Greater(x, two)"), op("y = Xor(a, b)")}, "a = Less(x, one); b = Greater(x, two); y.equal = Equal(a, b); y = Not(y.equal)"},
+		{"sum over axes in opset 13", 13, []*onnxpb.NodeProto{op("y = ReduceSum(x, spatial)")}, "y = ReduceSum(x) {[-2 -1] true}"},
+		{"sum over axes in opset 12", 12, []*onnxpb.NodeProto{op("y = ReduceSum(x)", pbInts("axes", 1), pbInteger("keepdims", 0))}, "y = ReduceSum(x) {[-3] false}"},
+		{"length", 17, []*onnxpb.NodeProto{op("y = ReduceL2(x)", pbInts("axes", 1))}, "y.square = Mul(x, x); y.sum = ReduceSum(y.square) {[-3] true}; y = Sqrt(y.sum)"},
+		{"logarithm of a sum of powers", 17, []*onnxpb.NodeProto{op("y = ReduceLogSumExp(x)", pbInts("axes", 1), pbInteger("keepdims", 0))},
+			"y.max = ReduceMax(x) {[-3] true}; y.top = Clip(y.max) {-3.4028234663852886e+38 3.4028234663852886e+38}; y.shifted = Sub(x, y.top); y.exp = Exp(y.shifted); y.top_1 = ReduceMax(y.top) {[-3] false}; y.sum = ReduceSum(y.exp) {[-3] false}; y.log = Log(y.sum); y = Add(y.log, y.top_1)"},
+		{"log softmax", 17, []*onnxpb.NodeProto{op("y = LogSoftmax(x)")},
+			"y.top = ReduceMax(x) {[-1] true}; y.shifted = Sub(x, y.top); y.exp = Exp(y.shifted); y.sum = ReduceSum(y.exp) {[-1] true}; y.log = Log(y.sum); y = Sub(y.shifted, y.log)"},
+		{"slopes of channels in opset 6", 6, []*onnxpb.NodeProto{op("y = PRelu(x, vector3)")}, "y.negative = Less(x, y.factor); y.scaled = Mul(x, vector3.2); y = Where(y.negative, y.scaled, x)"},
+		{"slopes of columns in opset 7", 7, []*onnxpb.NodeProto{op("y = PRelu(x, vector3)")}, "y.negative = Less(x, y.factor); y.scaled = Mul(x, vector3); y = Where(y.negative, y.scaled, x)"},
+		{"infinities", 20, []*onnxpb.NodeProto{op("y = IsInf(x)")}, "y.abs = Abs(x); y = Equal(y.abs, y.factor)"},
+		{"type of another value", 15, []*onnxpb.NodeProto{op("y = CastLike(x, last)")}, "y = Cast(x) {int64}"},
 		{"reciprocal", 13, []*onnxpb.NodeProto{op("y = Reciprocal(x)")}, "y = Div(y.factor, x)"},
 		{"SELU", 6, []*onnxpb.NodeProto{op("y = Selu(x)", pbFloat("alpha", 2), pbFloat("gamma", 3))}, "y.elu = Elu(x) {2}; y = Mul(y.elu, y.factor)"},
 		{"transpose by default", 17, []*onnxpb.NodeProto{op("y = Transpose(x)")}, "y = Transpose(x) {[3 2 1 0]}"},
@@ -224,6 +243,89 @@ func TestDecodeSpellings(t *testing.T) {
 		}
 		if got := summary(m.Graph); got != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.name, got, test.want)
+		}
+	}
+}
+
+// Layer normalisation in nodes is found, whatever the exporter; what looks like it and is not
+// stays as it is.
+func TestDecodeLayerNorm(t *testing.T) {
+	mean := func(text string, axis int) *onnxpb.NodeProto { return op(text, pbInts("axes", axis)) }
+	with := func(axis int, scale string, more ...*onnxpb.NodeProto) []*onnxpb.NodeProto {
+		return append([]*onnxpb.NodeProto{mean("m = ReduceMean(x)", axis), op("c = Sub(x, m)"), op("q = Pow(c, two)"), mean("v = ReduceMean(q)", axis),
+			op("e = Add(v, half)"), op("r = Sqrt(e)"), op("n = Div(c, r)"), op("s = Mul(n, " + scale + ")")}, more...)
+	}
+	change := func(nodes []*onnxpb.NodeProto, at int, to *onnxpb.NodeProto) []*onnxpb.NodeProto {
+		nodes[at] = to
+		return nodes
+	}
+	const channels, spelled = "y = LayerNormalization(x, image3, image3) {[-3] 0.5}", "c = Sub(x, m)"
+	for _, test := range []struct {
+		name  string
+		opset int64
+		nodes []*onnxpb.NodeProto
+		want  string // the whole graph, or a part of it
+	}{
+		{"of channels", 14, with(1, "image3", op("y = Add(s, image3)")), channels},
+		{"the operands in the other order", 14, with(-3, "image3", op("y = Add(image3, s)")), channels},
+		{"in opset 17", 17, with(1, "image3", op("y = Add(s, image3)")), channels},
+		{"without bias", 14, with(1, "image3"), "s = LayerNormalization(x, image3) {[-3] 0.5}"},
+		{"the square as a product", 14, change(with(1, "image3", op("y = Add(s, image3)")), 2, op("q = Mul(c, c)")), channels},
+		{"the difference twice", 14, append([]*onnxpb.NodeProto{mean("m = ReduceMean(x)", 1), op("c = Sub(x, m)"), op("d = Sub(x, m)")},
+			change(with(1, "image3", op("y = Add(s, image3)")), 6, op("n = Div(d, r)"))[2:]...), channels},
+		{"and then something that is no bias", 14, with(1, "image3", op("y = Add(s, x)")), "s = LayerNormalization(x, image3) {[-3] 0.5}; y = Add(s, x)"},
+		{"and then a constant that is no bias", 14, with(1, "image3", op("y = Add(s, one)")), "s = LayerNormalization(x, image3) {[-3] 0.5}; y = Add(s, one)"},
+		{"a scale of other shape", 14, with(1, "one", op("y = Add(s, image3)")), spelled},
+		{"over the batch", 14, with(0, "image3"), spelled},
+		{"over different axes", 14, change(with(1, "image3"), 3, mean("v = ReduceMean(q)", 2)), spelled},
+		{"the mean of something else", 14, change(with(1, "image3"), 0, mean("m = ReduceMean(image3)", 0)), spelled},
+		{"another power", 14, change(with(1, "image3"), 2, op("q = Pow(c, three)")), spelled},
+		{"a variance that is used", 14, with(1, "image3", op("y = Add(s, v)")), spelled},
+		{"a mean that is used", 14, with(1, "image3", op("y = Add(s, m)")), spelled},
+		{"axes that are not kept", 14, change(change(with(3, "image3"), 0, op("m = ReduceMean(x)", pbInts("axes", 3), pbInteger("keepdims", 0))), 1, op("c = Sub(x, half)")), "c = Sub(x, half)"},
+	} {
+		model := modelOf(test.opset, test.nodes...)
+		model.Graph.Initializer = append(model.Graph.Initializer, floats("image3", []float32{1, 2, 3}, 3, 1, 1))
+		m, err := Decode(marshal(t, model))
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := summary(m.Graph); got != test.want && !(test.want[0] == 'c' && strings.Contains(got, test.want)) {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.name, got, test.want)
+		}
+	}
+}
+
+// The operator itself, with outputs that it has in ONNX alone.
+func TestDecodeLayerNormalization(t *testing.T) {
+	node := func(outputs ...string) *onnxpb.NodeProto {
+		return &onnxpb.NodeProto{OpType: proto.String("LayerNormalization"), Input: []string{"x", "row3", "row3"}, Output: outputs}
+	}
+	in := pbInfo("x", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(2, 5, 3)})
+	for _, test := range []struct {
+		node    *onnxpb.NodeProto
+		outputs []string
+		want    string
+	}{
+		{node("y"), []string{"y"}, "y = LayerNormalization(x, row3, row3) {[-1] 1e-05}"},
+		{node("y", "m", "i"), []string{"y", "m", "i"}, "m = ReduceMean(x) {[-1] true}; y.centred = Sub(x, m); y.square = Mul(y.centred, y.centred); y.variance = ReduceMean(y.square) {[-1] true}; " +
+			"y.variance_epsilon = Add(y.variance, y.factor); y.deviation = Sqrt(y.variance_epsilon); i = Div(y.factor_1, y.deviation); y.normal = Mul(y.centred, i); y.scaled = Mul(y.normal, row3); y = Add(y.scaled, row3)"},
+	} {
+		model := modelOf(17, test.node)
+		model.Graph.Input = []*onnxpb.ValueInfoProto{in}
+		model.Graph.Initializer = []*onnxpb.TensorProto{floats("row3", []float32{1, 2, 3}, 3)}
+		model.Graph.Output = nil
+		for _, name := range test.outputs {
+			model.Graph.Output = append(model.Graph.Output, &onnxpb.ValueInfoProto{Name: proto.String(name)})
+		}
+		m, err := Decode(marshal(t, model))
+		if err != nil {
+			t.Errorf("%v: %v", test.outputs, err)
+			continue
+		}
+		if got := summary(m.Graph); got != test.want {
+			t.Errorf("%v:\ngot  %s\nwant %s", test.outputs, got, test.want)
 		}
 	}
 }
@@ -411,6 +513,16 @@ func TestDecodeRefuses(t *testing.T) {
 			m.Graph.Input = append(m.Graph.Input, pbInfo("w", graph.Type{DType: graph.Float32, Shape: graph.FixedShape(4, 3, 1, 1)}))
 			m.Graph.Node = []*onnxpb.NodeProto{op("y = Conv(x, w)")}
 		}), ErrUnsupported, `operand "w" is computed from an input`},
+		{"a truth value that is none", change(func(m *onnxpb.ModelProto) {
+			m.Graph.Initializer = append(m.Graph.Initializer, &onnxpb.TensorProto{Name: proto.String("t"), DataType: proto.Int32(9), Dims: []int64{1}, RawData: []byte{2}})
+		}), ErrFormat, "element 0 of a bool tensor is 2"},
+		{"the logarithm of integers", nodes(op("i = Cast(x)", pbInteger("to", 7)), op("y = Log(i)")), ErrUnsupported, "operand of int64, want a float"},
+		{"a power of integers", nodes(op("i = Cast(x)", pbInteger("to", 7)), op("y = Pow(i, two)")), ErrUnsupported, "found operands of int64, expected a float"},
+		{"axes that are computed", nodes(op("p = GlobalAveragePool(x)"), op("i = Cast(p)", pbInteger("to", 7)), op("y = ReduceSum(x, i)")), ErrUnsupported, `"i" is not a constant list`},
+		{"truth of numbers", nodes(op("y = Not(x)")), ErrFormat, "operand of float32, want bool"},
+		{"either of numbers", nodes(op("y = Xor(x, x)")), ErrFormat, "found operands of float32, expected bool"},
+		{"normalisation in float16 inside", nodes(op("y = LayerNormalization(x, one)", pbInteger("stash_type", 10))), ErrUnsupported, "stash_type = 10"},
+		{"slopes that are computed in opset 6", modelOf(6, op("p = GlobalAveragePool(x)"), op("y = PRelu(x, p)")), ErrUnsupported, "a slope that is computed"},
 		{"sizes as a value", nodes(op("s = Shape(x)"), op("y = Relu(s)")), ErrUnsupported, `sizes of values, "s"`},
 		{"squeeze of a feature map", nodes(op("y = Squeeze(x, spatial)")), ErrUnsupported, "expected axes of size 1"},
 		{"squeeze of all axes", nodes(op("y = Squeeze(x)")), ErrUnsupported, "found no axes and an operand batch×3×?×?"},

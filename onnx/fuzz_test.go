@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/onnx/internal/onnxpb"
 )
@@ -21,6 +23,11 @@ func FuzzDecode(f *testing.F) {
 		{op("p = ReduceMean(x)", pbInts("axes", 2, 3), pbInteger("keepdims", 0)), op("g = Gemm(p, matrix)", pbInteger("transB", 1)), op("h = Gemm(g, square, row4)"), op("y = Identity(h)")},
 		{op("q = QuantizeLinear(x, scale1)"), op("y = DequantizeLinear(q, scale1)")},
 		{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat)")},
+		{op("m = ReduceMean(x)", pbInts("axes", 1)), op("c = Sub(x, m)"), op("q = Pow(c, two)"), op("v = ReduceMean(q)", pbInts("axes", 1)), op("e = Add(v, half)"), op("r = Sqrt(e)"),
+			op("n = Div(c, r)"), op("s = Mul(n, one)"), op("y = Add(s, one)")},
+		{{OpType: proto.String("LayerNormalization"), Input: []string{"x", "one"}, Output: []string{"y", "", "i"}}, op("z = Mul(y, i)")},
+		{op("a = ArgMin(x)", pbInteger("axis", 1)), op("c = Clip(a, last)"), op("t = Cast(c)", pbInteger("to", 9)), op("u = Xor(t, t)"), op("y = Where(u, x, half)")},
+		{op("l = ReduceLogSumExp(x)", pbInts("axes", 1)), op("s = LogSoftmax(l)"), op("p = PRelu(s, half)"), op("g = GreaterOrEqual(p, half)"), op("y = CastLike(g, last)")},
 	} {
 		f.Add(marshal(f, modelOf(17, nodes...)))
 	}

@@ -12,6 +12,7 @@ var spelled = decoders{
 	"CastLike":        (*decoder).castLike,
 	"Celu":            (*decoder).celu,
 	"GreaterOrEqual":  orEqual(graph.Greater{}),
+	"IsInf":           (*decoder).isInf,
 	"IsNaN":           (*decoder).isNaN,
 	"LessOrEqual":     orEqual(graph.Less{}),
 	"LogSoftmax":      (*decoder).logSoftmax,
@@ -75,6 +76,34 @@ func orEqual(op graph.Op) func(*decoder, *node) error {
 		d.values[n.out] = d.g.Add(n.out, graph.Or{}, d.step(n, ".order", op, in...), d.step(n, ".equal", graph.Equal{}, in...))
 		return nil
 	}
+}
+
+// isInf is x = ∞ or x = −∞, or one of them.
+func (d *decoder) isInf(n *node) error {
+	below, err := n.integer("detect_negative", 1)
+	if err != nil {
+		return err
+	}
+	above, err := n.integer("detect_positive", 1)
+	if err != nil {
+		return err
+	}
+	if below == 0 && above == 0 {
+		return fmt.Errorf("%w: found attributes detect_negative = 0 and detect_positive = 0, expected one that is not", ErrUnsupported)
+	}
+	sign := 1
+	if above == 0 {
+		sign = -1
+	}
+	x, infinity, err := d.with(n, math.Inf(sign))
+	if err != nil {
+		return err
+	}
+	if below != 0 && above != 0 {
+		x = d.step(n, ".abs", graph.Abs{}, x)
+	}
+	d.values[n.out] = d.g.Add(n.out, graph.Equal{}, x, infinity)
+	return nil
 }
 
 // isNaN is x ≠ x.

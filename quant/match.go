@@ -2,6 +2,7 @@ package quant
 
 import (
 	"context"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
@@ -79,22 +80,23 @@ const nodeMemory = 1 << 40
 
 // evaluate runs one node as a graph of its own.
 func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph.Tensor, o Options) ([]*graph.Tensor, error) {
-	// The engine takes one input; other operands that are not constant become constants.
-	operands := make([]*graph.Value, len(n.Inputs))
-	one := &graph.Graph{}
-	for i, v := range n.Inputs {
-		switch {
-		case v.Const != nil:
-			operands[i] = v
-		case len(one.Inputs) == 0:
-			t := values[v]
-			one.Inputs = []*graph.Value{{Name: "input", Type: &graph.Type{DType: t.DType, Shape: graph.FixedShape(t.Shape...)}}}
-			operands[i] = one.Inputs[0]
-		case v == n.Inputs[0]:
-			operands[i] = operands[0]
-		default:
-			operands[i] = graph.Weight(v.Name, values[v])
+	tensor := func(v *graph.Value) *graph.Tensor {
+		if v.Const != nil {
+			return v.Const
 		}
+		return values[v]
+	}
+	// The first operand that is computed is the input, the others become constants.
+	in := n.Inputs[max(0, slices.IndexFunc(n.Inputs, func(v *graph.Value) bool { return v.Const == nil }))]
+	x := tensor(in)
+	own := map[*graph.Value]*graph.Value{in: {Name: in.Name, Type: &graph.Type{DType: x.DType, Shape: graph.FixedShape(x.Shape...)}}}
+	one := &graph.Graph{Inputs: []*graph.Value{own[in]}}
+	operands := make([]*graph.Value, len(n.Inputs))
+	for i, v := range n.Inputs {
+		if own[v] == nil {
+			own[v] = graph.Weight(v.Name, tensor(v))
+		}
+		operands[i] = own[v]
 	}
 	one.Outputs = one.AddSeveral(names(n.Outputs()), n.Op, operands...)
 	s, err := infer.New(one, infer.Options{Threads: o.Threads, MaxMemory: nodeMemory})
@@ -102,7 +104,7 @@ func evaluate(ctx context.Context, n *graph.Node, values map[*graph.Value]*graph
 		return nil, err
 	}
 	defer s.Close()
-	return s.RunAll(ctx, values[n.Inputs[0]])
+	return s.RunAll(ctx, x)
 }
 
 func names(values []*graph.Value) []string {

@@ -14,6 +14,8 @@
 //     type's range lies infinity. Cast to an integer type truncates and saturates.
 //   - QuantizeLinear rounds half to even and saturates to the zero point's type, by the
 //     ONNX definition. Quantized values are numbers like all others: int8 −3 is held as −3.
+//   - Integers and truth values are numbers too, the latter 1 and 0, and outputs of such types have
+//     them. Integers beyond 2⁵³ are refused, as is arithmetic that can overflow.
 //
 // A float32 or float16 graph is thus computed as if its weights, which are taken as
 // they are, were the only rounded numbers in it.
@@ -21,7 +23,9 @@
 // # Numbers that are not finite
 //
 // NaN and infinities follow IEEE 754 through every formula. A NaN stays a NaN through
-// Relu, Cast and QuantizeLinear, where ONNX leaves the result open.
+// Relu, Cast and QuantizeLinear, where ONNX leaves the result open; in an output
+// of integers it is 0. Max, Min, ReduceMax and ReduceMin are NaN where an operand is, and for ArgMax
+// it is the largest number; every comparison with it is false.
 //
 // # Threads, memory, errors
 //

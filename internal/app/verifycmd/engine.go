@@ -176,6 +176,9 @@ func (n *network) shape(cfg *config, batch int) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d := n.Graph.Inputs[0].Type.DType; !d.IsFloat() {
+		return nil, fmt.Errorf("%s: %w: its input is of %v, expected a batch of images", n.Path, graph.ErrUnsupported, d)
+	}
 	shape := load.InputShape(n.Graph, batch, p.Height, p.Width)
 	if len(shape) == 0 {
 		return nil, fmt.Errorf("%s: %w: its input is a single number, expected a batch of images", n.Path, graph.ErrUnsupported)
