@@ -29,7 +29,7 @@ func Ops() []Op {
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{},
 		Flatten{}, Transpose{}, Cast{},
-		Reshape{}, Concat{}, Slice{}, Resize{},
+		Reshape{}, Concat{}, Slice{}, Gather{}, Pad{}, Resize{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
 }

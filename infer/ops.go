@@ -21,7 +21,7 @@ func init() {
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering,
 		flattenLowering, transposeLowering, castLowering,
-		reshapeLowering, concatLowering, sliceLowering, resizeLowering,
+		reshapeLowering, concatLowering, sliceLowering, gatherLowering, padLowering, resizeLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {
 		lowerings[o.lower.kind] = o

@@ -47,15 +47,9 @@ func (d *decoder) clip(n *node) error {
 		if len(n.in) <= i+1 || n.in[i+1] == "" {
 			continue
 		}
-		t := d.tensors[n.in[i+1]]
-		if t == nil || t.Len() != 1 || !t.DType.IsFloat() {
-			return fmt.Errorf("%w: found the bound %q, expected a constant float", ErrUnsupported, n.in[i+1])
-		}
-		switch *to = t.Float64s()[0]; t.DType {
-		case graph.Float32:
-			*to = widen(float32(*to))
-		case graph.Float16:
-			*to = widen16(float32(*to))
+		var err error
+		if *to, err = d.real("bound", n.in[i+1]); err != nil {
+			return err
 		}
 	}
 	if len(n.in) > 3 {
@@ -63,6 +57,22 @@ func (d *decoder) clip(n *node) error {
 	}
 	n.in = n.in[:min(len(n.in), 1)]
 	return d.add(n, op, 1, 1)
+}
+
+// real returns a constant operand of one float, with the shortest decimal form.
+func (d *decoder) real(what, name string) (float64, error) {
+	t := d.tensors[name]
+	if t == nil || t.Len() != 1 || !t.DType.IsFloat() {
+		return 0, fmt.Errorf("%w: found the %s %q, expected a constant float", ErrUnsupported, what, name)
+	}
+	switch v := t.Float64s()[0]; t.DType {
+	case graph.Float32:
+		return widen(float32(v)), nil
+	case graph.Float16:
+		return widen16(float32(v)), nil
+	default:
+		return v, nil
+	}
 }
 
 // widen16 is widen of a float16.

@@ -31,7 +31,7 @@ func (d *decoder) reshape(n *node) error {
 		return fmt.Errorf("%w: found %d operands, expected 2", ErrFormat, len(n.in))
 	}
 	wanted, ok := d.sizesOf(n.in[1])
-	if !ok || wanted.scalar {
+	if !ok || !wanted.isList() {
 		return fmt.Errorf("%w: operand %q is not a constant list of integers", ErrUnsupported, n.in[1])
 	}
 	if zeros != 0 && slices.Contains(wanted.dims(), graph.Fixed(0)) {

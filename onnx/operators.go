@@ -20,7 +20,7 @@ var operators = []operator{
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator,
 	flattenOperator, transposeOperator, castOperator,
-	reshapeOperator, concatOperator, sliceOperator, resizeOperator,
+	reshapeOperator, concatOperator, sliceOperator, gatherOperator, padOperator, resizeOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
 
@@ -62,7 +62,6 @@ var (
 			maps.Copy(m, o.decode)
 		}
 		maps.Copy(m, spelled)
-		m["Pad"] = (*decoder).pad
 		return m
 	}()
 )

@@ -236,6 +236,30 @@ var table = []row{
 	{"a part of vectors", graph.Slice{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Slice{Axes: []int{1}, Starts: []int{3}, Ends: []int{10}, Steps: []int{1}}, b.vector(x))
 	}},
+	{"channels at indexes", graph.Gather{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gather{Axis: 1}, x, b.constant(graph.Int64Tensor([]int{5}, []int64{3, -1, 0, 3, 7})))
+	}},
+	{"columns at indexes", graph.Gather{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gather{Axis: 3}, b.add(graph.Relu{}, x), b.constant(graph.Int32Tensor([]int{4}, []int32{2, 0, -3, 1})))
+	}},
+	{"vectors at an index", graph.Gather{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gather{Axis: 0}, b.vector(x), b.constant(graph.Int64Tensor([]int{1}, []int64{-1})))
+	}},
+	{"padded with a number", graph.Pad{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "constant", Pads: []int{0, 0, 1, 2, 0, 0, 3, 0}, Value: -1.5}, b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{"padded with zeros, channels too", graph.Pad{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "constant", Pads: []int{1, 2, 0, 0, 0, 1, 0, 4}}, x)
+	}},
+	{"padded with the border", graph.Pad{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "edge", Pads: []int{0, 0, 5, 1, 0, 0, 0, 4}}, x)
+	}},
+	{"padded with reflections", graph.Pad{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "reflect", Pads: []int{0, 0, 2, 1, 0, 0, 0, 2}}, x)
+	}},
+	{"vectors padded with reflections", graph.Pad{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "reflect", Pads: []int{0, 11, 0, 3}}, b.vector(x))
+	}},
 	resize("twice as large, nearest", graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "floor", Scales: [2]float64{2, 2}}),
 	resize("twice as large, bilinear", graph.Resize{Mode: "linear", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),
 	resize("twice as large, bicubic", graph.Resize{Mode: "cubic", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),
