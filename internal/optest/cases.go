@@ -221,6 +221,13 @@ var table = []row{
 		g := b.add(graph.Reshape{Shape: []int{0, 3, 4, -1}}, x)
 		return b.add(graph.Add{}, b.add(graph.Reshape{Shape: []int{0, Channels, -1, 1}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, g)), b.normal(1, Channels, 1, 1))
 	}},
+	{"feature maps of each channel", graph.Reshape{}, 2e-6, func(b *builder, x *graph.Value) *graph.Value {
+		g := b.add(graph.Reshape{Shape: []int{0, 3, 4, -4, -5}}, b.conv(x, Channels, Channels, 1, 1, 1))
+		return b.add(graph.Reshape{Shape: []int{0, 12, -5, -6}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3, 4}}, g))
+	}},
+	{"axes of size 1", graph.Reshape{}, 0, func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Reshape{Shape: []int{1, -2, 12, 1, -4, -1}}, x)
+	}},
 	{"heads of vectors", graph.Reshape{}, 1e-6, func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Reshape{Shape: []int{-1, 3, 1, 4}}, b.vector(x))
 	}},
