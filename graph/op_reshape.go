@@ -4,9 +4,17 @@ import "fmt"
 
 // Reshape gives a value other axes, of as many elements in the same order.
 type Reshape struct {
-	// Shape has the sizes of the axes. 0 is the operand's size of the same axis, and one −1
-	// whatever is left.
+	// Shape has the sizes of the axes. 0 is the operand's size of the same axis, −2 − k that of
+	// its axis k, and one −1 whatever is left. No axis of the operand is named twice.
 	Shape []int `json:"shape"`
+}
+
+// Source returns the operand's axis whose size axis i gets, or a negative number.
+func (o Reshape) Source(i int) int {
+	if o.Shape[i] == 0 {
+		return i
+	}
+	return -2 - o.Shape[i]
 }
 
 // Kind implements [Op].
@@ -24,24 +32,27 @@ func (o Reshape) infer(in []Type) (Type, error) {
 		return Type{}, fmt.Errorf("%w: %d axes, expected at most %d", ErrTooLarge, len(o.Shape), MaxAxes)
 	}
 	s, free := make(Shape, len(o.Shape)), -1
-	var sizes, left []int // of the result and of the operand, where one is not the other's
-	var symbols Shape     // the operand's likewise
+	kept := make([]bool, len(x)) // the operand's axes that the result has
+	var sizes, left []int        // of the other axes of result and operand
+	var symbols Shape
 	for i, n := range o.Shape {
-		switch {
+		switch k := o.Source(i); {
 		case n == -1 && free < 0:
 			free = i
-		case n < 0 || n == 0 && i >= len(x):
+		case n == -1 || k >= len(x):
 			return Type{}, fmt.Errorf("%w: shape %v of an operand %v", ErrShape, o.Shape, x)
-		case n == 0:
-			s[i] = x[i]
-		default:
+		case n > 0:
 			s[i] = Fixed(n)
 			sizes = append(sizes, n)
+		case kept[k]:
+			return Type{}, fmt.Errorf("%w: shape %v, want each axis of the operand once", ErrUnsupported, o.Shape)
+		default:
+			s[i], kept[k] = x[k], true
 		}
 	}
 	for i, d := range x {
 		switch {
-		case i < len(o.Shape) && o.Shape[i] == 0:
+		case kept[i]:
 		case d.Known():
 			left = append(left, d.Size)
 		default:

@@ -33,7 +33,7 @@ func Ops() []Op {
 		Softmax{}, TopK{}, GatherND{},
 		RoiAlign{}, Proposals{}, Detections{},
 		Flatten{}, Transpose{}, Cast{},
-		Reshape{}, Concat{}, Slice{}, Resize{},
+		Reshape{}, Concat{}, Slice{}, Gather{}, Pad{}, Resize{},
 		QuantizeLinear{}, DequantizeLinear{},
 	}
 }

@@ -25,7 +25,7 @@ func init() {
 		softmaxLowering, topKLowering, gatherNDLowering,
 		roiAlignLowering, proposalsLowering, detectionsLowering,
 		flattenLowering, transposeLowering, castLowering,
-		reshapeLowering, concatLowering, sliceLowering, resizeLowering,
+		reshapeLowering, concatLowering, sliceLowering, gatherLowering, padLowering, resizeLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,
 	} {
 		lowerings[o.lower.kind] = o

@@ -107,6 +107,15 @@ func decimal(t *graph.Tensor) float64 {
 	return v
 }
 
+// real returns a constant operand of one float, with the shortest decimal form.
+func (d *decoder) real(what, name string) (float64, error) {
+	t := d.tensors[name]
+	if t == nil || t.Len() != 1 || !t.DType.IsFloat() {
+		return 0, fmt.Errorf("%w: found the %s %q, expected a constant float", ErrUnsupported, what, name)
+	}
+	return decimal(t), nil
+}
+
 // widen16 is widen of a float16.
 func widen16(f float32) float64 {
 	for digits := 1; digits < 5; digits++ { // which are enough

@@ -17,8 +17,35 @@ var reshapeOperator = operator{
 }
 
 func (e *encoder) reshape(n *graph.Node, op graph.Reshape) error {
-	e.emit("Reshape", n.Name(), append(e.operands(n), e.numbers("shape", op.Shape)))
+	in := e.operands(n)
+	if !slices.ContainsFunc(op.Shape, func(n int) bool { return n < -1 }) {
+		e.emit("Reshape", n.Name(), append(in, e.numbers("shape", op.Shape)))
+		return nil
+	}
+	// Sizes of other axes are parts of the operand's shape.
+	sizes := e.stepOf(n, listType(len(e.types[n.Inputs[0]].Shape)), "Shape", ".sizes", in)
+	var parts []string
+	for i, size := range op.Shape {
+		part := ""
+		if k := op.Source(i); size < -1 {
+			part = e.part(n, sizes, ".size", k, k+1)
+		} else {
+			part = e.numbers("shape", []int{size})
+		}
+		parts = append(parts, part)
+	}
+	e.emit("Reshape", n.Name(), append(in, e.stepOf(n, listType(len(parts)), "Concat", ".shape", parts, integer("axis", 0))))
 	return nil
+}
+
+// listType is the type of so many sizes.
+func listType(n int) graph.Type {
+	return graph.Type{DType: graph.Int64, Shape: graph.FixedShape(n)}
+}
+
+// part writes a Slice of a list of sizes.
+func (e *encoder) part(n *graph.Node, list, suffix string, from, to int) string {
+	return e.stepOf(n, listType(to-from), "Slice", suffix, []string{list, e.numbers("from", []int{from}), e.numbers("to", []int{to}), e.numbers("axes", []int{0})})
 }
 
 // reshape reads the shape wanted, which is constant or made of the sizes of values.
@@ -31,7 +58,7 @@ func (d *decoder) reshape(n *node) error {
 		return fmt.Errorf("%w: found %d operands, expected 2", ErrFormat, len(n.in))
 	}
 	wanted, ok := d.sizesOf(n.in[1])
-	if !ok || wanted.scalar {
+	if !ok || !wanted.isList() {
 		return fmt.Errorf("%w: operand %q is not a constant list of integers", ErrUnsupported, n.in[1])
 	}
 	if zeros != 0 && slices.Contains(wanted.dims(), graph.Fixed(0)) {
@@ -116,8 +143,8 @@ func (d *decoder) unit(n *node) ([]int64, sizes, error) {
 }
 
 // reshaped gives the node's only operand the shape wanted. That is nothing where it has it, and
-// Flatten where that does the same. Of sizes that are not known, one may be other than the
-// operand's of the same axis: it is what the others leave.
+// Flatten where that does the same. Of sizes that are not known, one may be none of the
+// operand's: it is what the others leave.
 func (d *decoder) reshaped(n *node, wanted sizes) error {
 	in, err := d.operands(n, 1, 1)
 	if err != nil {
@@ -141,12 +168,21 @@ func (d *decoder) reshaped(n *node, wanted sizes) error {
 		}
 	}
 	op := graph.Reshape{Shape: make([]int, len(wanted.v))}
+	taken := make([]bool, len(t.Shape))
 	for i, v := range wanted.v {
+		axis := -1 // of the operand
+		if v.of == in[0] {
+			axis = v.axis
+		} else if v.dim.Sym != "" {
+			axis = slices.IndexFunc(t.Shape, func(d graph.Dim) bool { return d == v.dim })
+		}
 		switch {
 		case v.dim.Known():
 			op.Shape[i] = v.dim.Size
-		case i < len(t.Shape) && (v.of == in[0] && v.axis == i || v.dim.Sym != "" && v.dim == t.Shape[i]):
-			op.Shape[i] = 0
+		case axis >= 0 && !taken[axis]:
+			if taken[axis] = true; axis != i {
+				op.Shape[i] = -2 - axis
+			}
 		case slices.Contains(wanted.dims(), graph.Fixed(-1)) || slices.Contains(op.Shape, -1):
 			return fmt.Errorf("%w: found shape %v of an operand %v, expected one size that is not known", ErrUnsupported, wanted.dims(), t.Shape)
 		default:

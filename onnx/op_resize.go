@@ -36,10 +36,8 @@ func (e *encoder) resize(n *graph.Node, op graph.Resize) error {
 		name := fmt.Sprintf("scales.%v.%v", s[2], s[3])
 		return write(e.constant(name, name, graph.Float32Tensor([]int{4}, s)))
 	}
-	list := func(n int) graph.Type { return graph.Type{DType: graph.Int64, Shape: graph.FixedShape(n)} }
 	part := func(of, suffix string, from int) string {
-		shape := e.stepOf(n, list(4), "Shape", suffix+".shape", []string{of})
-		return e.stepOf(n, list(2), "Slice", suffix, []string{shape, e.numbers("from", []int{from}), e.numbers("to", []int{from + 2}), e.numbers("axes", []int{0})})
+		return e.part(n, e.stepOf(n, listType(4), "Shape", suffix+".shape", []string{of}), suffix, from, from+2)
 	}
 	var first, last string
 	if len(in) == 2 {
@@ -51,7 +49,7 @@ func (e *encoder) resize(n *graph.Node, op graph.Resize) error {
 		last = e.numbers("size", op.Sizes[:])
 	}
 	first = part(in[0], ".channels", 0)
-	return write("", e.stepOf(n, list(4), "Concat", ".sizes", []string{first, last}, integer("axis", 0)))
+	return write("", e.stepOf(n, listType(4), "Concat", ".sizes", []string{first, last}, integer("axis", 0)))
 }
 
 // cubicCoefficient is a of cubic convolution in package graph, PyTorch and ONNX, where the

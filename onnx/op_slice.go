@@ -92,7 +92,7 @@ func clamped(v []int64) []int {
 
 // integers returns the elements of a constant list, or of sizes that are known.
 func (d *decoder) integers(name string) ([]int64, error) {
-	if s, ok := d.sizes[name]; ok {
+	if s, ok := d.sizes[name]; ok && s.isList() {
 		if v, known := s.dims().Ints(); known {
 			r := make([]int64, len(v))
 			for i, x := range v {

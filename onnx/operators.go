@@ -24,7 +24,7 @@ var operators = []operator{
 	softmaxOperator, topKOperator, gatherNDOperator,
 	roiAlignOperator, proposalsOperator, detectionsOperator,
 	flattenOperator, transposeOperator, castOperator,
-	reshapeOperator, concatOperator, sliceOperator, resizeOperator,
+	reshapeOperator, concatOperator, sliceOperator, gatherOperator, padOperator, resizeOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,
 }
 
@@ -75,7 +75,6 @@ var (
 			maps.Copy(m, o.decode)
 		}
 		maps.Copy(m, spelled)
-		m["Pad"] = (*decoder).pad
 		return m
 	}()
 )

@@ -318,6 +318,13 @@ var table = []row{
 		g := b.add(graph.Reshape{Shape: []int{0, 3, 4, -1}}, x)
 		return b.add(graph.Add{}, b.add(graph.Reshape{Shape: []int{0, Channels, -1, 1}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3}}, g)), b.normal(1, Channels, 1, 1))
 	}},
+	{name: "feature maps of each channel", op: graph.Reshape{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		g := b.add(graph.Reshape{Shape: []int{0, 3, 4, -4, -5}}, b.conv(x, Channels, Channels, 1, 1, 1))
+		return b.add(graph.Reshape{Shape: []int{0, 12, -5, -6}}, b.add(graph.Transpose{Perm: []int{0, 2, 1, 3, 4}}, g))
+	}},
+	{name: "axes of size 1", op: graph.Reshape{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Reshape{Shape: []int{1, -2, 12, 1, -4, -1}}, x)
+	}},
 	{name: "heads of vectors", op: graph.Reshape{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Reshape{Shape: []int{-1, 3, 1, 4}}, b.vector(x))
 	}},
@@ -332,6 +339,30 @@ var table = []row{
 	}},
 	{name: "a part of vectors", op: graph.Slice{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.Slice{Axes: []int{1}, Starts: []int{3}, Ends: []int{10}, Steps: []int{1}}, b.vector(x))
+	}},
+	{name: "channels at indexes", op: graph.Gather{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gather{Axis: 1}, x, b.constant(graph.Int64Tensor([]int{5}, []int64{3, -1, 0, 3, 7})))
+	}},
+	{name: "columns at indexes", op: graph.Gather{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gather{Axis: 3}, b.add(graph.Relu{}, x), b.constant(graph.Int32Tensor([]int{4}, []int32{2, 0, -3, 1})))
+	}},
+	{name: "vectors at an index", op: graph.Gather{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Gather{Axis: 0}, b.vector(x), b.constant(graph.Int64Tensor([]int{1}, []int64{-1})))
+	}},
+	{name: "padded with a number", op: graph.Pad{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "constant", Pads: []int{0, 0, 1, 2, 0, 0, 3, 0}, Value: -1.5}, b.conv(x, Channels, 20, 1, 1, 1))
+	}},
+	{name: "padded with zeros, channels too", op: graph.Pad{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "constant", Pads: []int{1, 2, 0, 0, 0, 1, 0, 4}}, x)
+	}},
+	{name: "padded with the border", op: graph.Pad{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "edge", Pads: []int{0, 0, 5, 1, 0, 0, 0, 4}}, x)
+	}},
+	{name: "padded with reflections", op: graph.Pad{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "reflect", Pads: []int{0, 0, 2, 1, 0, 0, 0, 2}}, x)
+	}},
+	{name: "vectors padded with reflections", op: graph.Pad{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.Pad{Mode: "reflect", Pads: []int{0, 11, 0, 3}}, b.vector(x))
 	}},
 	resize("twice as large, nearest", graph.Resize{Mode: "nearest", Coordinates: "asymmetric", Nearest: "floor", Scales: [2]float64{2, 2}}),
 	resize("twice as large, bilinear", graph.Resize{Mode: "linear", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}),

@@ -111,8 +111,8 @@ func TestHostileShapes(t *testing.T) {
 			for operands := 0; operands <= 5; operands++ {
 				for i := range shapes {
 					for k := range shapes {
-						// What operators of floats and of truth values take, Where, DequantizeLinear and QuantizeLinear.
-						for _, d := range [][3]graph.DType{{graph.Bool, graph.Bool, graph.Bool}, {graph.Bool, graph.Float32, graph.Float32}, {graph.Float32, graph.Float32, graph.Float32}, {graph.Uint8, graph.Float32, graph.Uint8}, {graph.Float32, graph.Float32, graph.Uint8}} {
+						// What operators of floats and of truth values take, Where, DequantizeLinear, QuantizeLinear and Gather.
+						for _, d := range [][3]graph.DType{{graph.Bool, graph.Bool, graph.Bool}, {graph.Bool, graph.Float32, graph.Float32}, {graph.Float32, graph.Float32, graph.Float32}, {graph.Uint8, graph.Float32, graph.Uint8}, {graph.Float32, graph.Float32, graph.Uint8}, {graph.Float32, graph.Int64, graph.Int64}} {
 							tried++
 							if infers(op, d, shapes[i], shapes[k], operands) {
 								derived++

@@ -67,6 +67,8 @@ var operators = tableOf(
 	formula((*exec).reshape),
 	formula((*exec).concat),
 	formula((*exec).slice),
+	formula((*exec).gather),
+	formula((*exec).pad),
 	formula((*exec).resize),
 	formula((*exec).quantize),
 	formula((*exec).dequantize),
