@@ -12,7 +12,7 @@ type ArgMax struct {
 func (ArgMax) Kind() string { return "ArgMax" }
 
 // Traits implements [Op].
-func (ArgMax) Traits() Traits { return 0 }
+func (ArgMax) Traits() Traits { return Decides }
 
 // Reduction is the operator's axis, and what becomes of it.
 func (o ArgMax) Reduction() Reduction { return Reduction{[]int{o.Axis}, o.KeepDims} }

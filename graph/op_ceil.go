@@ -7,6 +7,6 @@ type Ceil struct{}
 func (Ceil) Kind() string { return "Ceil" }
 
 // Traits implements [Op].
-func (Ceil) Traits() Traits { return 0 }
+func (Ceil) Traits() Traits { return Decides }
 
 func (Ceil) infer(in []Type) (Type, error) { return unary(in) }

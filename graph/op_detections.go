@@ -23,7 +23,7 @@ type Detections struct {
 func (Detections) Kind() string { return "Detections" }
 
 // Traits implements [Op].
-func (Detections) Traits() Traits { return Coordinates }
+func (Detections) Traits() Traits { return Coordinates | Decides }
 
 func (o Detections) infer(in []Type) (Type, error) {
 	if err := arity(in, 4, 4); err != nil {

@@ -7,6 +7,6 @@ type Equal struct{}
 func (Equal) Kind() string { return "Equal" }
 
 // Traits implements [Op].
-func (Equal) Traits() Traits { return 0 }
+func (Equal) Traits() Traits { return Decides }
 
 func (Equal) infer(in []Type) (Type, error) { return truth(broadcast(in)) }

@@ -7,6 +7,6 @@ type Floor struct{}
 func (Floor) Kind() string { return "Floor" }
 
 // Traits implements [Op].
-func (Floor) Traits() Traits { return 0 }
+func (Floor) Traits() Traits { return Decides }
 
 func (Floor) infer(in []Type) (Type, error) { return unary(in) }

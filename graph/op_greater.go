@@ -7,6 +7,6 @@ type Greater struct{}
 func (Greater) Kind() string { return "Greater" }
 
 // Traits implements [Op].
-func (Greater) Traits() Traits { return 0 }
+func (Greater) Traits() Traits { return Decides }
 
 func (Greater) infer(in []Type) (Type, error) { return truth(ordered(in)) }

@@ -7,6 +7,6 @@ type Less struct{}
 func (Less) Kind() string { return "Less" }
 
 // Traits implements [Op].
-func (Less) Traits() Traits { return 0 }
+func (Less) Traits() Traits { return Decides }
 
 func (Less) infer(in []Type) (Type, error) { return truth(ordered(in)) }

@@ -61,7 +61,7 @@ func overlap(most int, iou float64) error {
 func (Proposals) Kind() string { return "Proposals" }
 
 // Traits implements [Op].
-func (Proposals) Traits() Traits { return Coordinates }
+func (Proposals) Traits() Traits { return Coordinates | Decides }
 
 // Count returns how many regions are given for maps of the sizes that operands have.
 func (o Proposals) count(in []Type) (int, error) {

@@ -7,6 +7,6 @@ type Round struct{}
 func (Round) Kind() string { return "Round" }
 
 // Traits implements [Op].
-func (Round) Traits() Traits { return 0 }
+func (Round) Traits() Traits { return Decides }
 
 func (Round) infer(in []Type) (Type, error) { return unary(in) }

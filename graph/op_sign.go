@@ -7,6 +7,6 @@ type Sign struct{}
 func (Sign) Kind() string { return "Sign" }
 
 // Traits implements [Op].
-func (Sign) Traits() Traits { return 0 }
+func (Sign) Traits() Traits { return Decides }
 
 func (Sign) infer(in []Type) (Type, error) { return unary(in) }

@@ -15,7 +15,7 @@ type TopK struct {
 func (TopK) Kind() string { return "TopK" }
 
 // Traits implements [Op].
-func (TopK) Traits() Traits { return 0 }
+func (TopK) Traits() Traits { return Decides }
 
 func (o TopK) infer(in []Type) (Type, error) {
 	t, err := unary(in)

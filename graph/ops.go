@@ -62,6 +62,8 @@ const (
 	// Coordinates: operands or results are places in an image, or decide about them; float16 has
 	// too few digits for those.
 	Coordinates
+	// Decides: the result may jump where an operand hardly changes, as by rounding.
+	Decides
 )
 
 // Has reports whether all the given properties are there.

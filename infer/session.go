@@ -56,6 +56,7 @@ type Session struct {
 
 // model is what the clones of a session share.
 type model struct {
+	opts    Options // that it was made with
 	graph   *graph.Graph
 	types   map[*graph.Value]graph.Type
 	weights *weights
@@ -139,7 +140,7 @@ func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (s *Session, 
 	}
 	_, set8 := kernelSets(opts.ISA)
 	budget := graph.NewBudget(g, opts.MaxMemory)
-	m := &model{graph: g, types: types, weights: newWeights(set, set8, budget)}
+	m := &model{opts: opts, graph: g, types: types, weights: newWeights(set, set8, budget)}
 	if m.program, err = lower(g, m.weights, true, threads); err != nil {
 		return nil, err
 	}
@@ -181,6 +182,18 @@ func (s *Session) Clone(opts Options) (*Session, error) {
 	}
 	defer s.model.leave()
 	return s.model.session(n), nil
+}
+
+// Like returns a session for another network, which must not be changed afterwards, with the options
+// of this one. The errors are those of [New], or [ErrClosed].
+func (s *Session) Like(g *graph.Graph) (*Session, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.model.leave()
+	opts := s.model.opts
+	opts.Threads = s.threads
+	return newSession(g, s.model.weights.set, opts)
 }
 
 // enter begins a use of the model, which must leave it.

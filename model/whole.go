@@ -13,8 +13,10 @@ import (
 // Whole is a kind of network that has a backbone of one of the families as a part: a segmenter or
 // a detector. The packages below this one have one each.
 type Whole struct {
-	Name   string
-	Scopes []string // first parts of its keys beside the backbone
+	Name    string
+	Also    string   // its name without one of its heads
+	Outputs []string // that it has with one option or another
+	Scopes  []string // first parts of its keys beside the backbone
 	// Detect reports whether keys beside the backbone are those of such a network.
 	Detect func(*Keys) bool
 	// Build adds the network on the backbone's feature maps and sets b.Graph.Outputs and
@@ -27,6 +29,9 @@ type Whole struct {
 
 	Segmenter, Detector bool // which options it takes
 }
+
+// Names are those that the network may have.
+func (w Whole) Names() []string { return []string{w.Name, w.Also} }
 
 // FeatureMap is an output of a backbone.
 type FeatureMap struct {

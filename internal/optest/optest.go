@@ -41,16 +41,8 @@ func (c Case) Input() *graph.Tensor {
 // Jumps reports whether the result may change much where a value changes little, as by rounding.
 func (c Case) Jumps() bool {
 	return slices.ContainsFunc(c.Graph.Nodes, func(n *graph.Node) bool {
-		if n.Is(graph.Coordinates) {
-			return true
-		}
-		switch op := n.Op.(type) {
-		case graph.Floor, graph.Ceil, graph.Round, graph.Sign, graph.Equal, graph.Greater, graph.Less, graph.ArgMax:
-			return true
-		case graph.Cast:
-			return !op.To.IsFloat()
-		}
-		return false
+		c, converts := n.Op.(graph.Cast)
+		return n.Op.Traits().Any(graph.Decides|graph.Coordinates) || converts && !c.To.IsFloat()
 	})
 }
 

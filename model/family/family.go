@@ -6,6 +6,9 @@
 package family
 
 import (
+	"slices"
+
+	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/model/mobilenetv3"
 	"github.com/repvit-go/repvit/model/mobileone"
@@ -23,6 +26,17 @@ func All() []model.Family {
 
 // Wholes returns the networks that have one of the families' as a backbone.
 func Wholes() []model.Whole { return []model.Whole{semfpn.Whole(), rcnn.Whole()} }
+
+// OutputsOf returns the names of all outputs that the network of a converted graph has with one option
+// or another; nil where that is not known.
+func OutputsOf(g *graph.Graph) []string {
+	for _, w := range Wholes() {
+		if slices.Contains(w.Names(), g.Metadata[model.MetaWhole]) {
+			return w.Outputs
+		}
+	}
+	return nil
+}
 
 // Build is [model.Build] with all families.
 func Build(sd *pytorch.StateDict, opts model.Options) (*model.Model, error) {

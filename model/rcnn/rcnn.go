@@ -25,6 +25,8 @@ import (
 func Whole() model.Whole {
 	return model.Whole{
 		Name:     "Mask R-CNN",
+		Also:     "Faster R-CNN",
+		Outputs:  []string{"dets", "labels", "masks"},
 		Scopes:   []string{fpn.Scope, "rpn_head", "roi_head"},
 		Detect:   func(k *model.Keys) bool { return fpn.Is(k) && k.Below("rpn_head.rpn_cls") },
 		Build:    build,
@@ -129,8 +131,8 @@ func read(b *model.Builder, height, width int) (s settings, err error) {
 }
 
 // build adds neck and heads. The outputs are "dets" 1×K×5, "labels" 1×K int64 and, of a network with
-// a mask head, "masks" 1×K×28×28; or, where the maps are asked for, "fpn0", "score0" and "delta0" of
-// the first level, and so on: see [graph.Proposals], which takes scores and deltas.
+// a mask head, "masks" 1×K×28×28; or, where the maps are asked for, "fpn0", "rpn_cls0" (logits of the
+// scores) and "rpn_reg0" (deltas) of the first level, and so on: see [graph.Proposals].
 func build(b *model.Builder, maps []model.FeatureMap) error {
 	in := b.Graph.Inputs[0].Type
 	height, width := in.Shape[2], in.Shape[3]
@@ -154,12 +156,16 @@ func build(b *model.Builder, maps []model.FeatureMap) error {
 	if err != nil {
 		return err
 	}
-	scores, deltas, err := rpn(b, pyramid, len(s.rpn.Ratios))
+	logits, deltas, err := rpn(b, pyramid, len(s.rpn.Ratios))
 	if err != nil {
 		return err
 	}
 	if b.Detector.Raw {
-		return raw(b, pyramid, scores, deltas)
+		return raw(b, pyramid, logits, deltas)
+	}
+	var scores []*graph.Value
+	for i, x := range logits {
+		scores = append(scores, b.Graph.Add(fmt.Sprintf("rpn.%d.score", i), graph.Sigmoid{}, x))
 	}
 	found := b.Graph.AddSeveral([]string{"proposals", "proposals.scores"}, s.rpn, append(scores, deltas...)...)
 	regions, valid := found[0], found[1]
@@ -176,7 +182,7 @@ func build(b *model.Builder, maps []model.FeatureMap) error {
 	b.Graph.Outputs = found
 	b.ClassNames(b.Info.Classes)
 	if !b.KeysBeside().Below("roi_head.mask_head") {
-		b.Info.Whole = "Faster R-CNN"
+		b.Info.Whole = Whole().Also
 		return nil
 	}
 	masks, err := maskHead(b, cut, found[0], found[1], s.box.Most, channels)
@@ -187,7 +193,7 @@ func build(b *model.Builder, maps []model.FeatureMap) error {
 }
 
 // rpn adds the region proposal network, whose weights are the same on all levels.
-func rpn(b *model.Builder, pyramid []model.FeatureMap, anchors int) (scores, deltas []*graph.Value, err error) {
+func rpn(b *model.Builder, pyramid []model.FeatureMap, anchors int) (logits, deltas []*graph.Value, err error) {
 	for i, p := range pyramid {
 		x, c := p.Value, p.Channels
 		convs := []string{"rpn_head.rpn_conv"}
@@ -212,24 +218,23 @@ func rpn(b *model.Builder, pyramid []model.FeatureMap, anchors int) (scores, del
 		if err != nil {
 			return nil, nil, err
 		}
-		scores = append(scores, b.Graph.Add(fmt.Sprintf("rpn.%d.score", i), graph.Sigmoid{}, s))
-		deltas = append(deltas, d)
+		logits, deltas = append(logits, s), append(deltas, d)
 	}
-	return scores, deltas, nil
+	return logits, deltas, nil
 }
 
 // raw makes the maps the outputs.
-func raw(b *model.Builder, pyramid []model.FeatureMap, scores, deltas []*graph.Value) error {
+func raw(b *model.Builder, pyramid []model.FeatureMap, logits, deltas []*graph.Value) error {
 	for i, p := range pyramid {
 		p.Value.Name = fmt.Sprintf("fpn%d", i)
 		b.Graph.Outputs = append(b.Graph.Outputs, p.Value)
 	}
-	for i, s := range scores {
-		s.Name = fmt.Sprintf("score%d", i)
+	for i, s := range logits {
+		s.Name = fmt.Sprintf("rpn_cls%d", i)
 		b.Graph.Outputs = append(b.Graph.Outputs, s)
 	}
 	for i, d := range deltas {
-		d.Name = fmt.Sprintf("delta%d", i)
+		d.Name = fmt.Sprintf("rpn_reg%d", i)
 		b.Graph.Outputs = append(b.Graph.Outputs, d)
 	}
 	b.PassOver("roi_head")

@@ -22,6 +22,7 @@ import (
 func Whole() model.Whole {
 	return model.Whole{
 		Name:      "Semantic FPN",
+		Outputs:   model.Segments(),
 		Scopes:    []string{fpn.Scope, "decode_head"},
 		Detect:    func(k *model.Keys) bool { return fpn.Is(k) && k.Below("decode_head.scale_heads.0") },
 		Build:     build,

@@ -68,6 +68,16 @@ func New(g *graph.Graph, threads int) (n *Network, err error) {
 	return &Network{graph: g, declared: types, threads: threads}, nil
 }
 
+// Like returns a network that runs g, which must not be changed afterwards, with as many threads and
+// as much memory. The errors are those of [New].
+func (n *Network) Like(g *graph.Graph) (*Network, error) {
+	other, err := New(g, n.threads)
+	if err == nil {
+		other.MaxMemory = n.MaxMemory
+	}
+	return other, err
+}
+
 // Graph returns the network that is run. It must not be changed.
 func (n *Network) Graph() *graph.Graph { return n.graph }
 
