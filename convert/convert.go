@@ -132,8 +132,8 @@ type Output struct {
 }
 
 // ErrNoFeatures is of options that say which feature maps are given, of a network that gives
-// logits.
-var ErrNoFeatures = errors.New("the options say which feature maps are given, and the output is logits")
+// something else.
+var ErrNoFeatures = errors.New("the options say which feature maps are given, and the output is something else")
 
 // ErrConverted is of options about the reading of a checkpoint, for a file that is converted
 // already.
@@ -262,7 +262,7 @@ func (j *job) prepare() (err error) {
 	if in.Model == nil && j.ofCheckpoints() {
 		return fmt.Errorf("%s: %w", in.Path, ErrConverted)
 	}
-	if taps := j.Model.Taps; in.Model != nil && (taps.Rule != "" || taps.Blocks != nil) && in.Model.Info.Taps.Rule == "" {
+	if taps := j.Model.Taps; in.Model != nil && (taps.Rule != "" || taps.Blocks != nil) && (in.Model.Info.Taps.Rule == "" || in.Model.Info.Whole != "") {
 		return fmt.Errorf("%s: %w", in.Path, ErrNoFeatures)
 	}
 	if j.images, err = in.Preprocess(); err != nil {
