@@ -314,7 +314,7 @@ func (d *decoder) readOutputs() error {
 	seen := map[*graph.Value]bool{}
 	for _, out := range d.outputs {
 		name := d.resolve(out.name)
-		if n := d.further[name]; n != nil {
+		if n := d.further[name]; n != nil && d.values[name] == nil {
 			return n.wrap(fmt.Errorf("%w: output %q of the graph is not its first", ErrUnsupported, out.name))
 		}
 		v, ok := d.values[name]

@@ -28,6 +28,12 @@ func op(text string, attributes ...*onnxpb.AttributeProto) *onnxpb.NodeProto {
 	return n
 }
 
+// outputs adds further outputs to a node.
+func outputs(n *onnxpb.NodeProto, names ...string) *onnxpb.NodeProto {
+	n.Output = append(n.Output, names...)
+	return n
+}
+
 func tensorValue(t *onnxpb.TensorProto) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: proto.String("value"), T: t, Type: onnxpb.AttributeProto_TENSOR.Enum()}
 }
@@ -216,6 +222,10 @@ func TestDecodeSpellings(t *testing.T) {
 		{"resize like another", 13, []*onnxpb.NodeProto{op("a = MaxPool(x)", pbInts("kernel_shape", 2, 2), pbInts("strides", 2, 2)), op("s = Shape(x)"), op("h = Slice(s, spatial0, far)"), op("t = Shape(a)"), op("c = Slice(t, zeroth, spatial0)"),
 			op("z = Concat(c, h)", pbInteger("axis", 0)), op("y = Resize(a, , , z)", text("mode", "linear"), text("coordinate_transformation_mode", "align_corners"))},
 			"a = MaxPool(x) {[2 2] [2 2] [0 0 0 0] [0 0] false}; y = Resize(a, x) {linear align_corners  [0 0] [0 0]}"},
+		{"parts", 11, []*onnxpb.NodeProto{outputs(op("a = Split(x)", pbInteger("axis", 1), pbInts("split", 1, 2)), "b"), op("y = Concat(b, a)", pbInteger("axis", 1))},
+			"a = Slice(x) {[1] [0] [1] [1]}; b = Slice(x) {[1] [1] [3] [1]}; y = Concat(b, a) {1}"},
+		{"uneven parts", 18, []*onnxpb.NodeProto{outputs(op("a = Split(x)", pbInteger("axis", 1), pbInteger("num_outputs", 2)), "b"), op("y = Identity(b)")},
+			"a = Slice(x) {[1] [0] [2] [1]}; y = Slice(x) {[1] [2] [3] [1]}"},
 		{"transposed convolution", 11, []*onnxpb.NodeProto{op("y = ConvTranspose(x, upward)", pbInts("strides", 2, 1), pbInts("kernel_shape", 2, 2), pbInts("output_padding", 1, 0))}, "y = ConvTranspose(x, upward) {[2 1] [0 0 0 0] [1 0] 1 [0 0]}"},
 		{"transposed convolution, padded automatically", 11, []*onnxpb.NodeProto{op("y = ConvTranspose(x, upward)", text("auto_pad", "SAME_UPPER"))}, "y = ConvTranspose(x, upward) {[1 1] [0 0 1 1] [0 0] 1 [0 0]}"},
 		{"mean of windows", 13, []*onnxpb.NodeProto{op("y = AveragePool(x)", pbInts("kernel_shape", 3, 2), pbInts("strides", 2, 1))}, "y = AveragePool(x) {[3 2] [2 1] [0 0 0 0] false false}"},
@@ -431,6 +441,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"resize of a part", nodes(op("y = Resize(x, , twice)", text("coordinate_transformation_mode", "tf_crop_and_resize"))), ErrUnsupported, "tf_crop_and_resize"},
 		{"another cubic resize", nodes(op("y = Resize(x, , twice)", text("mode", "cubic"), pbFloat("cubic_coeff_a", -0.5))), ErrUnsupported, "cubic_coeff_a"},
 		{"resize without pixels outside", nodes(op("y = Resize(x, , twice)", pbInteger("exclude_outside", 1))), ErrUnsupported, "exclude_outside"},
+		{"parts that do not fill an axis", nodes(outputs(op("a = Split(x, minus2s)", pbInteger("axis", 1)), "b"), op("y = Add(a, b)")), ErrFormat, "found lengths [5 7]"},
+		{"uneven parts", nodes(outputs(op("a = Split(x)", pbInteger("axis", 1)), "b"), op("y = Add(a, b)")), ErrUnsupported, "found 2 parts of an axis of size 3"},
+		{"parts of what is not known", nodes(outputs(op("a = Split(x)", pbInteger("axis", 2)), "b"), op("y = Add(a, b)")), ErrUnsupported, "found 2 parts of an axis of size ?"},
 		{"padding around", modelOf(19, op("y = Pad(x, somePads)", text("mode", "wrap"))), ErrUnsupported, "wrap"},
 		{"an index too large", nodes(op("y = Gather(x, spatial)", pbInteger("axis", 1))), ErrFormat, "found index 3 of an axis of size 3"},
 		{"indexes that are computed", nodes(op("y = Gather(x, x)")), ErrUnsupported, "not constant integers"},

@@ -21,6 +21,10 @@ func FuzzDecode(f *testing.F) {
 		{op("p = ReduceMean(x)", pbInts("axes", 2, 3), pbInteger("keepdims", 0)), op("g = Gemm(p, matrix)", pbInteger("transB", 1)), op("h = Gemm(g, square, row4)"), op("y = Identity(h)")},
 		{op("q = QuantizeLinear(x, scale1)"), op("y = DequantizeLinear(q, scale1)")},
 		{op("p = GlobalAveragePool(x)"), op("y = Reshape(p, flat)")},
+		{op("a = MaxPool(x)", pbInts("kernel_shape", 2, 2), pbInteger("ceil_mode", 1)), op("s = Shape(x)"), op("h = Slice(s, spatial0, far)"), op("t = Shape(a)"), op("c = Slice(t, zeroth, spatial0)"),
+			op("z = Concat(c, h)", pbInteger("axis", 0)), op("y = Resize(a, , , z)", text("mode", "linear"))},
+		{op("u = Unsqueeze(x, spatial)"), op("g = Gather(u, zeroth)", pbInteger("axis", 1)), op("y = Squeeze(g, spatial0)")},
+		{op("c = ConvTranspose(x, upward)", text("auto_pad", "SAME_LOWER")), op("p = Pad(c, somePads)", text("mode", "edge")), op("r = Resize(p, , twice)"), op("y = Slice(r, zeroth, four, spatial0)")},
 	} {
 		f.Add(marshal(f, modelOf(17, nodes...)))
 	}
