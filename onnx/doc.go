@@ -39,7 +39,7 @@
 //   - Flatten, Squeeze and Unsqueeze, which are Reshape; Reshape to N×(C·H·W), which is Flatten,
 //     or to the shape that is there, which is nothing;
 //   - Resize of N×C×H×W by scales, to constant sizes, or to the height and width of another
-//     value; Upsample;
+//     value; Upsample; interpolation since opset 11, which said where pixels lie;
 //   - Shape, and what computes sizes of it: Gather, Slice, Concat, Unsqueeze, Squeeze, Reshape,
 //     Transpose, Cast, ConstantOfShape, Add, Sub, Mul and Div;
 //   - padding to be computed (auto_pad), where sizes are known;
