@@ -28,6 +28,12 @@ func op(text string, attributes ...*onnxpb.AttributeProto) *onnxpb.NodeProto {
 	return n
 }
 
+// outputs adds further outputs to a node.
+func outputs(n *onnxpb.NodeProto, names ...string) *onnxpb.NodeProto {
+	n.Output = append(n.Output, names...)
+	return n
+}
+
 func tensorValue(t *onnxpb.TensorProto) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: proto.String("value"), T: t, Type: onnxpb.AttributeProto_TENSOR.Enum()}
 }
@@ -58,7 +64,7 @@ func constants() []*onnxpb.TensorProto {
 		floats("one", []float32{1}), floats("half", []float32{0.5}), floats("two", []float32{2}), floats("three", []float32{3}),
 		floats("kernel", ramp(12), 4, 3, 1, 1), floats("upward", ramp(24), 3, 2, 2, 2), floats("vector4", ramp(4), 4), floats("row4", ramp(4), 1, 4),
 		floats("matrix", ramp(12), 4, 3), floats("square", ramp(16), 4, 4), floats("vector3", ramp(3), 3),
-		longs("spatial", 2, 3), longs("minus", -1), longs("minus2", -2), longs("four", 4), longs("four2", 4, 5), longs("last2", -1), longs("quad", 1, 2, 3, 4), longs("pairs", -1, 2), longs("least", -math.MaxInt64), longs("zeroth", 0), longs("spatial0", 2), longs("far", math.MaxInt64), longs("minus2s", 5, 7), floats("twice", []float32{1, 1, 2, 2}, 4), floats("channels2", []float32{1, 2, 2, 2}, 4), floats("empty", nil, 0), longs("sizes", 1, 3, 5, 7), longs("somePads", 0, 0, 1, 1, 0, 0, 1, 1), longs("noPads", 0, 0, 0, 0, 0, 0, 0, 0), longs("spatial_backwards", -1, -2), longs("last", 3), longs("flat", 0, -1), longs("flat3", -1, 3),
+		longs("spatial", 2, 3), longs("minus", -1), longs("minus2", -2), longs("four", 4), {Name: proto.String("four0"), DataType: proto.Int32(7), Int64Data: []int64{4}}, longs("four2", 4, 5), longs("last2", -1), longs("quad", 1, 2, 3, 4), longs("pairs", -1, 2), longs("least", -math.MaxInt64), longs("zeroth", 0), longs("spatial0", 2), longs("far", math.MaxInt64), longs("minus2s", 5, 7), floats("twice", []float32{1, 1, 2, 2}, 4), floats("channels2", []float32{1, 2, 2, 2}, 4), floats("empty", nil, 0), longs("sizes", 1, 3, 5, 7), longs("somePads", 0, 0, 1, 1, 0, 0, 1, 1), longs("noPads", 0, 0, 0, 0, 0, 0, 0, 0), longs("spatial_backwards", -1, -2), longs("last", 3), longs("flat", 0, -1), longs("flat3", -1, 3),
 		longs("flat4", -1, 4), longs("single", 1, -1), longs("image", 0, 3, 1, 1),
 		floats("scale1", []float32{0.5}, 1), {Name: proto.String("zero1"), Dims: []int64{1}, DataType: proto.Int32(2), Int32Data: []int32{7}},
 		{Name: proto.String("bytes"), Dims: []int64{2, 2}, DataType: proto.Int32(3), Int32Data: []int32{-128, 127, 0, -1}},
@@ -227,14 +233,21 @@ func TestDecodeSpellings(t *testing.T) {
 		{"padded automatically by stride", 13, []*onnxpb.NodeProto{op("p = GlobalAveragePool(x)"), op("y = AveragePool(p)", pbInts("kernel_shape", 2, 2), pbInts("strides", 2, 2), text("auto_pad", "SAME_UPPER"))}, "p = GlobalAveragePool(x); y = AveragePool(p) {[2 2] [2 2] [0 0 1 1] false false}"},
 		{"not padded automatically", 13, []*onnxpb.NodeProto{op("y = Conv(x, kernel)", text("auto_pad", "VALID"), pbInts("dilations", 1, 1))}, "y = Conv(x, kernel) {[1 1] [0 0 0 0] 1 [0 0]}"},
 		{"resize by default", 13, []*onnxpb.NodeProto{op("y = Resize(x, , twice)")}, "y = Resize(x) {nearest half_pixel round_prefer_floor [2 2] [0 0]}"},
-		{"resize in opset 10", 10, []*onnxpb.NodeProto{op("y = Resize(x, twice)", text("mode", "linear"))}, "y = Resize(x) {linear asymmetric  [2 2] [0 0]}"},
+		{"resize in opset 10", 10, []*onnxpb.NodeProto{op("y = Resize(x, twice)", text("mode", "nearest"))}, "y = Resize(x) {nearest asymmetric floor [2 2] [0 0]}"},
 		{"resize in opset 11", 11, []*onnxpb.NodeProto{op("y = Resize(x, empty, twice)", text("mode", "cubic"), pbFloat("cubic_coeff_a", -0.75))}, "y = Resize(x) {cubic half_pixel  [2 2] [0 0]}"},
 		{"resize of two axes", 18, []*onnxpb.NodeProto{op("y = Resize(x, , , minus2s)", text("mode", "linear"), text("nearest_mode", "floor"), pbInts("axes", 3, -2))}, "y = Resize(x) {linear half_pixel  [0 0] [7 5]}"},
 		{"upsample", 7, []*onnxpb.NodeProto{op("y = Upsample(x)", &onnxpb.AttributeProto{Name: proto.String("scales"), Floats: []float32{1, 1, 2, 3}, Type: onnxpb.AttributeProto_FLOATS.Enum()})}, "y = Resize(x) {nearest asymmetric floor [2 3] [0 0]}"},
-		{"upsample in opset 9", 9, []*onnxpb.NodeProto{op("y = Upsample(x, twice)", text("mode", "linear"))}, "y = Resize(x) {linear asymmetric  [2 2] [0 0]}"},
+		{"upsample in opset 9", 9, []*onnxpb.NodeProto{op("y = Upsample(x, twice)")}, "y = Resize(x) {nearest asymmetric floor [2 2] [0 0]}"},
 		{"resize like another", 13, []*onnxpb.NodeProto{op("a = MaxPool(x)", pbInts("kernel_shape", 2, 2), pbInts("strides", 2, 2)), op("s = Shape(x)"), op("h = Slice(s, spatial0, far)"), op("t = Shape(a)"), op("c = Slice(t, zeroth, spatial0)"),
 			op("z = Concat(c, h)", pbInteger("axis", 0)), op("y = Resize(a, , , z)", text("mode", "linear"), text("coordinate_transformation_mode", "align_corners"))},
 			"a = MaxPool(x) {[2 2] [2 2] [0 0 0 0] [0 0] false}; y = Resize(a, x) {linear align_corners  [0 0] [0 0]}"},
+		{"shape of constants", 11, []*onnxpb.NodeProto{op("u = Unsqueeze(four0)", pbInts("axes", 0)), op("m = Mul(u, spatial0)"), op("v = Concat(zeroth, minus, m)", pbInteger("axis", 0)), op("y = Reshape(x, v)")}, "y = Reshape(x) {[0 -1 8]}"},
+		{"indexes of constants", 13, []*onnxpb.NodeProto{op("v = Concat(zeroth, minus)", pbInteger("axis", 0)), op("y = Gather(x, v)", pbInteger("axis", 1))}, "y = Gather(x, v) {1}"},
+		{"constants that are no sizes", 13, []*onnxpb.NodeProto{op("c = Cast(four)", pbInteger("to", 1)), op("y = Mul(x, c)")}, "c = Cast(four) {float32}; y = Mul(x, c)"},
+		{"parts", 11, []*onnxpb.NodeProto{outputs(op("a = Split(x)", pbInteger("axis", 1), pbInts("split", 1, 2)), "b"), op("y = Concat(b, a)", pbInteger("axis", 1))},
+			"a = Slice(x) {[1] [0] [1] [1]}; b = Slice(x) {[1] [1] [3] [1]}; y = Concat(b, a) {1}"},
+		{"uneven parts", 18, []*onnxpb.NodeProto{outputs(op("a = Split(x)", pbInteger("axis", 1), pbInteger("num_outputs", 2)), "b"), op("y = Identity(b)")},
+			"a = Slice(x) {[1] [0] [2] [1]}; y = Slice(x) {[1] [2] [3] [1]}"},
 		{"transposed convolution", 11, []*onnxpb.NodeProto{op("y = ConvTranspose(x, upward)", pbInts("strides", 2, 1), pbInts("kernel_shape", 2, 2), pbInts("output_padding", 1, 0))}, "y = ConvTranspose(x, upward) {[2 1] [0 0 0 0] [1 0] 1 [0 0]}"},
 		{"transposed convolution, padded automatically", 11, []*onnxpb.NodeProto{op("y = ConvTranspose(x, upward)", text("auto_pad", "SAME_UPPER"))}, "y = ConvTranspose(x, upward) {[1 1] [0 0 1 1] [0 0] 1 [0 0]}"},
 		{"mean of windows", 13, []*onnxpb.NodeProto{op("y = AveragePool(x)", pbInts("kernel_shape", 3, 2), pbInts("strides", 2, 1))}, "y = AveragePool(x) {[3 2] [2 1] [0 0 0 0] false false}"},
@@ -526,6 +539,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"training", nodes(op("y = BatchNormalization(x, vector3, vector3, vector3, vector3)", pbInteger("training_mode", 1))), ErrUnsupported, "found attribute training_mode = 1, expected 0"},
 		{"flatten another axis", nodes(op("y = Flatten(x)", pbInteger("axis", 2))), ErrUnsupported, "expected sizes that are known before or behind it"},
 		{"padding with less than nothing", modelOf(9, op("y = Pad(x)", pbInts("pads", 0, 0, -1, 0, 0, 0, 1, 1))), ErrUnsupported, "want 0 or more"},
+		{"linear resize in opset 10", modelOf(10, op("y = Resize(x, twice)", text("mode", "linear"))), ErrUnsupported, "does not say where pixels lie, expected opset 11"},
+		{"linear upsample in opset 7", modelOf(7, op("y = Upsample(x)", text("mode", "linear"))), ErrUnsupported, "does not say where pixels lie, expected opset 11"},
 		{"resize of channels", nodes(op("y = Resize(x, , channels2)")), ErrUnsupported, "found scales [1 2 2 2]"},
 		{"resize to one image", nodes(op("y = Resize(x, , , sizes)")), ErrUnsupported, "expected the same first two"},
 		{"resize to what is computed", nodes(op("y = Resize(x, , , x)")), ErrUnsupported, "the sizes \"x\" are neither constant"},
@@ -533,6 +548,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"resize of a part", nodes(op("y = Resize(x, , twice)", text("coordinate_transformation_mode", "tf_crop_and_resize"))), ErrUnsupported, "tf_crop_and_resize"},
 		{"another cubic resize", nodes(op("y = Resize(x, , twice)", text("mode", "cubic"), pbFloat("cubic_coeff_a", -0.5))), ErrUnsupported, "cubic_coeff_a"},
 		{"resize without pixels outside", nodes(op("y = Resize(x, , twice)", pbInteger("exclude_outside", 1))), ErrUnsupported, "exclude_outside"},
+		{"parts that do not fill an axis", nodes(outputs(op("a = Split(x, minus2s)", pbInteger("axis", 1)), "b"), op("y = Add(a, b)")), ErrFormat, "found lengths [5 7]"},
+		{"uneven parts", nodes(outputs(op("a = Split(x)", pbInteger("axis", 1)), "b"), op("y = Add(a, b)")), ErrUnsupported, "found 2 parts of an axis of size 3"},
+		{"parts of what is not known", nodes(outputs(op("a = Split(x)", pbInteger("axis", 2)), "b"), op("y = Add(a, b)")), ErrUnsupported, "found 2 parts of an axis of size ?"},
 		{"padding around", modelOf(19, op("y = Pad(x, somePads)", text("mode", "wrap"))), ErrUnsupported, "wrap"},
 		{"an index too large", nodes(op("y = Gather(x, spatial)", pbInteger("axis", 1))), ErrFormat, "found index 3 of an axis of size 3"},
 		{"indexes that are computed", nodes(op("y = Gather(x, x)")), ErrUnsupported, "not constant integers"},

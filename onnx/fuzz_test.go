@@ -28,6 +28,10 @@ func FuzzDecode(f *testing.F) {
 		{{OpType: proto.String("LayerNormalization"), Input: []string{"x", "one"}, Output: []string{"y", "", "i"}}, op("z = Mul(y, i)")},
 		{op("a = ArgMin(x)", pbInteger("axis", 1)), op("c = Clip(a, last)"), op("t = Cast(c)", pbInteger("to", 9)), op("u = Xor(t, t)"), op("y = Where(u, x, half)")},
 		{op("l = ReduceLogSumExp(x)", pbInts("axes", 1)), op("s = LogSoftmax(l)"), op("p = PRelu(s, half)"), op("g = GreaterOrEqual(p, half)"), op("y = CastLike(g, last)")},
+		{op("a = MaxPool(x)", pbInts("kernel_shape", 2, 2), pbInteger("ceil_mode", 1)), op("s = Shape(x)"), op("h = Slice(s, spatial0, far)"), op("t = Shape(a)"), op("c = Slice(t, zeroth, spatial0)"),
+			op("z = Concat(c, h)", pbInteger("axis", 0)), op("y = Resize(a, , , z)", text("mode", "linear"))},
+		{op("u = Unsqueeze(x, spatial)"), op("g = Gather(u, zeroth)", pbInteger("axis", 1)), op("y = Squeeze(g, spatial0)")},
+		{op("c = ConvTranspose(x, upward)", text("auto_pad", "SAME_LOWER")), op("p = Pad(c, somePads)", text("mode", "edge")), op("r = Resize(p, , twice)"), op("y = Slice(r, zeroth, four, spatial0)")},
 	} {
 		f.Add(marshal(f, modelOf(17, nodes...)))
 	}

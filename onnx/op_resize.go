@@ -67,6 +67,9 @@ func (d *decoder) resize(n *node) error {
 	scales, size := 1, 3 // operands
 	if d.opset < 11 {
 		size = len(n.in)
+		if err := d.placed(op); err != nil {
+			return err
+		}
 	} else {
 		scales = 2
 		if op.Coordinates, err = n.text("coordinate_transformation_mode", "half_pixel"); err != nil {
@@ -127,8 +130,9 @@ func (d *decoder) upsample(n *node) error {
 	if op.Mode, err = n.text("mode", "nearest"); err != nil {
 		return err
 	}
-	if op.Mode == "nearest" {
-		op.Nearest = "floor"
+	op.Nearest = "floor"
+	if err := d.placed(op); err != nil {
+		return err
 	}
 	a, err := n.take("scales", kindFloats)
 	if err != nil {
@@ -138,6 +142,15 @@ func (d *decoder) upsample(n *node) error {
 		return fmt.Errorf("%w: found no attribute scales", ErrUnsupported)
 	}
 	return d.resizeBy(n, op, nil, graph.RawTensor(graph.Float32, []int{len(a.real) / 4}, a.real).Float32s())
+}
+
+// placed refuses to interpolate before opset 11, which did not say where pixels lie. PyTorch
+// meant half_pixel or align_corners, runtimes compute asymmetric.
+func (d *decoder) placed(op graph.Resize) error {
+	if op.Mode != "nearest" {
+		return fmt.Errorf("%w: found mode %q in opset %d, which does not say where pixels lie, expected opset 11 or later", ErrUnsupported, op.Mode, d.opset)
+	}
+	return nil
 }
 
 // resizeBy adds a Resize by scales, one for each axis.

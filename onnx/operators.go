@@ -256,8 +256,18 @@ func (d *decoder) value(name string) (*graph.Value, error) {
 	if n := d.further[name]; n != nil {
 		return nil, fmt.Errorf("%w: it reads %q, which is not the first output of node %q (%s)", ErrUnsupported, name, n.name, n.op)
 	}
-	if _, ok := d.sizes[name]; ok {
-		return nil, fmt.Errorf("%w: it computes with the sizes of values, %q", ErrUnsupported, name)
+	if s, ok := d.sizes[name]; ok {
+		dims, known := s.dims().Ints()
+		if !known {
+			return nil, fmt.Errorf("%w: it computes with the sizes of values, %q", ErrUnsupported, name)
+		}
+		list := make([]int64, len(dims))
+		for i, n := range dims {
+			list[i] = int64(n)
+		}
+		v := graph.Weight(name, graph.Int64Tensor(s.shape, list))
+		d.values[name] = v
+		return v, nil
 	}
 	if !ok {
 		return nil, fmt.Errorf("%w: it reads %q, which nothing before it produces", ErrFormat, name)

@@ -92,12 +92,14 @@ func (d *decoder) sized(n *node) (bool, error) {
 		_, computed := d.sizes[name]
 		in[i], found = s, found || computed
 	}
-	if !found {
-		return false, nil
-	}
+	attributes := slices.Clone(n.attributes)
 	s, err := f(d, n, in)
 	if err == nil && len(s.v) > maxSizes {
 		err = fmt.Errorf("%w: a list of %d sizes, expected at most %d", graph.ErrTooLarge, len(s.v), maxSizes)
+	}
+	if err != nil && !found { // constants may be computed with as any value
+		n.attributes = attributes
+		return false, nil
 	}
 	d.sizes[n.out] = s
 	return true, err

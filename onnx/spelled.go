@@ -28,6 +28,7 @@ var spelled = decoders{
 	"Shrink":          (*decoder).shrink,
 	"Softplus":        (*decoder).softplus,
 	"Softsign":        (*decoder).softsign,
+	"Split":           (*decoder).parts,
 	"Sum":             chain(graph.Add{}),
 	"Tan":             (*decoder).tan,
 	"ThresholdedRelu": (*decoder).thresholdedRelu,
@@ -359,6 +360,70 @@ func (d *decoder) selu(n *node) error {
 		return err
 	}
 	d.values[n.out] = d.g.Add(n.out, graph.Mul{}, d.step(n, ".elu", graph.Elu{Alpha: alpha}, x), factor)
+	return nil
+}
+
+// parts is Split, a Slice for each output.
+func (d *decoder) parts(n *node) error {
+	a, err := n.integer("axis", 0)
+	if err != nil {
+		return err
+	}
+	var lengths []int
+	if d.opset < 13 {
+		lengths, err = n.list("split")
+	} else if len(n.in) == 2 {
+		var v []int64
+		v, err = d.integers(n.in[1])
+		lengths = clamped(v)
+		n.in = n.in[:1]
+	}
+	if err != nil {
+		return err
+	}
+	in, err := d.operands(n, 1, 1)
+	if err != nil {
+		return err
+	}
+	t, err := d.typeOf(in[0])
+	if err != nil {
+		return err
+	}
+	along, err := axis(a, len(t.Shape))
+	if err != nil {
+		return err
+	}
+	outputs := append([]string{n.out}, n.more...)
+	n.more = nil
+	if err := n.want("num_outputs", int64(len(outputs)), int64(len(outputs))); err != nil {
+		return err
+	}
+	size := t.Shape[along]
+	if lengths == nil {
+		each := (size.Size + len(outputs) - 1) / len(outputs)
+		if !size.Known() || d.opset < 18 && each*len(outputs) != size.Size {
+			return fmt.Errorf("%w: found %d parts of an axis of size %v, expected equal ones", ErrUnsupported, len(outputs), size)
+		}
+		for i := range outputs {
+			lengths = append(lengths, min(each, size.Size-i*each))
+		}
+	}
+	if len(lengths) != len(outputs) {
+		return fmt.Errorf("%w: found %d lengths and %d outputs", ErrFormat, len(lengths), len(outputs))
+	}
+	at := 0
+	for i, name := range outputs {
+		if lengths[i] < 0 || lengths[i] > graph.SliceAll-at {
+			return fmt.Errorf("%w: found lengths %v of an axis of size %v", ErrFormat, lengths, size)
+		}
+		if name != "" {
+			d.values[name] = d.g.Add(name, graph.Slice{Axes: []int{along}, Starts: []int{at}, Ends: []int{at + lengths[i]}, Steps: []int{1}}, in[0])
+		}
+		at += lengths[i]
+	}
+	if size.Known() && at != size.Size {
+		return fmt.Errorf("%w: found lengths %v of an axis of size %v", ErrFormat, lengths, size)
+	}
 	return nil
 }
 

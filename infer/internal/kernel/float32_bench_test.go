@@ -164,6 +164,7 @@ func BenchmarkColumns(b *testing.B) {
 		run("sum", func(s *Float32, x, _ Matrix, v []float32) { s.SumColumns(v, x, 0, len(v)) })
 		run("scale", func(s *Float32, x, _ Matrix, v []float32) { s.ScaleColumns(x, v, 0, x.Rows) })
 		run("add", func(s *Float32, x, y Matrix, _ []float32) { s.AddInto(x.Data, y.Data) })
+		run("add scaled", func(s *Float32, x, y Matrix, _ []float32) { s.AddScaled(x.Data, y.Data, 0.5) })
 		run("gelu", func(s *Float32, x, _ Matrix, _ []float32) { s.Apply(x.Data, GELU) })
 		run("sigmoid", func(s *Float32, x, _ Matrix, _ []float32) { s.Apply(x.Data, Sigmoid) })
 	}
