@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -92,17 +93,13 @@ func ReadAnnotations(path string, masks bool) (*Annotations, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	f.Close()
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxAnnotationBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxAnnotationBytes {
-		return nil, fmt.Errorf("%s: %w: found %d bytes, expected at most %d", path, graph.ErrTooLarge, info.Size(), maxAnnotationBytes)
-	}
-	data, err := infile.ReadFile(path)
-	if err != nil {
-		return nil, err
+	if len(data) > maxAnnotationBytes {
+		return nil, fmt.Errorf("%s: %w: found more than %d bytes", path, graph.ErrTooLarge, maxAnnotationBytes)
 	}
 	return ParseAnnotations(path, data, masks)
 }

@@ -207,21 +207,15 @@ type Placement struct {
 	Input   image.Point // size of the input
 }
 
-// ToInput returns the place in the input of a point of the image, such as a prompt.
+// ToInput returns the place in the input of a point of the image, such as a prompt. The axes' factors
+// are not the same, because sides are rounded.
 func (p Placement) ToInput(x, y float64) (float64, float64) {
-	fx, fy := p.factors()
-	return x * fx, y * fy
+	return x * float64(p.Resized.X) / float64(p.Image.X), y * float64(p.Resized.Y) / float64(p.Image.Y)
 }
 
 // ToImage returns the place in the image of a point of the input, such as a corner of a box.
 func (p Placement) ToImage(x, y float64) (float64, float64) {
-	fx, fy := p.factors()
-	return x / fx, y / fy
-}
-
-// factors are by what the axes were scaled: not the same, because sides are rounded.
-func (p Placement) factors() (x, y float64) {
-	return float64(p.Resized.X) / float64(p.Image.X), float64(p.Resized.Y) / float64(p.Image.Y)
+	return x * float64(p.Image.X) / float64(p.Resized.X), y * float64(p.Image.Y) / float64(p.Resized.Y)
 }
 
 // Classes returns the classes of the image's pixels, row by row, from those of the input's:
