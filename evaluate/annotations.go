@@ -32,7 +32,7 @@ type Annotations struct {
 	Images     []AnnotatedImage // by id
 	Categories []Category       // in the file's order; a network's label is the position here
 	masks      bool
-	objects    map[objectKey][]object
+	objects    map[int64]map[int][]object // by image and label
 }
 
 // AnnotatedImage is an image of [Annotations].
@@ -46,12 +46,6 @@ type AnnotatedImage struct {
 type Category struct {
 	ID   int64 // as the file numbers it; ids may have holes
 	Name string
-}
-
-// objectKey is of the objects of one category in one image.
-type objectKey struct {
-	image int64 // its id
-	label int
 }
 
 // object is one annotation.
@@ -128,7 +122,7 @@ func parseAnnotations(data []byte, masks bool) (*Annotations, error) {
 	if len(file.Images) == 0 || len(file.Categories) == 0 {
 		return nil, bad("found %d images and %d categories, expected the JSON of COCO's instances", len(file.Images), len(file.Categories))
 	}
-	a := &Annotations{masks: masks, objects: map[objectKey][]object{}}
+	a := &Annotations{masks: masks, objects: map[int64]map[int][]object{}}
 	images, labels := map[int64]AnnotatedImage{}, map[int64]int{}
 	for i, m := range file.Images {
 		switch {
@@ -185,8 +179,10 @@ func parseAnnotations(data []byte, masks bool) (*Annotations, error) {
 				return nil, bad("annotation %d: %w", *n.ID, err)
 			}
 		}
-		key := objectKey{*n.Image, label}
-		a.objects[key] = append(a.objects[key], o)
+		if a.objects[*n.Image] == nil {
+			a.objects[*n.Image] = map[int][]object{}
+		}
+		a.objects[*n.Image][label] = append(a.objects[*n.Image][label], o)
 	}
 	return a, nil
 }
