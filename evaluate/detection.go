@@ -71,28 +71,27 @@ func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, err
 }
 
 // Detections reads what a detector answers for one image that was placed in its input: dets,
-// float32 1×K×5, has x0, y0, x1, y1 in the input's pixels and the score of each row; labels is int64
-// 1×K; masks, float32 1×K×rows×cols, has probabilities over each box, or is nil. Rows of score 0 are
+// floats 1×K×5, has x0, y0, x1, y1 in the input's pixels and the score of each row; labels is int64
+// 1×K; masks, floats 1×K×rows×cols, has probabilities over each box, or is nil. Rows of score 0 are
 // padding. Boxes and masks are in the image's pixels, as far as they are in the image. The error
 // wraps [graph.ErrShape] for other types and shapes and boxes that are not finite.
 func Detections(dets, labels, masks *graph.Tensor, at preprocess.Placement) ([]Detection, error) {
-	shaped := func(t *graph.Tensor, d graph.DType, shape ...int) bool {
-		return t.DType == d && slices.Equal(t.Shape, shape)
-	}
-	if len(dets.Shape) != 3 || !shaped(dets, graph.Float32, 1, dets.Shape[1], 5) || !shaped(labels, graph.Int64, 1, dets.Shape[1]) {
-		return nil, fmt.Errorf("%w: found %v of shape %v and labels %v of shape %v, expected float32 1×K×5 and int64 1×K", graph.ErrShape, dets.DType, dets.Shape, labels.DType, labels.Shape)
+	if s := dets.Shape; !dets.DType.IsFloat() || len(s) != 3 || s[0] != 1 || s[2] != 5 || labels.DType != graph.Int64 || !slices.Equal(labels.Shape, s[:2]) {
+		return nil, fmt.Errorf("%w: found %v of shape %v and labels %v of shape %v, expected floats 1×K×5 and int64 1×K", graph.ErrShape, dets.DType, dets.Shape, labels.DType, labels.Shape)
 	}
 	k := dets.Shape[1]
-	rows, cols := 0, 0
+	var rows, cols int
+	var probabilities []float32
 	if masks != nil {
-		if len(masks.Shape) != 4 || !shaped(masks, graph.Float32, 1, k, masks.Shape[2], masks.Shape[3]) {
-			return nil, fmt.Errorf("%w: found masks %v of shape %v, expected float32 1×%d×rows×cols", graph.ErrShape, masks.DType, masks.Shape, k)
+		if s := masks.Shape; !masks.DType.IsFloat() || len(s) != 4 || !slices.Equal(s[:2], dets.Shape[:2]) {
+			return nil, fmt.Errorf("%w: found masks %v of shape %v, expected floats 1×%d×rows×cols", graph.ErrShape, masks.DType, masks.Shape, k)
 		}
-		rows, cols = masks.Shape[2], masks.Shape[3]
+		rows, cols, probabilities = masks.Shape[2], masks.Shape[3], masks.Float32s()
 	}
+	found := dets.Float32s()
 	var all []Detection
 	for i := range k {
-		row := dets.Float32s()[5*i:][:5]
+		row := found[5*i:][:5]
 		d := Detection{Score: float64(row[4]), Label: int(labels.Int64s()[i])}
 		if d.Score == 0 {
 			continue
@@ -106,7 +105,7 @@ func Detections(dets, labels, masks *graph.Tensor, at preprocess.Placement) ([]D
 		}
 		if masks != nil {
 			var err error
-			if d.Mask, err = mask.Paste(masks.Float32s()[i*rows*cols:][:rows*cols], rows, cols, d.Box, at.Image.Y, at.Image.X); err != nil {
+			if d.Mask, err = mask.Paste(probabilities[i*rows*cols:][:rows*cols], rows, cols, d.Box, at.Image.Y, at.Image.X); err != nil {
 				return nil, fmt.Errorf("%w: detection %d: %w", graph.ErrShape, i, err)
 			}
 		}
