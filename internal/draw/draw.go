@@ -98,10 +98,8 @@ func Objects(img image.Image, objects []evaluate.Detection, names Names) (*image
 			return nil, fmt.Errorf("%w: a mask of %d×%d pixels for an image of %d×%d", graph.ErrShape, h, w, size.Y, size.X)
 		}
 		c := names.color(o.Label)
-		for i, v := range o.Mask.Pixels() {
-			if v != 0 {
-				tint(m.Pix[4*i:][:4], c, maskShare)
-			}
+		for x, y := range o.Mask.All() {
+			tint(m.Pix[m.PixOffset(x, y):][:4], c, maskShare)
 		}
 	}
 	thick := max(1, int(float64(min(size.X, size.Y))/300+.5))
