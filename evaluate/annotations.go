@@ -117,6 +117,9 @@ func parseAnnotations(data []byte, masks bool) (*Annotations, error) {
 	}
 	var file cocoFile
 	if err := json.Unmarshal(data, &file); err != nil {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return nil, bad("byte %d: %w", syntax.Offset, err)
+		}
 		return nil, bad("%w", err)
 	}
 	if len(file.Images) == 0 || len(file.Categories) == 0 {
