@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -31,7 +32,7 @@ type Annotations struct {
 	Images     []AnnotatedImage // by id
 	Categories []Category       // in the file's order; a network's label is the position here
 	masks      bool
-	objects    map[objectKey][]object
+	objects    map[int64]map[int][]object // by image and label
 }
 
 // AnnotatedImage is an image of [Annotations].
@@ -45,12 +46,6 @@ type AnnotatedImage struct {
 type Category struct {
 	ID   int64 // as the file numbers it; ids may have holes
 	Name string
-}
-
-// objectKey is of the objects of one category in one image.
-type objectKey struct {
-	image int64 // its id
-	label int
 }
 
 // object is one annotation.
@@ -92,17 +87,13 @@ func ReadAnnotations(path string, masks bool) (*Annotations, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	f.Close()
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxAnnotationBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxAnnotationBytes {
-		return nil, fmt.Errorf("%s: %w: found %d bytes, expected at most %d", path, graph.ErrTooLarge, info.Size(), maxAnnotationBytes)
-	}
-	data, err := infile.ReadFile(path)
-	if err != nil {
-		return nil, err
+	if len(data) > maxAnnotationBytes {
+		return nil, fmt.Errorf("%s: %w: found more than %d bytes", path, graph.ErrTooLarge, maxAnnotationBytes)
 	}
 	return ParseAnnotations(path, data, masks)
 }
@@ -126,12 +117,15 @@ func parseAnnotations(data []byte, masks bool) (*Annotations, error) {
 	}
 	var file cocoFile
 	if err := json.Unmarshal(data, &file); err != nil {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return nil, bad("byte %d: %w", syntax.Offset, err)
+		}
 		return nil, bad("%w", err)
 	}
 	if len(file.Images) == 0 || len(file.Categories) == 0 {
 		return nil, bad("found %d images and %d categories, expected the JSON of COCO's instances", len(file.Images), len(file.Categories))
 	}
-	a := &Annotations{masks: masks, objects: map[objectKey][]object{}}
+	a := &Annotations{masks: masks, objects: map[int64]map[int][]object{}}
 	images, labels := map[int64]AnnotatedImage{}, map[int64]int{}
 	for i, m := range file.Images {
 		switch {
@@ -188,8 +182,10 @@ func parseAnnotations(data []byte, masks bool) (*Annotations, error) {
 				return nil, bad("annotation %d: %w", *n.ID, err)
 			}
 		}
-		key := objectKey{*n.Image, label}
-		a.objects[key] = append(a.objects[key], o)
+		if a.objects[*n.Image] == nil {
+			a.objects[*n.Image] = map[int][]object{}
+		}
+		a.objects[*n.Image][label] = append(a.objects[*n.Image][label], o)
 	}
 	return a, nil
 }

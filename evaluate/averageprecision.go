@@ -96,7 +96,11 @@ func (p *AveragePrecision) Add(image int64, detections []Detection) error {
 	if _, twice := p.images[image]; twice {
 		return fmt.Errorf("%w: the image %d was added before", ErrAnnotations, image)
 	}
-	byLabel := make([][]Detection, len(p.annotations.Categories))
+	objects := p.annotations.objects[image]
+	byLabel := map[int][]Detection{}
+	for label := range objects {
+		byLabel[label] = nil
+	}
 	for k, d := range detections {
 		if err := p.check(&d, p.annotations.Images[i]); err != nil {
 			return fmt.Errorf("%w: detection %d: %w", graph.ErrShape, k, err)
@@ -104,11 +108,8 @@ func (p *AveragePrecision) Add(image int64, detections []Detection) error {
 		byLabel[d.Label] = append(byLabel[d.Label], d)
 	}
 	all := []found{}
-	for label, ds := range byLabel {
-		truth := p.annotations.objects[objectKey{image, label}]
-		if len(truth) == 0 && len(ds) == 0 {
-			continue
-		}
+	for _, label := range slices.Sorted(maps.Keys(byLabel)) {
+		ds, truth := byLabel[label], objects[label]
 		slices.SortStableFunc(ds, func(a, b Detection) int { return cmp.Compare(b.Score, a.Score) })
 		ds = ds[:min(len(ds), mostFound)]
 		f := found{label: label}

@@ -9,7 +9,8 @@
 // [RunSegmentation] holds the classes of pixels against label images: [Segmentation] is one
 // confusion matrix over all of them. [RunDetection] holds boxes and masks against COCO's
 // [Annotations]: [AveragePrecision] computes the figures of pycocotools, whose only difference is
-// that a match with an annotation of id 0 counts here.
+// that a match with an annotation of id 0 counts here. [Segmenter] and [Detector] make of an engine
+// what they run.
 //
 // # Criteria
 //

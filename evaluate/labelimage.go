@@ -19,6 +19,16 @@ type LabelImage struct {
 	Labels        []uint8
 }
 
+// ReduceZeroLabel turns labels that count from 1, with 0 for no class, into those that count from
+// 0, as mmsegmentation does with ADE20K's (reduce_zero_label).
+func (m *LabelImage) ReduceZeroLabel() {
+	for i, label := range m.Labels {
+		if label != Ignored {
+			m.Labels[i] = label - 1 // 0 becomes 255
+		}
+	}
+}
+
 // ReadLabelImage is [DecodeLabelImage] of a file, which errors name.
 func ReadLabelImage(path string) (*LabelImage, error) {
 	data, err := infile.ReadFile(path)

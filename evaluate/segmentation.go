@@ -151,6 +151,8 @@ type SegmentationImages struct {
 	// Dir is the folder of images, PNG or JPEG, and Masks that of their label images, which have
 	// the same names with the extension .png.
 	Dir, Masks string
+	// ReduceZeroLabel is for label images that count from 1; see [LabelImage.ReduceZeroLabel].
+	ReduceZeroLabel bool
 	// Progress, where it is not nil, is called after every image.
 	Progress func(done, total int)
 }
@@ -172,6 +174,9 @@ func RunSegmentation(ctx context.Context, o SegmentationImages) (*SegmentationRe
 		want, err := ReadLabelImage(filepath.Join(o.Masks, maskName))
 		if err != nil {
 			return nil, err
+		}
+		if o.ReduceZeroLabel {
+			want.ReduceZeroLabel()
 		}
 		err = eachImage(ctx, filepath.Join(o.Dir, name), func(img image.Image) error {
 			if b := img.Bounds(); b.Dx() != want.Width || b.Dy() != want.Height {

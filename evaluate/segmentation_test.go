@@ -205,6 +205,14 @@ func TestDecodeLabelImage(t *testing.T) {
 	}
 }
 
+func TestReduceZeroLabel(t *testing.T) {
+	m := &LabelImage{1, 5, []uint8{0, 1, 150, 254, Ignored}}
+	m.ReduceZeroLabel()
+	if want := []uint8{Ignored, 0, 149, 253, Ignored}; !slices.Equal(m.Labels, want) {
+		t.Errorf("found %v, expected %v", m.Labels, want)
+	}
+}
+
 // TestRunSegmentation runs a network that tells red from green.
 func TestRunSegmentation(t *testing.T) {
 	dir, masks := t.TempDir(), t.TempDir()
@@ -239,6 +247,12 @@ func TestRunSegmentation(t *testing.T) {
 	steps = 0
 	if r, err := RunSegmentation(t.Context(), o); err != nil || r.Images != 2 || r.PixelAccuracy != 7./8 || math.Abs(r.MIoU-(4./5+3./4)/2) > 1e-15 || steps != 34 {
 		t.Errorf("found %+v, %v after %d", r, err, steps)
+	}
+	o.ReduceZeroLabel = true
+	write("a.png", labelled(2, 2, 2, 0))
+	write("b.png", labelled(1, 1, 0, 1))
+	if r, err := RunSegmentation(t.Context(), o); err != nil || r.PixelAccuracy != 1 || r.MIoU != 1 {
+		t.Errorf("labels that count from 1: found %+v, %v", r, err)
 	}
 	o.Dir = filepath.Join(dir, "none")
 	fails("no folder", "none", os.ErrNotExist)

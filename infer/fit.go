@@ -20,8 +20,6 @@ func (s *Session) Fit() (preprocess.Fit, error) {
 	if err != nil {
 		return f, fmt.Errorf("metadata %q: %w", metaPreprocess, err)
 	}
-	if in := g.Inputs[0].Type.Shape; len(in) == 4 && in[2].Known() && in[3].Known() {
-		f = f.Sized(in[2].Size, in[3].Size)
-	}
+	f = f.For(g.Inputs[0].Type.Shape)
 	return f, f.Validate()
 }

@@ -3,6 +3,7 @@ package mask
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -161,17 +162,29 @@ func (m Mask) Area() int {
 	return n
 }
 
+// All returns the columns and rows of the pixels inside, in the order of the runs.
+func (m Mask) All() iter.Seq2[int, int] {
+	return func(yield func(x, y int) bool) {
+		at := 0
+		for i, n := range m.runs {
+			end := at + int(n)
+			if i%2 == 1 {
+				for ; at < end; at++ {
+					if !yield(at/m.height, at%m.height) {
+						return
+					}
+				}
+			}
+			at = end
+		}
+	}
+}
+
 // Pixels returns the image row by row, 1 for a pixel inside and 0 for one outside.
 func (m Mask) Pixels() []uint8 {
 	pixels := make([]uint8, m.height*m.width)
-	at := 0
-	for i, n := range m.runs {
-		if i%2 == 1 {
-			for k := at; k < at+int(n); k++ {
-				pixels[k%m.height*m.width+k/m.height] = 1
-			}
-		}
-		at += int(n)
+	for x, y := range m.All() {
+		pixels[y*m.width+x] = 1
 	}
 	return pixels
 }

@@ -83,6 +83,19 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestAll ends where the caller does.
+func TestAll(t *testing.T) {
+	var got [][2]int
+	for x, y := range draw(t, ".xx/x.x").All() {
+		if got = append(got, [2]int{x, y}); len(got) == 3 {
+			break
+		}
+	}
+	if want := [][2]int{{0, 1}, {1, 0}, {2, 0}}; !slices.Equal(got, want) {
+		t.Errorf("found %v, expected %v", got, want)
+	}
+}
+
 // TestParse reads a string that pycocotools wrote, with long runs and negative differences.
 func TestParse(t *testing.T) {
 	const text = "Rb33l33L3L3ME`L<_34N1O10000000000010O0001O1O1O00011N1O004L1N4M1N1O100O1O0010O003M103L3M2O1O1N3N0O2O1N3M2O1N2O2Kmm5"

@@ -23,25 +23,31 @@ func Paste(probabilities []float32, rows, cols int, box [4]float64, height, widt
 			return Mask{}, fmt.Errorf("%w: the box %v, expected finite numbers", ErrMask, box)
 		}
 	}
-	x, x1 := centres(box[0], box[2], width)
+	x0, x1 := centres(box[0], box[2], width)
 	y0, y1 := centres(box[1], box[3], height)
+	down := cells(y0, y1, box[1], box[3], rows)
+	column := make([]float64, rows+2) // the answer along a column of pixels, with zeros around
 	var b builder
-	b.add(x*height, false)
-	column := make([]float64, rows) // the answer at the column's x, for each of its rows
-	for ; x < x1; x++ {
-		a, w := cell(x, box[0], box[2], cols)
-		for r := range column {
+	b.add(x0*height, false)
+	for _, c := range cells(x0, x1, box[0], box[2], cols) {
+		for r := range rows {
 			p := probabilities[r*cols:][:cols]
-			column[r] = mix(func(i int) float64 { return float64(p[i]) }, cols, a, w)
+			v := 0.0
+			if c.first >= 0 {
+				v = float64((1 - c.part) * float64(p[c.first]))
+			}
+			if c.first+1 < cols {
+				v += float64(c.part * float64(p[c.first+1]))
+			}
+			column[r+1] = v
 		}
 		b.add(y0, false)
-		for y := y0; y < y1; y++ {
-			a, w := cell(y, box[1], box[3], rows)
-			b.add(1, mix(func(i int) float64 { return column[i] }, rows, a, w) >= .5)
+		for _, c := range down {
+			b.add(1, float64((1-c.part)*column[c.first+1])+float64(c.part*column[c.first+2]) >= .5)
 		}
 		b.add(height-y1, false)
 	}
-	b.add((width-x)*height, false)
+	b.add((width-x1)*height, false)
 	return b.mask(height, width), nil
 }
 
@@ -55,22 +61,21 @@ func centres(from, to float64, n int) (first, end int) {
 	return first, max(limit(math.Floor(to-.5)+1), first)
 }
 
-// cell returns between which of n cells from the place from to the place to a pixel's centre
-// lies: behind cell i, by the part w of a cell.
-func cell(pixel int, from, to float64, n int) (i int, w float64) {
-	at := (float64(pixel)+.5-from)/(to-from)*float64(n) - .5
-	floor := math.Floor(at)
-	return int(floor), at - floor
+// cell is a place between the centres of two cells: behind the first by a part of a cell. Beyond
+// the centres of the outermost, the first is −1 or the second is not there.
+type cell struct {
+	first int
+	part  float64
 }
 
-// mix interpolates between cells i and i+1 of n, with zeros around.
-func mix(cells func(int) float64, n, i int, w float64) float64 {
-	v := 0.0
-	if i >= 0 && i < n {
-		v = float64((1 - w) * cells(i))
+// cells returns where the centres of the pixels first to end lie, between two places that n cells
+// fill.
+func cells(first, end int, from, to float64, n int) []cell {
+	all := make([]cell, end-first)
+	for i := range all {
+		at := float64((float64(first+i)+.5-from)/(to-from)*float64(n)) - .5
+		floor := min(max(math.Floor(at), -1), float64(n-1)) // where rounding leads further
+		all[i] = cell{int(floor), at - floor}
 	}
-	if i+1 >= 0 && i+1 < n {
-		v += float64(w * cells(i+1))
-	}
-	return v
+	return all
 }

@@ -69,6 +69,15 @@ func (f Fit) Sized(height, width int) Fit {
 	return f
 }
 
+// For returns f for a network whose input has the shape given: where it takes one size only, that
+// replaces the rule for other sizes.
+func (f Fit) For(input graph.Shape) Fit {
+	if len(input) == 4 && input[2].Known() && input[3].Known() {
+		return f.Sized(input[2].Size, input[3].Size)
+	}
+	return f
+}
+
 // ParseFit reads the JSON of a Fit, as model files carry it. The error wraps [ErrConfig], also
 // for that of a [Config].
 func ParseFit(text []byte) (Fit, error) {
@@ -207,32 +216,26 @@ type Placement struct {
 	Input   image.Point // size of the input
 }
 
-// ToInput returns the place in the input of a point of the image, such as a prompt.
+// ToInput returns the place in the input of a point of the image, such as a prompt. The axes' factors
+// are not the same, because sides are rounded.
 func (p Placement) ToInput(x, y float64) (float64, float64) {
-	fx, fy := p.factors()
-	return x * fx, y * fy
+	return x * float64(p.Resized.X) / float64(p.Image.X), y * float64(p.Resized.Y) / float64(p.Image.Y)
 }
 
 // ToImage returns the place in the image of a point of the input, such as a corner of a box.
 func (p Placement) ToImage(x, y float64) (float64, float64) {
-	fx, fy := p.factors()
-	return x / fx, y / fy
-}
-
-// factors are by what the axes were scaled: not the same, because sides are rounded.
-func (p Placement) factors() (x, y float64) {
-	return float64(p.Resized.X) / float64(p.Image.X), float64(p.Resized.Y) / float64(p.Image.Y)
+	return x * float64(p.Image.X) / float64(p.Resized.X), y * float64(p.Image.Y) / float64(p.Resized.Y)
 }
 
 // Classes returns the classes of the image's pixels, row by row, from those of the input's:
 // int64 of shape 1×1×H×W or 1×H×W, of which each of the image's pixels takes the nearest, or
-// logits, float32 of shape 1×C×H×W, which are interpolated linearly as mmsegmentation does, the
+// logits, floats of shape 1×C×H×W, which are interpolated linearly as mmsegmentation does, the
 // first of the largest being the class. The error wraps [graph.ErrShape] for another type or
 // shape.
 func (p Placement) Classes(t *graph.Tensor) ([]int64, error) {
 	n := len(t.Shape)
 	wrong := func() ([]int64, error) {
-		return nil, fmt.Errorf("%w: found %v of shape %v, expected int64 1×1×%d×%d or float32 1×classes×%[4]d×%[5]d", graph.ErrShape, t.DType, t.Shape, p.Input.Y, p.Input.X)
+		return nil, fmt.Errorf("%w: found %v of shape %v, expected int64 1×1×%d×%d or floats 1×classes×%[4]d×%[5]d", graph.ErrShape, t.DType, t.Shape, p.Input.Y, p.Input.X)
 	}
 	if n < 3 || n > 4 || t.Shape[0] != 1 || t.Shape[n-2] != p.Input.Y || t.Shape[n-1] != p.Input.X {
 		return wrong()
@@ -240,7 +243,7 @@ func (p Placement) Classes(t *graph.Tensor) ([]int64, error) {
 	switch {
 	case t.DType == graph.Int64 && (n == 3 || t.Shape[1] == 1):
 		return p.nearest(t.Int64s()), nil
-	case t.DType == graph.Float32 && n == 4 && t.Shape[1] > 0:
+	case t.DType.IsFloat() && n == 4 && t.Shape[1] > 0:
 		return p.argmax(t.Float32s(), t.Shape[1]), nil
 	}
 	return wrong()
