@@ -9,18 +9,11 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/repvit-go/repvit/detect"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/finite"
 	"github.com/repvit-go/repvit/mask"
 )
-
-// Detection is an object that a network found.
-type Detection struct {
-	Box   [4]float64 // x0, y0, x1, y1 in pixels of the image
-	Score float64
-	Label int       // position in [Annotations.Categories]
-	Mask  mask.Mask // of the image's size; not looked at where masks are not evaluated
-}
 
 // Figures of COCO's evaluation (pycocotools/cocoeval.py).
 const (
@@ -88,7 +81,7 @@ func NewAveragePrecision(a *Annotations) *AveragePrecision {
 // unknown or was added before, and [graph.ErrShape] for a detection that is none: a label that
 // no category has, a score or box that is not finite, a box that ends before it begins, a mask of
 // another size than the image's; then nothing is added.
-func (p *AveragePrecision) Add(image int64, detections []Detection) error {
+func (p *AveragePrecision) Add(image int64, detections []detect.Detection) error {
 	i, ok := slices.BinarySearchFunc(p.annotations.Images, image, func(m AnnotatedImage, id int64) int { return cmp.Compare(m.ID, id) })
 	if !ok {
 		return fmt.Errorf("%w: no image %d", ErrAnnotations, image)
@@ -97,7 +90,7 @@ func (p *AveragePrecision) Add(image int64, detections []Detection) error {
 		return fmt.Errorf("%w: the image %d was added before", ErrAnnotations, image)
 	}
 	objects := p.annotations.objects[image]
-	byLabel := map[int][]Detection{}
+	byLabel := map[int][]detect.Detection{}
 	for label := range objects {
 		byLabel[label] = nil
 	}
@@ -105,21 +98,21 @@ func (p *AveragePrecision) Add(image int64, detections []Detection) error {
 		if err := p.check(&d, p.annotations.Images[i]); err != nil {
 			return fmt.Errorf("%w: detection %d: %w", graph.ErrShape, k, err)
 		}
-		byLabel[d.Label] = append(byLabel[d.Label], d)
+		byLabel[d.Class] = append(byLabel[d.Class], d)
 	}
 	all := []found{}
 	for _, label := range slices.Sorted(maps.Keys(byLabel)) {
 		ds, truth := byLabel[label], objects[label]
-		slices.SortStableFunc(ds, func(a, b Detection) int { return cmp.Compare(b.Score, a.Score) })
+		slices.SortStableFunc(ds, func(a, b detect.Detection) int { return cmp.Compare(b.Score, a.Score) })
 		ds = ds[:min(len(ds), mostFound)]
 		f := found{label: label}
 		for _, d := range ds {
 			f.scores = append(f.scores, d.Score)
 		}
-		f.judged[ofBoxes] = judge(ds, truth, boxOverlap, func(d Detection) float64 { return (d.Box[2] - d.Box[0]) * (d.Box[3] - d.Box[1]) })
+		f.judged[ofBoxes] = judge(ds, truth, boxOverlap, func(d detect.Detection) float64 { return (d.Box[2] - d.Box[0]) * (d.Box[3] - d.Box[1]) })
 		if p.annotations.masks {
-			f.judged[ofMasks] = judge(ds, truth, func(d Detection, o object) float64 { return mask.IoU(d.Mask, o.mask, o.crowd) },
-				func(d Detection) float64 { return float64(d.Mask.Area()) })
+			f.judged[ofMasks] = judge(ds, truth, func(d detect.Detection, o object) float64 { return mask.IoU(d.Mask, o.mask, o.crowd) },
+				func(d detect.Detection) float64 { return float64(d.Mask.Area()) })
 		}
 		all = append(all, f)
 	}
@@ -127,9 +120,9 @@ func (p *AveragePrecision) Add(image int64, detections []Detection) error {
 	return nil
 }
 
-func (p *AveragePrecision) check(d *Detection, m AnnotatedImage) error {
-	if d.Label < 0 || d.Label >= len(p.annotations.Categories) {
-		return fmt.Errorf("found the label %d, expected one below %d, the number of categories", d.Label, len(p.annotations.Categories))
+func (p *AveragePrecision) check(d *detect.Detection, m AnnotatedImage) error {
+	if d.Class < 0 || d.Class >= len(p.annotations.Categories) {
+		return fmt.Errorf("found the class %d, expected one below %d, the number of categories", d.Class, len(p.annotations.Categories))
 	}
 	for _, v := range append(d.Box[:], d.Score) {
 		if !(math.Abs(v) <= maxCoordinate) {
@@ -147,7 +140,7 @@ func (p *AveragePrecision) check(d *Detection, m AnnotatedImage) error {
 
 // boxOverlap is the shared area over the area of either, or, for a crowd, over the detection's.
 // Boxes that only touch share none.
-func boxOverlap(d Detection, o object) float64 {
+func boxOverlap(d detect.Detection, o object) float64 {
 	w, h := d.Box[2]-d.Box[0], d.Box[3]-d.Box[1]
 	sharedW := min(d.Box[0]+w, o.box[0]+o.box[2]) - max(d.Box[0], o.box[0])
 	sharedH := min(d.Box[1]+h, o.box[1]+o.box[3]) - max(d.Box[1], o.box[1])
@@ -166,7 +159,7 @@ func boxOverlap(d Detection, o object) float64 {
 // most. Those that do not count, crowds and other sizes, are taken only where no other can be; a
 // crowd is never used up. Detections that match them, and unmatched ones of other sizes, count for
 // nothing.
-func judge(ds []Detection, truth []object, overlap func(Detection, object) float64, area func(Detection) float64) (all [len(areas)]judgement) {
+func judge(ds []detect.Detection, truth []object, overlap func(detect.Detection, object) float64, area func(detect.Detection) float64) (all [len(areas)]judgement) {
 	overlaps := make([][]float64, len(ds))
 	sizes := make([]float64, len(ds))
 	for i, d := range ds {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/repvit-go/repvit/detect"
 	"image"
 	"image/color"
 	"math"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/mask"
-	"github.com/repvit-go/repvit/preprocess"
 )
 
 // readJSON reads a file of testdata.
@@ -47,7 +47,7 @@ func TestCOCO(t *testing.T) {
 	readJSON(t, "coco.detections.json", &rows)
 	var want map[string]map[string]any
 	readJSON(t, "coco.figures.json", &want)
-	found := map[int64][]Detection{}
+	found := map[int64][]detect.Detection{}
 	for _, r := range rows {
 		at := slices.IndexFunc(a.Images, func(m AnnotatedImage) bool { return m.ID == r.Image })
 		m, err := mask.Parse(a.Images[at].Height, a.Images[at].Width, r.Counts)
@@ -55,9 +55,9 @@ func TestCOCO(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := r.Box
-		found[r.Image] = append(found[r.Image], Detection{
+		found[r.Image] = append(found[r.Image], detect.Detection{
 			Box: [4]float64{b[0], b[1], b[0] + b[2], b[1] + b[3]}, Score: r.Score, Mask: m,
-			Label: slices.IndexFunc(a.Categories, func(c Category) bool { return c.ID == r.Category }),
+			Class: slices.IndexFunc(a.Categories, func(c Category) bool { return c.ID == r.Category }),
 		})
 	}
 	whole, left, right := NewAveragePrecision(a), NewAveragePrecision(a), NewAveragePrecision(a)
@@ -144,31 +144,31 @@ func sure(ap float64) bool { return math.Abs(ap-1) < 1e-12 }
 
 // TestAveragePrecision has cases that are computed by hand.
 func TestAveragePrecision(t *testing.T) {
-	box := func(x, y, w, h, score float64) Detection {
-		return Detection{Box: [4]float64{x, y, x + w, y + h}, Score: score}
+	box := func(x, y, w, h, score float64) detect.Detection {
+		return detect.Detection{Box: [4]float64{x, y, x + w, y + h}, Score: score}
 	}
 	nan := math.NaN()
 	object, second, crowd := [5]float64{0, 0, 10, 10, 100}, [5]float64{20, 20, 10, 10, 100}, [5]float64{50, 50, 50, 50, -2500}
 	for name, c := range map[string]struct {
 		truth               [][5]float64
-		found               []Detection
+		found               []detect.Detection
 		ap, ap50, ar1, ar10 float64
 	}{
 		"nothing at all":          {nil, nil, nan, nan, nan, nan},
-		"nothing to find":         {nil, []Detection{box(0, 0, 10, 10, 1)}, nan, nan, nan, nan},
+		"nothing to find":         {nil, []detect.Detection{box(0, 0, 10, 10, 1)}, nan, nan, nan, nan},
 		"nothing found":           {[][5]float64{object}, nil, 0, 0, 0, 0},
-		"the object":              {[][5]float64{object}, []Detection{box(0, 0, 10, 10, .1)}, 1, 1, 1, 1},
-		"half of it":              {[][5]float64{object}, []Detection{box(0, 0, 10, 5, .1)}, .1, 1, .1, .1},
-		"less than half":          {[][5]float64{object}, []Detection{box(0, 0, 10, 4.9, .1)}, 0, 0, 0, 0},
-		"another place":           {[][5]float64{object}, []Detection{box(10, 0, 10, 10, .1)}, 0, 0, 0, 0},
-		"twice":                   {[][5]float64{object}, []Detection{box(0, 0, 10, 10, .1), box(0, 0, 10, 10, .2)}, 1, 1, 1, 1},
-		"a mistake before":        {[][5]float64{object}, []Detection{box(0, 0, 10, 10, .1), box(70, 0, 10, 10, .2)}, .5, .5, 0, 1},
-		"a mistake behind":        {[][5]float64{object}, []Detection{box(0, 0, 10, 10, .2), box(70, 0, 10, 10, .1)}, 1, 1, 1, 1},
-		"one of two":              {[][5]float64{object, second}, []Detection{box(20, 20, 10, 10, 1)}, 51. / 101, 51. / 101, .5, .5},
-		"a crowd, many times":     {[][5]float64{object, crowd}, []Detection{box(50, 50, 5, 5, .9), box(60, 60, 5, 5, .8), box(0, 0, 10, 10, .7)}, 1, 1, 0, 1},
-		"a crowd, by its outside": {[][5]float64{object, crowd}, []Detection{box(46, 50, 8, 5, .9), box(0, 0, 10, 10, .7)}, (1*1 + 9*.5) / 10, 1, 0, 1},
-		"only a crowd":            {[][5]float64{crowd}, []Detection{box(50, 50, 5, 5, .9)}, nan, nan, nan, nan},
-		"the better of two":       {[][5]float64{{0, 0, 10, 10, 100}, {1, 0, 10, 10, 100}}, []Detection{box(1, 0, 10, 10, .9), box(0, 0, 10, 10, .8)}, 1, 1, .5, 1},
+		"the object":              {[][5]float64{object}, []detect.Detection{box(0, 0, 10, 10, .1)}, 1, 1, 1, 1},
+		"half of it":              {[][5]float64{object}, []detect.Detection{box(0, 0, 10, 5, .1)}, .1, 1, .1, .1},
+		"less than half":          {[][5]float64{object}, []detect.Detection{box(0, 0, 10, 4.9, .1)}, 0, 0, 0, 0},
+		"another place":           {[][5]float64{object}, []detect.Detection{box(10, 0, 10, 10, .1)}, 0, 0, 0, 0},
+		"twice":                   {[][5]float64{object}, []detect.Detection{box(0, 0, 10, 10, .1), box(0, 0, 10, 10, .2)}, 1, 1, 1, 1},
+		"a mistake before":        {[][5]float64{object}, []detect.Detection{box(0, 0, 10, 10, .1), box(70, 0, 10, 10, .2)}, .5, .5, 0, 1},
+		"a mistake behind":        {[][5]float64{object}, []detect.Detection{box(0, 0, 10, 10, .2), box(70, 0, 10, 10, .1)}, 1, 1, 1, 1},
+		"one of two":              {[][5]float64{object, second}, []detect.Detection{box(20, 20, 10, 10, 1)}, 51. / 101, 51. / 101, .5, .5},
+		"a crowd, many times":     {[][5]float64{object, crowd}, []detect.Detection{box(50, 50, 5, 5, .9), box(60, 60, 5, 5, .8), box(0, 0, 10, 10, .7)}, 1, 1, 0, 1},
+		"a crowd, by its outside": {[][5]float64{object, crowd}, []detect.Detection{box(46, 50, 8, 5, .9), box(0, 0, 10, 10, .7)}, (1*1 + 9*.5) / 10, 1, 0, 1},
+		"only a crowd":            {[][5]float64{crowd}, []detect.Detection{box(50, 50, 5, 5, .9)}, nan, nan, nan, nan},
+		"the better of two":       {[][5]float64{{0, 0, 10, 10, 100}, {1, 0, 10, 10, 100}}, []detect.Detection{box(1, 0, 10, 10, .9), box(0, 0, 10, 10, .8)}, 1, 1, .5, 1},
 	} {
 		p := NewAveragePrecision(one(t, c.truth...))
 		if err := p.Add(1, c.found); err != nil {
@@ -185,7 +185,7 @@ func TestAveragePrecision(t *testing.T) {
 	}
 	// Sizes on the border are in both ranges.
 	p := NewAveragePrecision(one(t, [5]float64{0, 0, 32, 32, 1024}))
-	if err := p.Add(1, []Detection{box(0, 0, 32, 32, 1)}); err != nil {
+	if err := p.Add(1, []detect.Detection{box(0, 0, 32, 32, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	if r := p.Result().Boxes; !sure(r.APSmall) || !sure(r.APMedium) || !math.IsNaN(r.APLarge) || r.ARSmall != 1 || r.ARMedium != 1 || !math.IsNaN(r.ARLarge) {
@@ -203,23 +203,23 @@ func TestAddErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := Detection{Box: [4]float64{1, 1, 2, 2}, Mask: empty}
+	good := detect.Detection{Box: [4]float64{1, 1, 2, 2}, Mask: empty}
 	p := NewAveragePrecision(a)
 	for name, c := range map[string]struct {
-		change func(*Detection)
+		change func(*detect.Detection)
 		text   string
 	}{
-		"a label":             {func(d *Detection) { d.Label = 3 }, "the label 3, expected one below 3"},
-		"a negative label":    {func(d *Detection) { d.Label = -1 }, "the label -1"},
-		"a score of NaN":      {func(d *Detection) { d.Score = math.NaN() }, "the score NaN"},
-		"an infinite box":     {func(d *Detection) { d.Box[3] = math.Inf(1) }, "expected finite numbers"},
-		"a box turned round":  {func(d *Detection) { d.Box[0] = 3 }, "expected x0, y0, x1, y1"},
-		"no mask":             {func(d *Detection) { d.Mask = mask.Mask{} }, "a mask of 0×0 pixels"},
-		"a mask of the wrong": {func(d *Detection) { d.Mask, _ = mask.FromCounts(1, 1, []int64{1}) }, "a mask of 1×1 pixels"},
+		"a label":             {func(d *detect.Detection) { d.Class = 3 }, "the class 3, expected one below 3"},
+		"a negative label":    {func(d *detect.Detection) { d.Class = -1 }, "the class -1"},
+		"a score of NaN":      {func(d *detect.Detection) { d.Score = math.NaN() }, "the score NaN"},
+		"an infinite box":     {func(d *detect.Detection) { d.Box[3] = math.Inf(1) }, "expected finite numbers"},
+		"a box turned round":  {func(d *detect.Detection) { d.Box[0] = 3 }, "expected x0, y0, x1, y1"},
+		"no mask":             {func(d *detect.Detection) { d.Mask = mask.Mask{} }, "a mask of 0×0 pixels"},
+		"a mask of the wrong": {func(d *detect.Detection) { d.Mask, _ = mask.FromCounts(1, 1, []int64{1}) }, "a mask of 1×1 pixels"},
 	} {
 		d := good
 		c.change(&d)
-		if err := p.Add(id, []Detection{good, d}); !errors.Is(err, graph.ErrShape) || !strings.Contains(err.Error(), "detection 1: "+"found") || !strings.Contains(err.Error(), c.text) {
+		if err := p.Add(id, []detect.Detection{good, d}); !errors.Is(err, graph.ErrShape) || !strings.Contains(err.Error(), "detection 1: "+"found") || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v, expected %q", name, err, c.text)
 		}
 	}
@@ -229,7 +229,7 @@ func TestAddErrors(t *testing.T) {
 	if err := p.Add(-5, nil); !errors.Is(err, ErrAnnotations) {
 		t.Errorf("an unknown image: %v", err)
 	}
-	if err := p.Add(id, []Detection{good}); err != nil {
+	if err := p.Add(id, []detect.Detection{good}); err != nil {
 		t.Error(err)
 	}
 	if err := p.Add(id, nil); !errors.Is(err, ErrAnnotations) {
@@ -331,18 +331,18 @@ func TestRunDetection(t *testing.T) {
 	}
 	steps := 0
 	o := DetectionImages{Dir: dir, Annotations: file(2), Progress: func(done, total int) { steps += 10*done + total }}
-	o.Detect = func(_ context.Context, img image.Image) ([]Detection, error) {
+	o.Detect = func(_ context.Context, img image.Image) ([]detect.Detection, error) {
 		label := 0
 		if r, _, _, _ := img.At(0, 0).RGBA(); r > 0 {
 			label = 1
 		}
-		return []Detection{{Box: [4]float64{0, 0, 2, 2}, Score: 1, Label: label}}, nil
+		return []detect.Detection{{Box: [4]float64{0, 0, 2, 2}, Score: 1, Class: label}}, nil
 	}
 	r, err := RunDetection(t.Context(), o)
 	if err != nil || r.Images != 2 || !sure(r.Boxes.AP) || steps != 34 || r.Categories[1].Annotations != 1 || !math.IsNaN(r.Categories[2].Boxes) {
 		t.Errorf("found %+v, %v after %d", r, err, steps)
 	}
-	detect := o.Detect
+	finds := o.Detect
 	fails := func(name, text string, want error, change func(*DetectionImages)) {
 		t.Helper()
 		o := o
@@ -356,72 +356,28 @@ func TestRunDetection(t *testing.T) {
 	fails("no name", "image 1 has no file_name", ErrAnnotations, func(o *DetectionImages) { o.Annotations = one(t) })
 	fails("another class", `the network's class 1, "cow", is none`, graph.ErrShape, func(o *DetectionImages) { o.Names = []string{"cat", "cow"} })
 	fails("two categories", `named "dog"`, graph.ErrShape, func(o *DetectionImages) { o.Names = []string{"cat", "dog"} })
-	fails("a label", "a.png: shapes do not fit: detection 0 has the label 1, expected one of the network's 1", graph.ErrShape, func(o *DetectionImages) { o.Names = []string{"cat"} })
+	fails("a label", "a.png: shapes do not fit: detection 0 has the class 1, expected one of the network's 1", graph.ErrShape, func(o *DetectionImages) { o.Names = []string{"cat"} })
 	stop := errors.New("stop")
 	fails("the network", "a.png: stop", stop, func(o *DetectionImages) {
-		o.Detect = func(context.Context, image.Image) ([]Detection, error) { return nil, stop }
+		o.Detect = func(context.Context, image.Image) ([]detect.Detection, error) { return nil, stop }
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	o.Detect = func(ctx context.Context, img image.Image) ([]Detection, error) {
+	o.Detect = func(ctx context.Context, img image.Image) ([]detect.Detection, error) {
 		cancel()
-		return detect(ctx, img)
+		return finds(ctx, img)
 	}
 	if _, err := RunDetection(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	// Names are looked up, in whatever order the network has them.
 	o.Annotations.Categories[2].Name = "cow"
-	o.Names, o.Detect = []string{"dog", "cat"}, func(ctx context.Context, img image.Image) ([]Detection, error) {
-		found, err := detect(ctx, img)
-		found[0].Label = 1 - found[0].Label
+	o.Names, o.Detect = []string{"dog", "cat"}, func(ctx context.Context, img image.Image) ([]detect.Detection, error) {
+		found, err := finds(ctx, img)
+		found[0].Class = 1 - found[0].Class
 		return found, err
 	}
 	if r, err := RunDetection(t.Context(), o); err != nil || !sure(r.Boxes.AP) {
 		t.Errorf("by name: found %+v, %v", r, err)
-	}
-}
-
-// TestDetections reads a detector's answer for an image of 20×10 that fills 40×20 of an input of
-// 64×32.
-func TestDetections(t *testing.T) {
-	at := preprocess.Placement{Image: image.Pt(20, 10), Resized: image.Pt(40, 20), Input: image.Pt(64, 32)}
-	dets := graph.Float32Tensor([]int{1, 3, 5}, []float32{4, 2, 12, 8, .75, 36, 16, 48, 24, .5, 0, 0, 0, 0, 0})
-	labels := graph.Int64Tensor([]int{1, 3}, []int64{3, 1, 0})
-	masks := graph.Float32Tensor([]int{1, 3, 1, 2}, []float32{1, 0, 0, 1, 0, 0})
-	got, err := Detections(dets, labels, masks, at)
-	if err != nil || len(got) != 2 {
-		t.Fatalf("found %+v, %v", got, err)
-	}
-	// The second box ends in the padding: what is drawn of its mask is of the whole box.
-	for i, want := range []struct {
-		Detection
-		area int
-	}{
-		{Detection{Box: [4]float64{2, 1, 6, 4}, Score: .75, Label: 3}, 2 * 3},
-		{Detection{Box: [4]float64{18, 8, 20, 10}, Score: .5, Label: 1}, 0},
-	} {
-		d := got[i]
-		if h, w := d.Mask.Size(); d.Box != want.Box || d.Score != want.Score || d.Label != want.Label || d.Mask.Area() != want.area || h != 10 || w != 20 {
-			t.Errorf("detection %d: found %+v with %d pixels, expected %+v", i, d, d.Mask.Area(), want)
-		}
-	}
-	if got, err = Detections(dets, labels, nil, at); err != nil || len(got) != 2 || got[0].Mask.Area() != 0 {
-		t.Errorf("without masks: found %+v, %v", got, err)
-	}
-	nan := graph.Float32Tensor([]int{1, 1, 5}, []float32{float32(math.NaN()), 0, 1, 1, 1})
-	for name, c := range map[string][3]*graph.Tensor{
-		"no batch":           {graph.Float32Tensor([]int{3, 5}, make([]float32, 15)), labels, nil},
-		"four numbers":       {graph.Float32Tensor([]int{1, 3, 4}, make([]float32, 12)), labels, nil},
-		"labels of float32":  {dets, graph.Float32Tensor([]int{1, 3}, make([]float32, 3)), nil},
-		"two labels":         {dets, graph.Int64Tensor([]int{1, 2}, make([]int64, 2)), nil},
-		"two masks":          {dets, labels, graph.Float32Tensor([]int{1, 2, 1, 2}, make([]float32, 4))},
-		"flat masks":         {dets, labels, graph.Float32Tensor([]int{1, 3, 2}, make([]float32, 6))},
-		"masks of no pixels": {dets, labels, graph.Float32Tensor([]int{1, 3, 0, 2}, nil)},
-		"a box of NaN":       {nan, graph.Int64Tensor([]int{1, 1}, make([]int64, 1)), nil},
-	} {
-		if _, err := Detections(c[0], c[1], c[2], at); !errors.Is(err, graph.ErrShape) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

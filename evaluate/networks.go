@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/repvit-go/repvit/detect"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/verify"
@@ -23,23 +24,18 @@ func Segmenter(e verify.Engine, f preprocess.Fit) func(context.Context, image.Im
 	}
 }
 
-// Detector returns what [DetectionImages] asks for, of a network with outputs named dets, labels
-// and, where it has them, masks, which [Detections] takes. Images are prepared as f says, for the
-// size of the network's input where that is fixed.
-func Detector(e verify.Engine, f preprocess.Fit) func(context.Context, image.Image) ([]Detection, error) {
-	return func(ctx context.Context, img image.Image) ([]Detection, error) {
+// Detector returns what [DetectionImages] asks for, of a network that [detect.Is] one. Images are
+// prepared as f says, for the size of the network's input where that is fixed.
+func Detector(e verify.Engine, f preprocess.Fit) func(context.Context, image.Image) ([]detect.Detection, error) {
+	return func(ctx context.Context, img image.Image) ([]detect.Detection, error) {
+		if !detect.Is(e.Graph()) {
+			return nil, fmt.Errorf("%w: found no outputs named dets and labels, as detectors have them", graph.ErrShape)
+		}
 		outputs, at, err := answer(ctx, e, f, img)
 		if err != nil {
 			return nil, err
 		}
-		named := map[string]*graph.Tensor{}
-		for i, t := range outputs {
-			named[e.Graph().Outputs[i].Name] = t
-		}
-		if named["dets"] == nil || named["labels"] == nil {
-			return nil, fmt.Errorf("%w: found no outputs named dets and labels, as detectors have them", graph.ErrShape)
-		}
-		return Detections(named["dets"], named["labels"], named["masks"], at)
+		return detect.Outputs(e.Graph(), outputs, at)
 	}
 }
 

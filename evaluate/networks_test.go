@@ -71,7 +71,7 @@ func TestDetector(t *testing.T) {
 		graph.Int64Tensor([]int{1, 1}, []int64{3}),
 	}}
 	got, err := Detector(engine, preprocess.Detection(64, 32))(t.Context(), img)
-	if err != nil || len(got) != 1 || got[0].Box != [4]float64{2, 1, 6, 4} || got[0].Score != .75 || got[0].Label != 3 || got[0].Mask.Area() != 8 { // without the corners
+	if err != nil || len(got) != 1 || got[0].Box != [4]float64{2, 1, 6, 4} || got[0].Score != .75 || got[0].Class != 3 || got[0].Mask.Area() != 8 { // without the corners
 		t.Errorf("found %+v, %v", got, err)
 	}
 	if !slices.Equal(engine.seen, []int{1, 3, 32, 40}) {

@@ -23,6 +23,7 @@ type Prediction struct {
 // Keys of the graph's metadata.
 const (
 	metaLabels     = "repvit.labels"     // class names, a JSON array of strings
+	metaPalette    = "repvit.palette"    // their colours, a JSON array of [red, green, blue]
 	metaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config or preprocess.Fit
 )
 
@@ -95,14 +96,12 @@ func (s *Session) Preprocess() (preprocess.Config, error) {
 // and [graph.ErrShape] where their number differs from that of the logits.
 func (s *Session) Top(logits []float32, k int) ([]Prediction, error) {
 	g := s.model.graph
-	var labels []string
-	if text, ok := g.Metadata[metaLabels]; ok {
-		if err := json.Unmarshal([]byte(text), &labels); err != nil {
-			return nil, fmt.Errorf("%w: metadata %q: %w", graph.ErrGraph, metaLabels, err)
-		}
-		if len(labels) != len(logits) {
-			return nil, fmt.Errorf("%w: %d labels for %d logits", graph.ErrShape, len(labels), len(logits))
-		}
+	labels, err := s.Labels()
+	if err != nil {
+		return nil, err
+	}
+	if labels != nil && len(labels) != len(logits) {
+		return nil, fmt.Errorf("%w: %d labels for %d logits", graph.ErrShape, len(labels), len(logits))
 	}
 	scores := logits
 	if !g.Probabilities(g.Outputs[0]) {

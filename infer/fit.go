@@ -1,8 +1,10 @@
 package infer
 
 import (
+	"encoding/json"
 	"fmt"
 
+	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/preprocess"
 )
 
@@ -22,4 +24,29 @@ func (s *Session) Fit() (preprocess.Fit, error) {
 	}
 	f = f.For(g.Inputs[0].Type.Shape)
 	return f, f.Validate()
+}
+
+// Labels returns the names of the classes that the file holds, nil where it names none. The error
+// wraps [graph.ErrGraph] where they are malformed.
+func (s *Session) Labels() ([]string, error) { return Labels(s.model.graph) }
+
+// Labels is [Session.Labels] for a graph.
+func Labels(g *graph.Graph) (labels []string, err error) {
+	if text, ok := g.Metadata[metaLabels]; ok {
+		if err := json.Unmarshal([]byte(text), &labels); err != nil {
+			return nil, fmt.Errorf("%w: metadata %q: %w", graph.ErrGraph, metaLabels, err)
+		}
+	}
+	return labels, nil
+}
+
+// Palette returns the colours of the classes that a file holds, red, green and blue, nil where it
+// has none. The error wraps [graph.ErrGraph] where they are malformed.
+func Palette(g *graph.Graph) (colors [][3]uint8, err error) {
+	if text, ok := g.Metadata[metaPalette]; ok {
+		if err := json.Unmarshal([]byte(text), &colors); err != nil {
+			return nil, fmt.Errorf("%w: metadata %q: %w", graph.ErrGraph, metaPalette, err)
+		}
+	}
+	return colors, nil
 }

@@ -17,39 +17,27 @@ import (
 	"golang.org/x/image/font/basicfont"
 	"golang.org/x/image/math/fixed"
 
-	"github.com/repvit-go/repvit/evaluate"
+	"github.com/repvit-go/repvit/detect"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/segment"
 )
 
 // Names are how classes are shown.
 type Names struct {
-	Labels []string     // empty for their numbers
-	Colors []color.RGBA // opaque; for the classes behind the last, colours are made up
+	Labels []string   // empty for their numbers
+	Colors [][3]uint8 // red, green, blue; for the classes behind the last, colours are made up
 }
 
-func (n Names) label(class int) string {
+// Label returns the name of a class, or its number.
+func (n Names) Label(class int) string {
 	if class < len(n.Labels) {
 		return printable.Line(n.Labels[class])
 	}
 	return strconv.Itoa(class)
 }
 
-// color of a class without one: hues that are far apart for numbers that are near, in turn bright
-// and dark.
-func (n Names) color(class int) color.RGBA {
-	if class < len(n.Colors) {
-		return n.Colors[class]
-	}
-	const golden = 0.6180339887498949
-	hue := math.Mod(float64(class)*golden, 1) * 6
-	value := []float64{255, 170, 215}[class%3]
-	part := func(shift float64) uint8 { // of a channel, whose hue is shift sixths away
-		at := math.Mod(hue+shift, 6)
-		return uint8(value * (1 - min(max(min(at, 4-at), 0), 1)))
-	}
-	return color.RGBA{part(5), part(3), part(1), 255}
-}
+func (n Names) color(class int) color.RGBA { return segment.Color(n.Colors, class) }
 
 // Parts of colours in what they cover.
 const (
@@ -84,11 +72,11 @@ func Classes(img image.Image, classes []int64, names Names) (*image.RGBA, error)
 // Objects returns the image with the masks and boxes of objects, each with its class and score;
 // those of high scores above the others. The error wraps [graph.ErrShape] for masks of another
 // size than the image's. Objects without a mask have a box alone.
-func Objects(img image.Image, objects []evaluate.Detection, names Names) (*image.RGBA, error) {
+func Objects(img image.Image, objects []detect.Detection, names Names) (*image.RGBA, error) {
 	m := canvas(img)
 	size := m.Rect.Size()
 	objects = slices.Clone(objects)
-	slices.SortStableFunc(objects, func(a, b evaluate.Detection) int { return cmp.Compare(a.Score, b.Score) })
+	slices.SortStableFunc(objects, func(a, b detect.Detection) int { return cmp.Compare(a.Score, b.Score) })
 	for _, o := range objects {
 		h, w := o.Mask.Size()
 		if h == 0 && w == 0 {
@@ -97,17 +85,17 @@ func Objects(img image.Image, objects []evaluate.Detection, names Names) (*image
 		if h != size.Y || w != size.X {
 			return nil, fmt.Errorf("%w: a mask of %d×%d pixels for an image of %d×%d", graph.ErrShape, h, w, size.Y, size.X)
 		}
-		c := names.color(o.Label)
+		c := names.color(o.Class)
 		for x, y := range o.Mask.All() {
 			tint(m.Pix[m.PixOffset(x, y):][:4], c, maskShare)
 		}
 	}
 	thick := max(1, int(float64(min(size.X, size.Y))/300+.5))
 	for _, o := range objects {
-		frame(m, rectangle(o.Box, size), thick, names.color(o.Label))
+		frame(m, rectangle(o.Box, size), thick, names.color(o.Class))
 	}
 	for _, o := range objects {
-		tag(m, rectangle(o.Box, size), fmt.Sprintf("%s %.2f", names.label(o.Label), o.Score), names.color(o.Label))
+		tag(m, rectangle(o.Box, size), fmt.Sprintf("%s %.2f", names.Label(o.Class), o.Score), names.color(o.Class))
 	}
 	return m, nil
 }
@@ -198,7 +186,7 @@ func legend(m *image.RGBA, classes []int, names Names) {
 	width := 0
 	texts := make([]*image.Alpha, len(classes))
 	for i, class := range classes {
-		texts[i] = letters(names.label(class), scale(size))
+		texts[i] = letters(names.Label(class), scale(size))
 		width = max(width, line+texts[i].Rect.Dx())
 	}
 	top := size.Y - line*len(classes)

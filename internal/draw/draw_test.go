@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/repvit-go/repvit/evaluate"
+	"github.com/repvit-go/repvit/detect"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/mask"
 )
@@ -17,7 +17,7 @@ import (
 var (
 	red, green = color.RGBA{255, 0, 0, 255}, color.RGBA{0, 200, 0, 255}
 	gray       = color.RGBA{100, 100, 100, 255}
-	two        = Names{Labels: []string{"cat", "dog"}, Colors: []color.RGBA{red, green}}
+	two        = Names{Labels: []string{"cat", "dog"}, Colors: [][3]uint8{{255, 0, 0}, {0, 200, 0}}}
 )
 
 // plain is a gray image whose first pixel is not at 0, 0.
@@ -105,11 +105,11 @@ func TestObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := []evaluate.Detection{
-		{Box: [4]float64{49.6, 40, 90.4, 60}, Score: .5, Label: 1, Mask: m},
-		{Box: [4]float64{150, 2, 999, 30}, Score: .75, Label: 0},
-		{Box: [4]float64{math.NaN(), -1e300, 1e300, math.Inf(1)}, Score: .1, Label: 7},
-		{Box: [4]float64{50, 40, 90, 60}, Score: .2, Label: 0},
+	objects := []detect.Detection{
+		{Box: [4]float64{49.6, 40, 90.4, 60}, Score: .5, Class: 1, Mask: m},
+		{Box: [4]float64{150, 2, 999, 30}, Score: .75, Class: 0},
+		{Box: [4]float64{math.NaN(), -1e300, 1e300, math.Inf(1)}, Score: .1, Class: 7},
+		{Box: [4]float64{50, 40, 90, 60}, Score: .2, Class: 0},
 	}
 	given := slices.Clone(objects)
 	got, err := Objects(plain(w, h), objects, two)

@@ -21,6 +21,9 @@ import (
 // verifyModels is the command without a subcommand: what it compares with follows from the
 // flags.
 func verifyModels(c *urfave.Context, cfg *config) error {
+	if cfg.masks != "" || cfg.coco != "" {
+		return evaluateDense(c, cfg)
+	}
 	if cfg.images != "" {
 		return evaluateAll(c, cfg)
 	}

@@ -19,6 +19,8 @@ import (
 // config is what the flags say.
 type config struct {
 	input, logits, expect, against, images, labels, output, report string
+	masks, coco                                                    string
+	reduceZeroLabel                                                bool
 	tolerance                                                      *verify.Tolerance // nil for the networks'
 	criteria                                                       evaluate.Criteria
 	engine                                                         string
@@ -47,6 +49,9 @@ Examples:
   repvit-verify m1.int8.onnx --images val/ --labels val.csv --against m1.pth
   repvit-verify m1.int8.onnx --images val/ --against m1.pth --min-agreement 0.98
   repvit-verify A.onnx B.onnx C.safetensors --images val/ --labels val.csv
+  repvit-verify seg.onnx --images val/ --masks labels/      mIoU of a segmenter
+  repvit-verify det.onnx --images val2017/ --coco instances_val2017.json
+  repvit-verify predict det.onnx street.jpg -o street.png
   repvit-verify run m1.onnx --input x.npy -o y.npy
   repvit-verify bench m1.safetensors --threads 1
   repvit-verify preprocess cat.jpg --size 224 -o x.npy
@@ -112,6 +117,9 @@ func folderFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
+		&urfave.StringFlag{Name: "masks", TakesFile: true, Usage: "of a segmenter, the classes of the images' pixels: label images in `DIR`"},
+		&urfave.BoolFlag{Name: "reduce-zero-label", Usage: "label images count from 1, and 0 does not count, as ADE20K's"},
+		&urfave.StringFlag{Name: "coco", TakesFile: true, Usage: "of a detector, the images' objects: COCO's annotations in `FILE`.json"},
 	}
 }
 
@@ -157,6 +165,9 @@ func commands() []*urfave.Command {
 			maxMSFlag(),
 			&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
+		{Name: "predict", Usage: "what a network sees on an image: classes, the pixels' classes, or objects", ArgsUsage: "MODEL IMAGE", Flags: slices.Concat([]urfave.Flag{
+			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw it on the image, in `FILE`.png"},
+		}, engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(predict)},
 		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
 			output,
 			&urfave.StringFlag{Name: "like", Usage: "prepare the whole image as for `KIND`: seg (mmsegmentation) or det (mmdetection)"},
@@ -171,7 +182,7 @@ func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
-		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|preprocess [flags] FILE",
+		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|predict|preprocess [flags] FILE",
 		Description: description,
 		Version:     cli.Version(),
 		Metadata:    map[string]any{cli.Choices: Choices()},
@@ -183,7 +194,7 @@ func newApp() *urfave.App {
 
 // Commands are the command and its subcommands, for a program that has others beside them.
 func Commands() []*urfave.Command {
-	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify", "repvit verify")
+	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify predict", "repvit predict", "repvit-verify", "repvit verify")
 	return append([]*urfave.Command{
 		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: names.Replace(description), Flags: flags(), Action: action(verifyAction)},
 		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
@@ -200,6 +211,7 @@ func Commands() []*urfave.Command {
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
+		masks: c.String("masks"), coco: c.String("coco"), reduceZeroLabel: c.Bool("reduce-zero-label"),
 		expect: c.String("expect"), output: c.String("output"), report: c.String("report"), criteria: criteria(c),
 		engine: c.String("engine"), runs: c.Int("runs"), batch: c.Int("batch"),
 		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"),
@@ -270,7 +282,8 @@ func criteria(c *urfave.Context) (all evaluate.Criteria) {
 // Flags of the comparison, by what they mean something with.
 var (
 	ofArrays    = []string{"input", "logits", "expect", "atol", "rtol"}
-	ofImages    = []string{"labels", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
+	ofImages    = []string{"labels", "masks", "coco", "reduce-zero-label", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
+	ofDense     = []string{"labels", "against", "report", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"} // that mean nothing for it
 	ofLabels    = []string{"min-top1", "max-drop"}
 	ofReference = []string{"max-drop", "min-agreement", "min-sqnr"}
 )
@@ -298,6 +311,14 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 		switch {
 		case set(ofArrays) != "":
 			return cli.Usagef("--images excludes --%s", set(ofArrays))
+		case cfg.masks != "" && cfg.coco != "":
+			return cli.Usagef("--masks and --coco exclude each other")
+		case cfg.reduceZeroLabel && cfg.masks == "":
+			return cli.Usagef("--reduce-zero-label needs --masks")
+		case cfg.masks+cfg.coco != "" && set(ofDense) != "":
+			return cli.Usagef("--masks and --coco exclude --%s", set(ofDense))
+		case cfg.masks+cfg.coco != "" && c.Args().Len() > 1:
+			return cli.Usagef("--masks and --coco take one model, found %d", c.Args().Len())
 		case cfg.labels == "" && set(ofLabels) != "":
 			return cli.Usagef("--%s needs --labels", set(ofLabels))
 		case cfg.against == "" && c.Args().Len() < 2 && set(ofReference) != "":

@@ -1,0 +1,142 @@
+package verifycmd
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/repvit-go/repvit/detect"
+	"github.com/repvit-go/repvit/evaluate"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/segment"
+)
+
+// evaluateDense measures a segmenter by label images, or a detector by annotations.
+func evaluateDense(c *urfave.Context, cfg *config) error {
+	path, err := one(c)
+	if err != nil {
+		return err
+	}
+	n, fit, err := openDense(cfg, path)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet)
+	defer progress.Done()
+	run := n.evaluateMasks
+	if cfg.coco != "" {
+		run = n.evaluateCOCO
+	}
+	r, err := run(c, cfg, fit, func(done, total int) { progress.Update("evaluate", done, total) })
+	if err != nil {
+		return err
+	}
+	progress.Done()
+	switch {
+	case cfg.json:
+		return cli.PrintJSON(c.App.Writer, r)
+	case !cfg.quiet:
+		r.print(c.App.Writer)
+	}
+	return nil
+}
+
+// openDense opens and starts a network that sees whole images.
+func openDense(cfg *config, path string) (*network, preprocess.Fit, error) {
+	n, err := openNetwork(cfg, path)
+	if err != nil {
+		return nil, preprocess.Fit{}, err
+	}
+	fit, ok := n.Fit()
+	if !ok {
+		n.Close()
+		return nil, fit, fmt.Errorf("%s: found a network of which nothing says how whole images become its input, expected a segmenter or detector", path)
+	}
+	if cfg.height > 0 {
+		fit = fit.Sized(cfg.height, cfg.width)
+	}
+	if err := n.start(cfg, nil); err != nil {
+		n.Close()
+		return nil, fit, err
+	}
+	return n, fit.For(n.Graph.Inputs[0].Type.Shape), nil
+}
+
+// denseResult is what an evaluation found.
+type denseResult interface{ print(io.Writer) }
+
+func (n *network) evaluateMasks(c *urfave.Context, cfg *config, fit preprocess.Fit, progress func(done, total int)) (denseResult, error) {
+	classes, err := segment.Classes(n.Graph)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Path, err)
+	}
+	r, err := evaluate.RunSegmentation(c.Context, evaluate.SegmentationImages{
+		Segment: evaluate.Segmenter(n.engine, fit), Classes: classes, Names: n.labels(), Dir: cfg.images, Masks: cfg.masks, ReduceZeroLabel: cfg.reduceZeroLabel, Progress: progress})
+	return segmentation{r, n.Path}, err
+}
+
+func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fit, progress func(done, total int)) (denseResult, error) {
+	annotations, err := evaluate.ReadAnnotations(cfg.coco, len(n.Graph.Outputs) > 2)
+	if err != nil {
+		return nil, err
+	}
+	r, err := evaluate.RunDetection(c.Context, evaluate.DetectionImages{
+		Detect: evaluate.Detector(n.engine, fit), Names: n.labels(), Dir: cfg.images, Annotations: annotations, Progress: progress})
+	return detection{r, n.Path}, err
+}
+
+// segmentation is a result with the model's name.
+type segmentation struct {
+	*evaluate.SegmentationResult
+	path string
+}
+
+func (r segmentation) print(w io.Writer) {
+	fmt.Fprintf(w, "%s on %d images: mIoU %.2f %%, pixel accuracy %.2f %%\n", r.path, r.Images, 100*r.MIoU, 100*r.PixelAccuracy)
+	for i, k := range r.Classes {
+		if k.IoU == k.IoU {
+			fmt.Fprintf(w, "  %3d %-24s IoU %6.2f %%\n", i, printable.Line(k.Name), 100*k.IoU)
+		}
+	}
+}
+
+// detection is a result with the model's name.
+type detection struct {
+	*evaluate.DetectionResult
+	path string
+}
+
+func (r detection) print(w io.Writer) {
+	fmt.Fprintf(w, "%s on %d images\n", r.path, r.Images)
+	for _, k := range []struct {
+		of string
+		evaluate.APFigures
+	}{{"boxes", r.Boxes}, {"masks", r.Masks}} {
+		if k.AP == k.AP {
+			fmt.Fprintf(w, "  %s: AP %s, AP50 %s, AP75 %s; small objects %s, medium %s, large %s\n", k.of,
+				share(k.AP), share(k.AP50), share(k.AP75), share(k.APSmall), share(k.APMedium), share(k.APLarge))
+		}
+	}
+}
+
+// share is a share in percent; there may be none of it.
+func share(x float64) string {
+	if x != x {
+		return "none"
+	}
+	return fmt.Sprintf("%.2f %%", 100*x)
+}
+
+// isDetector reports whether the network finds objects.
+func (n *network) isDetector() bool { return detect.Is(n.Graph) }
+
+// palette are the colours of the classes.
+func (n *network) palette() [][3]uint8 {
+	colors, _ := infer.Palette(n.Graph) // a courtesy here
+	return colors
+}
