@@ -81,10 +81,12 @@ func TestDetector(t *testing.T) {
 	if got, err := Detector(engine, preprocess.Detection(64, 32))(t.Context(), img); err != nil || got[0].Mask.Area() != 0 {
 		t.Errorf("without masks: found %+v, %v", got, err)
 	}
+	name := g.Outputs[1].Name
 	g.Outputs[1].Name = "boxes"
 	if _, err := Detector(engine, preprocess.Detection(64, 32))(t.Context(), img); !errors.Is(err, graph.ErrShape) {
 		t.Errorf("no dets: %v", err)
 	}
+	g.Outputs[1].Name = name
 	g.Inputs = append(g.Inputs, g.Inputs[0])
 	if _, err := Detector(engine, preprocess.Detection(64, 32))(t.Context(), img); !errors.Is(err, graph.ErrUnsupported) {
 		t.Errorf("two inputs: %v", err)

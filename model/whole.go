@@ -30,9 +30,6 @@ type Whole struct {
 	Segmenter, Detector bool // which options it takes
 }
 
-// Names are those that the network may have.
-func (w Whole) Names() []string { return []string{w.Name, w.Also} }
-
 // FeatureMap is an output of a backbone.
 type FeatureMap struct {
 	Value    *graph.Value

@@ -6,8 +6,6 @@
 package family
 
 import (
-	"slices"
-
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/model/mobilenetv3"
@@ -30,8 +28,9 @@ func Wholes() []model.Whole { return []model.Whole{semfpn.Whole(), rcnn.Whole()}
 // OutputsOf returns the names of all outputs that the network of a converted graph has with one option
 // or another; nil where that is not known.
 func OutputsOf(g *graph.Graph) []string {
+	name := g.Metadata[model.MetaWhole]
 	for _, w := range Wholes() {
-		if slices.Contains(w.Names(), g.Metadata[model.MetaWhole]) {
+		if name != "" && (name == w.Name || name == w.Also) {
 			return w.Outputs
 		}
 	}

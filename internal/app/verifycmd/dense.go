@@ -81,6 +81,9 @@ func (n *network) evaluateMasks(c *urfave.Context, cfg *config, fit preprocess.F
 }
 
 func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fit, progress func(done, total int)) (denseResult, error) {
+	if !n.isDetector() {
+		return nil, fmt.Errorf("%s: found no outputs named dets and labels, expected a detector's", n.Path)
+	}
 	annotations, err := evaluate.ReadAnnotations(cfg.coco, len(n.Graph.Outputs) > 2)
 	if err != nil {
 		return nil, err
