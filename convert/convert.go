@@ -212,6 +212,8 @@ func (o *Options) format(output string) (*format.Format, error) {
 		return nil, fmt.Errorf("%s: found extension %q, expected %s, or a format", output, filepath.Ext(output), format.List(format.WrittenExtensions()))
 	case o.Reference != nil && len(o.Reference.Input.Tensor.Shape) != 4:
 		return nil, fmt.Errorf("%s: found an array of shape %v, expected N×C×H×W", o.Reference.InputName, o.Reference.Input.Tensor.Shape)
+	case f.Fixed && (o.AnySize || o.Model.Batch > 1 || o.NoFuse):
+		return nil, fmt.Errorf("found a free size, a batch, or the training form, expected one size, one image and the fused form for %s", f.Name)
 	case o.Int8 != nil && (o.Half || o.NoFuse):
 		return nil, errors.New("int8 is made of fused float32 networks only")
 	}
@@ -270,6 +272,11 @@ func (j *job) prepare() (err error) {
 	}
 	r.Height, r.Width = j.images.Height, j.images.Width
 	j.Training = in.Graph
+	if j.f.Fixed {
+		if j.Training, err = fixed(in.Graph); err != nil {
+			return fmt.Errorf("%s: %w", in.Path, err)
+		}
+	}
 	if m := in.Model; m != nil {
 		r.Warnings, r.Notes, r.Head, r.Stated = slices.Clone(m.Warnings), slices.Clone(m.Notes), m.Info.Head, m.Stated
 		if m.Info.Taps.Rule != "" {
@@ -313,10 +320,27 @@ func (j *job) convert(ctx context.Context) (err error) {
 			j.Written.Metadata = map[string]string{}
 		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
-	case j.Half:
+	case j.Half && !j.f.Half:
 		j.Written = quant.Half(j.Deploy)
 	}
 	return nil
+}
+
+// fixed returns a network that takes one image, of a size that it says.
+func fixed(g *graph.Graph) (*graph.Graph, error) {
+	g = g.Clone()
+	for _, v := range g.Inputs {
+		t := *v.Type
+		t.Shape = slices.Clone(t.Shape)
+		if len(t.Shape) > 0 && !t.Shape[0].Known() {
+			t.Shape[0] = graph.Fixed(1)
+		}
+		if dims, ok := t.Shape.Ints(); !ok || dims[0] != 1 {
+			return nil, fmt.Errorf("%w: found an input of %v, expected one image of a known size", graph.ErrUnsupported, v.Type.Shape)
+		}
+		v.Type = &t
+	}
+	return g, nil
 }
 
 // quantOpset is the default for int8: the first with the Gelu operator, which runtimes keep
@@ -336,7 +360,12 @@ func (j *job) write(w io.Writer, path string) error {
 			out.Opset = quantOpset
 		}
 	}
-	err := j.f.Encode(count, j.Written, format.Options{Opset: out.Opset})
+	o := format.Options{Opset: out.Opset, Half: j.Half, Mean: j.images.Mean, Std: j.images.Std}
+	err := error(nil)
+	if o.Labels, err = infer.Labels(j.Written); err != nil {
+		return err
+	}
+	err = j.f.Encode(count, j.Written, o)
 	out.Bytes = count.n
 	if count.sum != nil {
 		out.SHA256 = hex.EncodeToString(count.sum.Sum(nil))

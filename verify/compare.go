@@ -36,6 +36,11 @@ var (
 func ToleranceFor(graphs ...*graph.Graph) Tolerance {
 	t := DefaultTolerance
 	for _, g := range graphs {
+		for _, w := range g.Weights() {
+			if w.Const.DType == graph.Float16 {
+				t = HalfTolerance
+			}
+		}
 		for _, v := range g.Inputs {
 			if v.Type != nil && v.Type.DType == graph.Float16 {
 				t = HalfTolerance

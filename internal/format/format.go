@@ -13,6 +13,7 @@ import (
 	"github.com/repvit-go/repvit/native"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/safetensors"
+	"github.com/repvit-go/repvit/tflite"
 )
 
 // Format is a format of files.
@@ -25,11 +26,20 @@ type Format struct {
 	Encode func(w io.Writer, g *graph.Graph, o Options) error
 	Decode func(data []byte) (*Model, error)
 	Opset  bool // files state a version of the operator set
+	// Fixed: files have one size of input, and batch 1.
+	Fixed bool
+	// Half: files have weights of float16 themselves, for a graph of float32.
+	Half bool
 }
 
 // Options say how a graph is written.
 type Options struct {
 	Opset int // 0 for the default; for formats that have one
+	Half  bool
+	// What a format has a place for: the names of the classes, and by what pixels of 0 … 1 are
+	// normalised, channel by channel.
+	Labels    []string
+	Mean, Std []float64
 }
 
 // Model is what a file holds.
@@ -65,6 +75,17 @@ var (
 			return &Model{Graph: g}, err
 		},
 	}
+	TFLite = &Format{
+		Name: "tflite", Extensions: []string{".tflite"}, Fixed: true, Half: true,
+		Is: tflite.Is,
+		Encode: func(w io.Writer, g *graph.Graph, o Options) error {
+			return tflite.Encode(w, g, tflite.Options{Half: o.Half, Labels: o.Labels, Mean: o.Mean, Std: o.Std})
+		},
+		Decode: func(data []byte) (*Model, error) {
+			g, err := tflite.Decode(data)
+			return &Model{Graph: g}, err
+		},
+	}
 	// Checkpoint is what package pytorch reads.
 	Checkpoint = &Format{
 		Name: "checkpoint", Extensions: []string{".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".tar"},
@@ -77,7 +98,7 @@ var (
 )
 
 // Written are the formats that networks are converted to, the usual one first.
-func Written() []*Format { return []*Format{ONNX, Native} }
+func Written() []*Format { return []*Format{ONNX, Native, TFLite} }
 
 // Names are the names of the formats that networks are converted to.
 func Names() (names []string) {

@@ -276,6 +276,16 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", m.BNEpsilon)
 	}
 	f, err := cfg.formatOf(cfg.output)
+	if err == nil && f.Fixed {
+		switch {
+		case o.AnySize:
+			return cli.Usagef("--size dynamic: %s files have one size", f.Name)
+		case m.Batch > 1:
+			return cli.Usagef("--batch %d: %s files take one image", m.Batch, f.Name)
+		case o.NoFuse:
+			return cli.Usagef("--no-fuse: %s files have the fused form", f.Name)
+		}
+	}
 	if err == nil && !f.Opset && c.IsSet("opset") {
 		return cli.Usagef("--opset means nothing in the %s format", f.Name)
 	}

@@ -1,6 +1,7 @@
 package verifycmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -79,7 +80,7 @@ func runModel(c *urfave.Context, cfg *config) error {
 	if err := n.start(cfg, nil); err != nil {
 		return err
 	}
-	all, err := verify.RunAll(c.Context, n.engine, x...)
+	all, err := n.runAll(c.Context, x)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -101,6 +102,40 @@ func runModel(c *urfave.Context, cfg *config) error {
 		}
 	}
 	return nil
+}
+
+// runAll runs the network; a batch one by one where it takes one at a time.
+func (n *network) runAll(ctx context.Context, x []*graph.Tensor) ([]*graph.Tensor, error) {
+	in := n.Graph.Inputs[0].Type.Shape
+	if len(x) != 1 || len(x[0].Shape) != len(in) || len(in) == 0 || in[0] != graph.Fixed(1) || x[0].Shape[0] <= 1 {
+		return verify.RunAll(ctx, n.engine, x...)
+	}
+	var all []*graph.Tensor
+	for i := range x[0].Shape[0] {
+		y, err := verify.RunAll(ctx, n.engine, x[0].Slice(i, i+1))
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = y
+			continue
+		}
+		for k, t := range y {
+			if all[k], err = behind(all[k], t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// behind puts a tensor behind another, along the first axis.
+func behind(a, b *graph.Tensor) (*graph.Tensor, error) {
+	if a.DType != b.DType || len(a.Shape) == 0 || !slices.Equal(a.Shape[1:], b.Shape[1:]) {
+		return nil, fmt.Errorf("%w: outputs of shape %v and %v for one image each", graph.ErrShape, a.Shape, b.Shape)
+	}
+	shape := append([]int{a.Shape[0] + b.Shape[0]}, a.Shape[1:]...)
+	return graph.NewTensor(a.DType, shape, slices.Concat(a.Bytes(), b.Bytes()))
 }
 
 // prepared is what the command preprocess writes, and tells with --json.

@@ -1,0 +1,239 @@
+package tflite_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/optest"
+	"github.com/repvit-go/repvit/model"
+	"github.com/repvit-go/repvit/model/family"
+	"github.com/repvit-go/repvit/pytorch"
+	"github.com/repvit-go/repvit/quant"
+	"github.com/repvit-go/repvit/reparam"
+	"github.com/repvit-go/repvit/tflite"
+	"github.com/repvit-go/repvit/verify"
+)
+
+// fused returns a network of testdata for one image.
+func fused(t testing.TB, name string, o model.Options) *graph.Graph {
+	t.Helper()
+	f, err := pytorch.Open("../testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	sd, err := f.StateDict(pytorch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Batch = 1
+	m, err := family.Build(sd, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reparam.Fuse(m.Graph)
+}
+
+func encode(t testing.TB, g *graph.Graph, o tflite.Options) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := tflite.Encode(&b, g, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// distance runs two networks on one input and returns the largest difference as a part of the
+// largest number.
+func distance(t testing.TB, got, want *graph.Graph) float64 {
+	t.Helper()
+	dims, _ := want.Inputs[0].Type.Shape.Ints()
+	x, err := verify.RandomInput(dims, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out [2][]*graph.Tensor
+	for i, g := range []*graph.Graph{got, want} {
+		s, err := infer.New(g, infer.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if out[i], err = s.RunAll(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(out[0]) != len(out[1]) {
+		t.Fatalf("%d outputs, want %d", len(out[0]), len(out[1]))
+	}
+	worst, top := 0.0, 0.0
+	for i, w := range out[1] {
+		g := out[0][i].Float64s()
+		for k, v := range w.Float64s() {
+			worst, top = max(worst, math.Abs(g[k]-v)), max(top, math.Abs(v))
+		}
+	}
+	return worst / top
+}
+
+func TestRoundTrip(t *testing.T) {
+	square := model.Options{Height: 64, Width: 64}
+	int8 := func(scope quant.Scope) *graph.Graph {
+		g := fused(t, "v2_release.pth", square)
+		q, _, err := quant.Quantize(t.Context(), g, g, []*graph.Tensor{noise(t, 8)}, [2]int{64, 64}, quant.Options{Scope: scope})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	for name, c := range map[string]struct {
+		g         *graph.Graph
+		o         tflite.Options
+		tolerance float64
+	}{
+		"float32":      {fused(t, "v2_release.pth", square), tflite.Options{}, 1e-6},
+		"uneven":       {fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), tflite.Options{}, 1e-6},
+		"feature maps": {fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), tflite.Options{}, 1e-6},
+		"softmax":      {fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), tflite.Options{}, 1e-6},
+		"float16":      {fused(t, "v2_release.pth", square), tflite.Options{Half: true}, 5e-3},
+		"labels":       {fused(t, "v2_release.pth", square), tflite.Options{Labels: []string{"a", "Käse"}, Mean: []float64{.1, .2, .3}, Std: []float64{1, 1, 1}}, 1e-6},
+		"pointwise":    {int8(quant.Pointwise), tflite.Options{}, 1e-6},
+		"all int8":     {int8(quant.All), tflite.Options{}, 1e-6},
+	} {
+		data := encode(t, c.g, c.o)
+		if !tflite.Is(data) || !bytes.Equal(data, encode(t, c.g, c.o)) {
+			t.Errorf("%s: other bytes the second time", name)
+		}
+		got, err := tflite.Decode(data)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got.Name != c.g.Name || len(got.Metadata) != len(c.g.Metadata) || got.Outputs[0].Name != c.g.Outputs[0].Name {
+			t.Errorf("%s: name %q, metadata %v, output %q", name, got.Name, got.Metadata, got.Outputs[0].Name)
+		}
+		if d := distance(t, got, c.g); d > c.tolerance {
+			t.Errorf("%s: off by %.2g", name, d)
+		}
+		if c.o.Labels != nil && !bytes.Contains(data, []byte("a\nKäse\n")) {
+			t.Errorf("%s: no labels", name)
+		}
+	}
+}
+
+// noise returns images of noise.
+func noise(t testing.TB, n int) *graph.Tensor {
+	t.Helper()
+	x, err := verify.RandomInput([]int{n, 3, 64, 64}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// Of every operator, what is written is read with the same result, or it is refused as unsupported.
+func TestOperators(t *testing.T) {
+	written := map[string]bool{}
+	for _, c := range optest.Cases() {
+		for _, shape := range c.Shapes() {
+			if shape[0] != 1 {
+				continue
+			}
+			g := c.Graph.Clone()
+			g.Inputs[0].Type = &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(shape...)}
+			for _, g := range []*graph.Graph{g, quantized(g)} {
+				if g == nil {
+					continue
+				}
+				var b bytes.Buffer
+				err := tflite.Encode(&b, g, tflite.Options{})
+				if errors.Is(err, tflite.ErrUnsupported) {
+					continue
+				}
+				if err != nil {
+					t.Errorf("%s: %v", c.Name, err)
+					continue
+				}
+				got, err := tflite.Decode(b.Bytes())
+				if err != nil {
+					t.Errorf("%s: %v", c.Name, err)
+					continue
+				}
+				if d := distance(t, got, g); d > 2*c.Tolerance+1e-6 {
+					t.Errorf("%s: off by %.2g", c.Name, d)
+				}
+				written[c.Op.Kind()] = true
+			}
+		}
+	}
+	for _, kind := range tflite.Written() {
+		if !written[kind] {
+			t.Errorf("no case of %s is written", kind)
+		}
+	}
+}
+
+func quantized(g *graph.Graph) *graph.Graph { q, _ := optest.Int8(g); return q }
+
+func TestErrors(t *testing.T) {
+	free := fused(t, "v2_release.pth", model.Options{})
+	if err := tflite.Encode(io.Discard, free, tflite.Options{}); !errors.Is(err, tflite.ErrUnsupported) {
+		t.Errorf("a free size: %v", err)
+	}
+	good := encode(t, fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), tflite.Options{})
+	for name, data := range map[string][]byte{"nothing": nil, "another file": []byte("PK\x03\x04hello there"), "half": good[:len(good)/2], "a head": good[:100]} {
+		if _, err := tflite.Decode(data); !errors.Is(err, tflite.ErrFormat) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// No cut and no changed byte panics, and whatever is read can be run or is refused.
+	for at := 0; at < len(good); at += 97 {
+		changed := bytes.Clone(good)
+		changed[at] ^= 0x55
+		_, _ = tflite.Decode(changed)
+		_, _ = tflite.Decode(good[:at])
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	small := &graph.Graph{Inputs: []*graph.Value{{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 2, 4, 4)}}}}
+	w := graph.Weight("w", graph.Float32Tensor([]int{3, 2, 3, 3}, make([]float32, 54)))
+	y := small.Add("c", graph.Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 1}, small.Inputs[0], w)
+	y = small.Add("g", graph.Gelu{}, y)
+	y = small.Add("f", graph.Flatten{}, small.Add("p", graph.GlobalAveragePool{}, y))
+	small.Outputs = []*graph.Value{small.Add("y", graph.Softmax{}, y)}
+	for _, o := range []tflite.Options{{}, {Half: true}} {
+		f.Add(encode(f, small, o))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g, err := tflite.Decode(data)
+		if err != nil {
+			if !errors.Is(err, tflite.ErrFormat) && !errors.Is(err, tflite.ErrUnsupported) && !errors.Is(err, graph.ErrTooLarge) {
+				t.Fatalf("error of no kind: %v", err)
+			}
+			return
+		}
+		s, err := infer.New(g, infer.Options{Threads: 1, MaxMemory: 64 << 20})
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		dims, _ := g.Inputs[0].Type.Shape.Ints()
+		if n, err := graph.Numel(dims); err != nil || n > 1<<20 {
+			return
+		}
+		x, err := verify.RandomInput(dims, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.RunAll(t.Context(), x); err != nil && !errors.Is(err, graph.ErrTooLarge) {
+			t.Fatal(err)
+		}
+	})
+}
