@@ -262,6 +262,9 @@ func (g *Graph) wired() error {
 				return fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
 			}
 		}
+		if v := n.sizedBy(); v != nil && !slices.Contains(g.Inputs, v) {
+			return fmt.Errorf("%w: %s (%s) gets its size from the values of %q, want an input of the graph", ErrUnsupported, n.Name(), n.Op.Kind(), v.Name)
+		}
 		for _, v := range n.Outputs() {
 			if v == nil || v.Const != nil || known[v] {
 				return fmt.Errorf("%w: an output of node %q is missing, or is produced twice", ErrGraph, n.Name())

@@ -68,7 +68,7 @@ func (m *model) lowerPlain(threads int) (p *program, err error) {
 // plainExec plans such a run.
 func (m *model) plainExec(shape []int, s *Session) (e *exec, err error) {
 	defer panics.Catch(&err, ErrPanic)
-	p, err := newPlan(m.plain, [][]int{shape}, s.threads)
+	p, err := newPlan(m.plain, [][]int{shape}, nil, s.threads)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *Session) Profile(ctx context.Context, input *graph.Tensor, runs int) ([
 	if err != nil {
 		return nil, err
 	}
-	c, e, err := s.acquire(input.Shape)
+	c, e, err := s.acquire(nil, input.Shape)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,11 @@ func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph
 		shapes = append(shapes, graph.FixedShape(start.shape...))
 		size += len(start.v)
 	}
-	types, err := n.types(shapes)
+	sizes, err := n.graph.Sizes(inputs)
+	if err != nil {
+		return nil, err
+	}
+	types, err := n.types(sizes, shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -203,9 +207,9 @@ func exact(x *graph.Tensor) error {
 	return nil
 }
 
-// types returns the type of every value for inputs of the shapes given.
-func (n *Network) types(inputs []graph.Shape) (map[*graph.Value]graph.Type, error) {
-	types, err := n.graph.Infer(inputs...)
+// types returns the type of every value for inputs of the shapes given, whose values say the sizes given.
+func (n *Network) types(sizes []int, inputs []graph.Shape) (map[*graph.Value]graph.Type, error) {
+	types, err := n.graph.Sized(sizes).Infer(inputs...)
 	if err != nil {
 		return nil, err
 	}
