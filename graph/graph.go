@@ -32,6 +32,8 @@ type Value struct {
 	Name  string
 	Type  *Type   // declared type of a graph input
 	Const *Tensor // elements of a weight
+	// Buffer marks a weight that is not trained, as PyTorch calls it. Files do not keep it.
+	Buffer bool
 }
 
 // Node applies an operator. It is named by the first value it produces.
