@@ -106,13 +106,18 @@ func (n *Network) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*gra
 	return n.run(ctx, inputs, nil)
 }
 
+// ObserveInputs is [Network.Observe] for graphs with several inputs, in the graph's order.
+func (n *Network) ObserveInputs(ctx context.Context, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	_, err := n.run(ctx, inputs, f)
+	return err
+}
+
 // Observe runs a network with one input and calls f with the graph's input and then with every value
 // that a node produces, in the order of the nodes, as Float64 tensors. The run goes on
 // reading a tensor after f returns: f may keep it but must not write to it. An error from
 // f ends the run and is returned.
 func (n *Network) Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
-	_, err := n.run(ctx, []*graph.Tensor{x}, f)
-	return err
+	return n.ObserveInputs(ctx, []*graph.Tensor{x}, f)
 }
 
 func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph.Value, *graph.Tensor) error) ([]*graph.Tensor, error) {
