@@ -81,3 +81,20 @@ func TestSizesComeFromInputsOnly(t *testing.T) {
 		t.Errorf("error %v, want ErrUnsupported", err)
 	}
 }
+
+// TestFoldsReductionsOfConstants: what a reduction of a computed constant costs is known.
+func TestFoldsReductionsOfConstants(t *testing.T) {
+	x := &graph.Value{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 2)}}
+	g := &graph.Graph{Inputs: []*graph.Value{x}}
+	v := g.Add("square", graph.Mul{}, graph.Weight("a", graph.Float32Tensor([]int{1, 2}, []float32{2, 3})), graph.Weight("b", graph.Float32Tensor([]int{}, []float32{2})))
+	g.Outputs = []*graph.Value{g.Add("y", graph.Add{}, x, g.Add("sum", graph.ReduceSum{Axes: []int{-1}, KeepDims: true}, v))}
+	s, err := infer.New(g, infer.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	y, err := s.Run(context.Background(), graph.Float32Tensor([]int{1, 2}, []float32{1, 2}))
+	if err != nil || !slices.Equal(y.Float32s(), []float32{11, 12}) {
+		t.Errorf("got %v, %v, want 11 and 12", y, err)
+	}
+}
