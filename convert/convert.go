@@ -114,7 +114,8 @@ type Result struct {
 	Ignored    []string      `json:"ignored,omitempty"` // keys outside the network
 	Check      *Check        `json:"check,omitempty"`   // nil where there was no proof
 	Quant      *Quantization `json:"quant,omitempty"`   // nil where nothing was quantized
-	Output     Output        `json:"output"`
+	Output     Output        `json:"output"`            // the file written, or the first
+	Outputs    []Output      `json:"outputs,omitempty"` // the parts of a promptable segmenter
 	Seconds    float64       `json:"seconds"`
 
 	Averaged      string   `json:"-"` // a state dict of averaged weights that was not taken
@@ -122,8 +123,9 @@ type Result struct {
 	Height, Width int      `json:"-"` // of the input, for checks and calibration; 0 for any
 }
 
-// Output is the file that was written.
+// Output is a file that was written.
 type Output struct {
+	Part   string `json:"part,omitempty"` // of a promptable segmenter: see [model.SAM]
 	Path   string `json:"path"`
 	Format string `json:"format"`
 	Opset  int    `json:"opset,omitempty"`
@@ -143,6 +145,9 @@ var ErrConverted = errors.New("found a converted model, whose network is as it i
 // output, "-" for standard output. The output appears whole or not at all, and is never an
 // input.
 //
+// A promptable segmenter, of which no part was chosen, becomes two files, or none: those of [PartPath].
+// The result then is that of the encoder, with parameters and operations of both.
+//
 // The error names the file and wraps what [pytorch.Open], package model and package quant
 // answer, [ErrCheck], [ErrNotFinite], a [*LossError], a [*CalibrationError],
 // [ErrNoFeatures], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
@@ -160,43 +165,67 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 		return nil, err
 	}
 	defer in.Close()
-	j := &job{Options: o, f: f, in: in, r: &Result{Input: checkpoint}}
+	jobs := []*job{{Options: o, f: f, in: in, r: &Result{Input: checkpoint}, path: output}}
+	if in.Model != nil && len(in.Model.Info.Parts) == 2 && o.Model.SAM.Part == "" {
+		decoder, err := jobs[0].split()
+		if err != nil {
+			return nil, err
+		}
+		defer decoder.in.Close()
+		jobs = append(jobs, decoder)
+	}
+	var outs []*outfile.File
+	for _, j := range jobs {
+		out, err := j.run(ctx)
+		if out != nil {
+			defer out.Discard()
+		}
+		if err != nil {
+			return nil, err
+		}
+		outs = append(outs, out)
+	}
+	r := join(jobs)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.BeforeCommit != nil {
+		if err := o.BeforeCommit(r, jobs[0].Networks); err != nil {
+			return nil, err
+		}
+	}
+	if err := outfile.Commit(outs...); err != nil {
+		return nil, err
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return r, nil
+}
+
+// run makes the file, which has not got its name yet.
+func (j *job) run(ctx context.Context) (*outfile.File, error) {
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}
 	if err := j.convert(ctx); err != nil {
 		return nil, err
 	}
-	in.Sign(j.Written)
-	out, err := outfile.Create(output)
+	j.in.Sign(j.Written)
+	out, err := outfile.Create(j.path)
 	if err != nil {
 		return nil, err
 	}
-	defer out.Discard()
-	if err := j.write(out, output); err != nil {
-		return nil, fmt.Errorf("%s: %w", output, err)
+	if err := j.write(out, j.path); err != nil {
+		return out, fmt.Errorf("%s: %w", j.path, err)
 	}
 	if err := j.describe(); err != nil { // while the disk works
-		return nil, fmt.Errorf("%s: %w", checkpoint, err)
+		return out, fmt.Errorf("%s: %w", j.in.Path, err)
 	}
-	if !o.NoCheck {
+	if !j.NoCheck {
 		if j.r.Check, err = j.prove(ctx, out); err != nil {
-			return nil, fmt.Errorf("%s: %w", checkpoint, err)
+			return out, fmt.Errorf("%s: %w", j.in.Path, err)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if o.BeforeCommit != nil {
-		if err := o.BeforeCommit(j.r, j.Networks); err != nil {
-			return nil, err
-		}
-	}
-	if err := out.Commit(); err != nil {
-		return nil, err
-	}
-	j.r.Seconds = time.Since(start).Seconds()
-	return j.r, nil
+	return out, nil
 }
 
 // format returns that of the output.
@@ -253,6 +282,7 @@ type job struct {
 	Networks
 	f      *format.Format
 	in     *load.File
+	path   string // of the output
 	r      *Result
 	images preprocess.Config // how images become inputs
 }
@@ -301,7 +331,7 @@ func (j *job) ofCheckpoints() bool {
 	m := j.Model
 	return j.Weights.Key != "" || j.Weights.EMA || j.AnySize || m.Batch != 0 || m.Height != 0 || m.Width != 0 || m.Features || m.Embedding || m.Softmax || m.Labels != nil ||
 		m.Preprocess.CropPct != 0 || m.Preprocess.Mean != nil || m.Preprocess.Std != nil || m.Preprocess.Interpolation != "" ||
-		m.BNEpsilon != 0 || m.Strides != nil || m.Taps.Rule != "" || m.Taps.Blocks != nil || m.IgnoreHead || m.Segment != "" || m.Detector != model.Detector{}
+		m.BNEpsilon != 0 || m.Strides != nil || m.Taps.Rule != "" || m.Taps.Blocks != nil || m.IgnoreHead || m.Segment != "" || m.Detector != model.Detector{} || m.SAM != model.SAM{}
 }
 
 // convert makes the networks.
@@ -349,7 +379,7 @@ const quantOpset = 20
 
 // write writes the network and says what was written.
 func (j *job) write(w io.Writer, path string) error {
-	out := Output{Path: path, Format: j.f.Name}
+	out := Output{Part: j.part(), Path: path, Format: j.f.Name}
 	count := &counter{w: w}
 	if j.Hash {
 		count.sum = sha256.New()

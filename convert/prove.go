@@ -7,7 +7,6 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
-	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/npy"
@@ -78,7 +77,7 @@ func (p *prover) session(g *graph.Graph) (*infer.Session, error) {
 }
 
 // equal compares what two networks compute; a difference is an error.
-func (p *prover) equal(got, want *graph.Graph, x *graph.Tensor, tolerance verify.Tolerance) (verify.Comparison, error) {
+func (p *prover) equal(got, want *graph.Graph, inputs []*graph.Tensor, tolerance verify.Tolerance) (verify.Comparison, error) {
 	w, err := p.session(want)
 	if err != nil {
 		return verify.Comparison{}, err
@@ -87,7 +86,7 @@ func (p *prover) equal(got, want *graph.Graph, x *graph.Tensor, tolerance verify
 	if err != nil {
 		return verify.Comparison{}, err
 	}
-	c, err := verify.Check(p.ctx, g, w, x, tolerance)
+	c, err := verify.CheckInputs(p.ctx, g, w, inputs, tolerance)
 	if err != nil || c.Equal {
 		return c, err
 	}
@@ -124,26 +123,34 @@ func (j *job) prove(ctx context.Context, out *outfile.File) (*Check, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the result back: %w", err)
 	}
-	x, err := verify.RandomInput(load.InputShape(j.Training, 2, j.r.Height, j.r.Width), checkSeed)
+	sets, err := j.inputs()
 	if err != nil {
 		return nil, err
 	}
 	p := &prover{ctx: ctx, options: j.engine(), open: map[*graph.Graph]*infer.Session{}}
 	defer p.close()
+	r := &Check{}
 	proven := back.Graph
 	if j.Int8 != nil {
-		if _, err := p.equal(back.Graph, j.Written, x, verify.DefaultTolerance); err != nil {
-			return nil, fmt.Errorf("the int8 network, read back: %w", err)
-		}
 		proven = j.Deploy
 	}
-	c, err := p.equal(proven, j.Training, x, verify.ToleranceFor(proven))
-	if err != nil {
-		return nil, err
+	for _, inputs := range sets {
+		if j.Int8 != nil {
+			if _, err := p.equal(back.Graph, j.Written, inputs, verify.DefaultTolerance); err != nil {
+				return nil, fmt.Errorf("the int8 network, read back: %w", err)
+			}
+		}
+		c, err := p.equal(proven, j.Training, inputs, verify.ToleranceFor(proven))
+		if err != nil {
+			return nil, err
+		}
+		r.MaxAbs, r.RelL2 = max(r.MaxAbs, c.MaxAbs), max(r.RelL2, c.RelL2)
+		if c.Top1Agree == c.Top1Agree {
+			r.Top1Agree = &c.Top1Agree
+		}
 	}
-	r := &Check{MaxAbs: c.MaxAbs, RelL2: c.RelL2, Inputs: x.Shape[0]}
-	if c.Top1Agree == c.Top1Agree {
-		r.Top1Agree = &c.Top1Agree
+	if r.Inputs = len(sets); len(sets) == 1 && j.part() == "" {
+		r.Inputs = sets[0][0].Shape[0]
 	}
 	if !j.NoFuse {
 		r.Compared = append(r.Compared, ComparedFusing)

@@ -6,14 +6,14 @@ import (
 )
 
 // Parameters returns the number of trainable parameters: the elements of all weights
-// except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, and
-// the scales and zero points of quantized values.
+// except the running mean and variance of BatchNorm, which PyTorch keeps as buffers, other
+// values that are marked as such, and the scales and zero points of quantized values.
 func (g *Graph) Parameters() int64 {
 	var n int64
 	seen := map[*Value]bool{}
 	for _, node := range g.Nodes {
 		for _, v := range node.Trainable() {
-			if v.Const != nil && !seen[v] {
+			if v.Const != nil && !v.Buffer && !seen[v] {
 				seen[v] = true
 				n += int64(v.Const.Len())
 			}

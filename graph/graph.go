@@ -32,6 +32,8 @@ type Value struct {
 	Name  string
 	Type  *Type   // declared type of a graph input
 	Const *Tensor // elements of a weight
+	// Buffer marks a weight that is not trained, as PyTorch calls it. Files do not keep it.
+	Buffer bool
 }
 
 // Node applies an operator. It is named by the first value it produces.
@@ -261,6 +263,9 @@ func (g *Graph) wired() error {
 			case !known[v]:
 				return fmt.Errorf("%w: %s reads %q, which nothing before it produces", ErrGraph, n.Name(), v.Name)
 			}
+		}
+		if v := n.sizedBy(); v != nil && !slices.Contains(g.Inputs, v) {
+			return fmt.Errorf("%w: %s (%s) gets its size from the values of %q, want an input of the graph", ErrUnsupported, n.Name(), n.Op.Kind(), v.Name)
 		}
 		for _, v := range n.Outputs() {
 			if v == nil || v.Const != nil || known[v] {

@@ -31,7 +31,7 @@ func Ops() []Op {
 		ReduceMean{}, ReduceSum{}, ReduceProd{}, ReduceMax{}, ReduceMin{}, ArgMax{},
 		GlobalAveragePool{}, AveragePool{}, MaxPool{},
 		Softmax{}, TopK{}, GatherND{},
-		RoiAlign{}, Proposals{}, Detections{},
+		RoiAlign{}, Proposals{}, Detections{}, PostprocessMasks{},
 		Flatten{}, Transpose{}, Cast{},
 		Reshape{}, Concat{}, Slice{}, Gather{}, Pad{}, Resize{},
 		QuantizeLinear{}, DequantizeLinear{},

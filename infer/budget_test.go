@@ -22,7 +22,7 @@ func TestBudgetSuffices(t *testing.T) {
 			}
 			for _, shape := range shapes {
 				for what, p := range map[string]*program{"fused": s.model.program, "plain": plain} {
-					if _, err := newPlan(p, [][]int{shape}, 2); err != nil {
+					if _, err := newPlan(p, [][]int{shape}, nil, 2); err != nil {
 						t.Errorf("%s, training %v, %s: %v", v.name, training, what, err)
 					}
 				}

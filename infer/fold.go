@@ -40,7 +40,7 @@ func fold(g *graph.Graph, w *weights) (*graph.Graph, error) {
 		all := true
 		for i, v := range n.Inputs {
 			if c, ok := values[v]; ok {
-				n.Inputs[i] = c
+				n.Inputs[i], types[c] = c, types[v]
 			}
 			all = all && n.Inputs[i].Const != nil
 		}

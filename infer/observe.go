@@ -17,7 +17,16 @@ import (
 //
 // Values differ from those of [Session.Run] by rounding at most. The graph must have one input.
 func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
-	x, _, err := s.accept([]*graph.Tensor{input})
+	return s.ObserveInputs(ctx, []*graph.Tensor{input}, f)
+}
+
+// ObserveInputs is [Session.Observe] for graphs with several inputs, in the graph's order.
+func (s *Session) ObserveInputs(ctx context.Context, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	x, shapes, err := s.accept(inputs)
+	if err != nil {
+		return err
+	}
+	sizes, err := s.model.graph.Sizes(inputs)
 	if err != nil {
 		return err
 	}
@@ -30,7 +39,7 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 	if m.plainly != nil {
 		return m.plainly
 	}
-	e, err := m.plainExec(input.Shape, s)
+	e, err := m.plainExec(sizes, shapes, s)
 	if err != nil {
 		return err
 	}
@@ -46,8 +55,10 @@ func (s *Session) Observe(ctx context.Context, input *graph.Tensor, f func(v *gr
 			own[v.Name] = v
 		}
 	}
-	if err := f(m.graph.Inputs[0], graph.Float32Tensor(slices.Clone(input.Shape), slices.Clone(x[0]))); err != nil {
-		return err
+	for i, in := range m.graph.Inputs {
+		if err := f(in, graph.Float32Tensor(slices.Clone(shapes[i]), slices.Clone(x[i]))); err != nil {
+			return err
+		}
 	}
 	return e.run(ctx, func(i int, _ time.Duration) error {
 		for _, r := range p.steps[i].done {
@@ -66,9 +77,9 @@ func (m *model) lowerPlain(threads int) (p *program, err error) {
 }
 
 // plainExec plans such a run.
-func (m *model) plainExec(shape []int, s *Session) (e *exec, err error) {
+func (m *model) plainExec(sizes []int, shapes [][]int, s *Session) (e *exec, err error) {
 	defer panics.Catch(&err, ErrPanic)
-	p, err := newPlan(m.plain, [][]int{shape}, s.threads)
+	p, err := newPlan(m.plain, shapes, sizes, s.threads)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +101,7 @@ func (s *Session) Profile(ctx context.Context, input *graph.Tensor, runs int) ([
 	if err != nil {
 		return nil, err
 	}
-	c, e, err := s.acquire(input.Shape)
+	c, e, err := s.acquire(nil, input.Shape)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func init() {
 		reduceMeanLowering, reduceSumLowering, reduceProdLowering, reduceMaxLowering, reduceMinLowering, argMaxLowering,
 		globalAveragePoolLowering, averagePoolLowering, maxPoolLowering,
 		softmaxLowering, topKLowering, gatherNDLowering,
-		roiAlignLowering, proposalsLowering, detectionsLowering,
+		roiAlignLowering, proposalsLowering, detectionsLowering, postprocessMasksLowering,
 		flattenLowering, transposeLowering, castLowering,
 		reshapeLowering, concatLowering, sliceLowering, gatherLowering, padLowering, resizeLowering,
 		quantizeLinearLowering, dequantizeLinearLowering,

@@ -99,10 +99,11 @@ func (b *buffer) strides() []int {
 	return s
 }
 
-// plan is a program for one shape of each input.
+// plan is a program for one shape of each input, and for sizes that their values say.
 type plan struct {
 	program *program
 	inputs  [][]int
+	sizes   []int     // that values of inputs say: [graph.Graph.Sizes]
 	outputs []*buffer // planar
 	steps   []step
 	arena   int // elements
@@ -153,9 +154,10 @@ type viewKey struct {
 // maxElements bounds a value so that indexes fit an int32 and the arena any memory.
 const maxElements = math.MaxInt32
 
-// newPlan plans program for inputs of the shapes given.
-func newPlan(pr *program, shapes [][]int, threads int) (*plan, error) {
-	types, err := pr.graph.Infer(fixed(shapes)...)
+// newPlan plans program for inputs of the shapes given, whose values say the sizes given.
+func newPlan(pr *program, shapes [][]int, sizes []int, threads int) (*plan, error) {
+	g := pr.graph.Sized(sizes)
+	types, err := g.Infer(fixed(shapes)...)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +174,11 @@ func newPlan(pr *program, shapes [][]int, threads int) (*plan, error) {
 	for _, s := range shapes {
 		size += elements(s)
 	}
-	if err := budget.CheckWork(pr.graph.Nodes, types, size); err != nil {
+	if err := budget.CheckWork(g.Nodes, types, size); err != nil {
 		return nil, err
 	}
 	p := &planner{
-		plan:   &plan{program: pr, inputs: clone(shapes), threads: threads},
+		plan:   &plan{program: pr, inputs: clone(shapes), sizes: slices.Clone(sizes), threads: threads},
 		most:   (budget.Memory(size) - pr.weights.bytes.Load()) / 4,
 		set:    pr.weights.set,
 		types:  types,

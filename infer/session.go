@@ -261,13 +261,18 @@ func (s *Session) RunAll(ctx context.Context, input *graph.Tensor) ([]*graph.Ten
 	return s.RunInputs(ctx, []*graph.Tensor{input})
 }
 
-// RunInputs is [Session.RunAll] for graphs with several inputs, in the graph's order.
+// RunInputs is [Session.RunAll] for graphs with several inputs, in the graph's order. Where sizes
+// follow from an input's values ([graph.PostprocessMasks]), those count as a part of its shape.
 func (s *Session) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*graph.Tensor, error) {
 	x, shapes, err := s.accept(inputs)
 	if err != nil {
 		return nil, err
 	}
-	c, e, err := s.acquire(shapes...)
+	sizes, err := s.model.graph.Sizes(inputs)
+	if err != nil {
+		return nil, err
+	}
+	c, e, err := s.acquire(sizes, shapes...)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +314,7 @@ func (s *Session) RunInto(ctx context.Context, dst []float32, shape []int, input
 	if n != len(input) {
 		return fmt.Errorf("%w: %d elements for an input of shape %v", graph.ErrShape, len(input), shape)
 	}
-	c, e, err := s.acquire(shape)
+	c, e, err := s.acquire(nil, shape)
 	if err != nil {
 		return err
 	}
@@ -328,7 +333,11 @@ func (s *Session) OutputShape(inputs ...[]int) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	dims, _ := types[s.model.graph.Outputs[0]].Shape.Ints()
+	shape := types[s.model.graph.Outputs[0]].Shape
+	dims, ok := shape.Ints()
+	if !ok {
+		return nil, fmt.Errorf("%w: an output of shape %v, which follows from the values of an input", ErrUnsupported, shape)
+	}
 	return dims, nil
 }
 
@@ -388,15 +397,16 @@ func exact(t *graph.Tensor) error {
 	return nil
 }
 
-// acquire returns the plan for shapes of the inputs and an exec of it that nobody else uses.
-func (s *Session) acquire(shapes ...[]int) (c *cached, e *exec, err error) {
+// acquire returns the plan for sizes that values of inputs say and for shapes of the inputs, and an
+// exec of it that nobody else uses.
+func (s *Session) acquire(sizes []int, shapes ...[]int) (c *cached, e *exec, err error) {
 	defer panics.Catch(&err, ErrPanic)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, ErrClosed
 	}
-	if c, err = s.cached(shapes); err != nil {
+	if c, err = s.cached(sizes, shapes); err != nil {
 		return nil, nil, err
 	}
 	if k := len(c.idle) - 1; k >= 0 {
@@ -409,16 +419,16 @@ func (s *Session) acquire(shapes ...[]int) (c *cached, e *exec, err error) {
 	return c, e, nil
 }
 
-// cached returns the plan for shapes of the inputs, made now if need be.
-func (s *Session) cached(shapes [][]int) (*cached, error) {
+// cached returns the plan for sizes and shapes, made now if need be.
+func (s *Session) cached(sizes []int, shapes [][]int) (*cached, error) {
 	for i, c := range s.plans {
-		if slices.EqualFunc(c.inputs, shapes, slices.Equal) {
+		if slices.EqualFunc(c.inputs, shapes, slices.Equal) && slices.Equal(c.sizes, sizes) {
 			copy(s.plans[i:], s.plans[i+1:])
 			s.plans[len(s.plans)-1] = c
 			return c, nil
 		}
 	}
-	p, err := newPlan(s.model.program, shapes, s.threads)
+	p, err := newPlan(s.model.program, shapes, sizes, s.threads)
 	if err != nil {
 		return nil, err
 	}

@@ -209,7 +209,7 @@ func TestCancellationBetweenOperators(t *testing.T) {
 func TestPanicBecomesError(t *testing.T) {
 	s := open(t, tiny.deploy(), Options{Threads: 2})
 	x := randomInput(1, 3, 64, 64)
-	c, e, err := s.acquire(x.Shape)
+	c, e, err := s.acquire(nil, x.Shape)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,6 +152,9 @@ func (b *Builder) Shape(key string) []int {
 
 // network builds the graph: input, blocks, and what the options ask for on them.
 func (b *Builder) network() error {
+	if b.net.Whole != nil {
+		return b.net.Whole(b)
+	}
 	size := func(n int, sym string) graph.Dim {
 		if n > 0 {
 			return graph.Fixed(n)
@@ -184,7 +187,7 @@ func (b *Builder) outputs(blocks []*graph.Value, c int) error {
 	if b.whole != nil {
 		return b.outputsOfWhole(blocks)
 	}
-	if err := b.optionsFit(false, false, "a "+b.net.Family+" alone"); err != nil {
+	if err := b.optionsFit(false, false, false, "a "+b.net.Family+" alone"); err != nil {
 		return err
 	}
 	h, err := b.head(c)
@@ -254,7 +257,7 @@ func (b *Builder) Conv(name, key string, x *graph.Value, c Conv) (*graph.Value, 
 	if !b.Has(key+".bias") && !b.Has(key+".bias_orig") {
 		return b.Graph.Add(name, k, x, w), out, nil
 	}
-	bias, err := b.weight(key+".bias", out)
+	bias, err := b.Weight(key+".bias", out)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -331,7 +334,7 @@ func (b *Builder) kernel(module string, companions []string, c Conv) (*graph.Val
 		group = c.In
 	}
 	in := c.In / group
-	w, err := b.weight(key, c.Out, in, kernel, kernel)
+	w, err := b.Weight(key, c.Out, in, kernel, kernel)
 	if err != nil {
 		return nil, graph.Conv{}, err
 	}
@@ -347,7 +350,7 @@ func (b *Builder) kernel(module string, companions []string, c Conv) (*graph.Val
 func (b *Builder) Norm(name, key string, x *graph.Value, n int) (*graph.Value, error) {
 	in := []*graph.Value{x}
 	for _, k := range []string{".weight", ".bias", ".running_mean", ".running_var"} {
-		w, err := b.weight(key+k, n)
+		w, err := b.Weight(key+k, n)
 		if err != nil {
 			return nil, err
 		}
@@ -496,14 +499,14 @@ func (b *Builder) chain(h chain, x *graph.Value, in, classes int) (*graph.Value,
 	if err := b.isClass(h.linear, linearClasses, "Linear"); err != nil {
 		return nil, err
 	}
-	w, err := b.weight(h.linear+".weight", classes, in)
+	w, err := b.Weight(h.linear+".weight", classes, in)
 	if err != nil {
 		return nil, err
 	}
 	operands := []*graph.Value{x, w}
 	b.Info.Classes = w.Const.Shape[0]
 	if _, ok := b.sd.get(h.linear + ".bias"); ok {
-		bias, err := b.weight(h.linear+".bias", b.Info.Classes)
+		bias, err := b.Weight(h.linear+".bias", b.Info.Classes)
 		if err != nil {
 			return nil, err
 		}
@@ -515,9 +518,9 @@ func (b *Builder) chain(h chain, x *graph.Value, in, classes int) (*graph.Value,
 	return b.Norm(h.name, h.after, b.Graph.Add(h.name+".l", graph.Gemm{}, operands...), b.Info.Classes)
 }
 
-// weight loads a tensor as a float32 weight and checks its shape, where −1 stands for any
+// Weight loads a tensor as a float32 weight and checks its shape, where −1 stands for any
 // size. Its elements are checked when all are loaded.
-func (b *Builder) weight(key string, want ...int) (*graph.Value, error) {
+func (b *Builder) Weight(key string, want ...int) (*graph.Value, error) {
 	t, ok := b.sd.get(key)
 	if !ok {
 		if mask, pruned := b.sd.get(key + "_mask"); pruned {

@@ -21,6 +21,8 @@ var (
 	ErrConfig = errors.New("unsupported configuration")
 	// ErrOptions: the options ask for what the network has not.
 	ErrOptions = errors.New("unusable options")
+	// ErrEncoder: the image encoder of a promptable segmenter is of another kind; its decoder can be built.
+	ErrEncoder = errors.New("foreign image encoder")
 	// ErrTaps: the network has not the blocks whose outputs are asked for.
 	ErrTaps = errors.New("unusable taps")
 )

@@ -55,6 +55,9 @@ type Network struct {
 	Head     func(b *Builder, y *graph.Value, features int) (logits *graph.Value, err error)
 	// Variant names the published network, or says that there is none.
 	Variant func(*Info) string
+	// Whole, where it is not nil, builds inputs, network and outputs in place of all that: of a part of
+	// a network that has no backbone.
+	Whole func(b *Builder) error
 }
 
 // inside reports whether the keys that begin with a part belong to the network.

@@ -12,7 +12,9 @@ type Info struct {
 	BNEpsilon  float64 `json:"bn_epsilon"`
 	Taps       Taps    `json:"taps"`            // of feature maps
 	Whole      string  `json:"whole,omitempty"` // of what network the backbone is a part, "Semantic FPN"
-	Head       string  `json:"head,omitempty"`  // where the output comes from, where it is not the network's own head
+	// Parts are those of a promptable segmenter that the checkpoint has.
+	Parts []string `json:"parts,omitempty"`
+	Head  string   `json:"head,omitempty"` // where the output comes from, where it is not the network's own head
 }
 
 // Stage is a run of blocks of one width; the strided block that begins a stage counts.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/preprocess"
@@ -34,6 +36,7 @@ type Options struct {
 
 	Segment  string   // what a segmenter gives, [SegmentClasses] where it is empty
 	Detector Detector // what a detector gives
+	SAM      SAM      // what of a promptable segmenter is built
 
 	// Stated is what the checkpoint says beside its tensors: see [StatedBy].
 	Stated Stated
@@ -68,27 +71,19 @@ type Model struct {
 // [*ValueError] that names a tensor with elements that are not finite or with negative
 // variances.
 func Build(sd *pytorch.StateDict, opts Options, families []Family, wholes []Whole) (*Model, error) {
-	w, err := locate(sd, families)
+	w, n, err := find(sd, opts, families, wholes)
 	if err != nil {
 		return nil, err
 	}
 	keys := w.keys()
-	n, err := detect(keys, func(key string) []int {
-		t, ok := w.get(key)
-		if !ok {
-			return nil
-		}
-		return t.Shape
-	}, families)
-	if err != nil {
-		return nil, err
-	}
 	b := &Builder{Options: opts, Graph: &graph.Graph{Metadata: map[string]string{}}, sd: w, net: n, families: families,
 		used: make(map[string]bool, len(keys)), weights: make(map[string]*graph.Value, len(keys)), loaded: make([]loaded, 0, len(keys)), seen: map[string]bool{}, m: &Model{}}
 	m := b.m
 	m.Graph, b.Info = b.Graph, &m.Info
 	m.Info.Family, m.Info.Naming = n.Family, n.Naming
-	b.findWhole(wholes)
+	if n.Whole == nil {
+		b.findWhole(wholes)
+	}
 	if err := b.network(); err != nil {
 		return nil, w.inFile(err)
 	}
@@ -115,6 +110,43 @@ func Build(sd *pytorch.StateDict, opts Options, families []Family, wholes []Whol
 	}
 	m.Graph.Prune()
 	return m, nil
+}
+
+// find returns what of a state dict is built, a backbone and what is around it or a part that has none.
+func find(sd *pytorch.StateDict, opts Options, families []Family, wholes []Whole) (weights, *Network, error) {
+	w, err := locate(sd, families)
+	var n *Network
+	if err == nil {
+		n, err = detect(w.keys(), func(key string) []int {
+			t, ok := w.get(key)
+			if !ok {
+				return nil
+			}
+			return t.Shape
+		}, families)
+	}
+	if err == nil && opts.SAM.Part != PartDecoder {
+		return w, n, nil
+	}
+	for _, whole := range wholes {
+		if whole.Decoder == nil {
+			continue
+		}
+		prefix, d, wrong := whole.Decoder(sd)
+		switch {
+		case wrong != nil:
+			return w, nil, wrong
+		case d == nil:
+		case opts.SAM.Part == PartDecoder, !slices.ContainsFunc(sd.Keys(), func(k string) bool { return strings.HasPrefix(k, prefix+whole.Backbone) }):
+			return weights{sd, prefix}, d, nil
+		default:
+			return w, nil, fmt.Errorf("%w: found a decoder of Segment Anything, whose image encoder is not a RepViT: %w", ErrEncoder, err)
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: found no decoder of Segment Anything, expected keys of prompt_encoder and mask_decoder", ErrFamily)
+	}
+	return w, nil, err
 }
 
 // Metadata keys of a graph that Build returns.
@@ -187,6 +219,9 @@ func (m *Model) metadata(b *Builder, n *Network) error {
 		if err := put(MetaPalette, b.palette); err != nil {
 			return err
 		}
+	}
+	if n.Whole != nil || b.whole != nil && b.whole.SAM && b.SAM.Input != "" && b.SAM.Input != InputNCHW {
+		return nil // it takes no image, or prepares it itself
 	}
 	if b.whole != nil {
 		f, err := m.fit(b)

@@ -20,6 +20,7 @@ type Reading struct {
 	Whole      bool      `json:"whole,omitempty"` // the network that the backbone is a part of
 	Segment    string    `json:"segment,omitempty"`
 	Detector   *Detector `json:"detector,omitempty"`
+	SAM        *SAM      `json:"sam,omitempty"`
 }
 
 func (r Reading) zero() bool {
@@ -31,6 +32,9 @@ func (o Options) reading(m *Model) Reading {
 		BNEpsilon: o.BNEpsilon, Strides: o.Strides, Taps: m.Info.Taps.Blocks, Whole: m.Info.Whole != "", Segment: o.Segment}
 	if !o.Detector.zero() {
 		r.Detector = &o.Detector
+	}
+	if !o.SAM.zero() {
+		r.SAM = &o.SAM
 	}
 	return r
 }
@@ -55,6 +59,9 @@ func (r Reading) Options() Options {
 	o.Segment = r.Segment
 	if r.Detector != nil {
 		o.Detector = *r.Detector
+	}
+	if r.SAM != nil {
+		o.SAM = *r.SAM
 	}
 	return o
 }

@@ -21,23 +21,31 @@ type Part struct {
 }
 
 // Parts divides a graph of this family, in whatever form, by the names of its values and
-// counts each part for an input of height×width pixels. Its strided blocks begin stages. A
-// graph whose values have other names is one part, "network".
+// counts each part for an input of height×width pixels, and prompts of two points. Its strided blocks
+// begin stages. A graph whose values have other names is one part, "network".
 func Parts(g *graph.Graph, height, width int) ([]Part, error) {
-	in := slices.Clone(g.Inputs[0].Type.Shape)
-	if len(in) != 4 {
-		return nil, fmt.Errorf("%w: input of shape %v, expected N×C×H×W", graph.ErrShape, in)
-	}
-	in[0] = graph.Fixed(1)
-	for i, n := range []int{height, width} {
-		if d := in[2+i]; !d.Known() {
-			in[2+i] = graph.Fixed(n)
+	sizes := map[string]int{"height": height, "width": width, "points": 2}
+	var inputs []graph.Shape
+	for _, v := range g.Inputs {
+		in := slices.Clone(v.Type.Shape)
+		for i, d := range in {
+			switch size, named := sizes[d.Sym]; {
+			case d.Known():
+			case named && d.Div == 1:
+				in[i] = graph.Fixed(size)
+			case len(in) == 4 && i >= 2:
+				in[i] = graph.Fixed([]int{height, width}[i-2])
+			default:
+				in[i] = graph.Fixed(1)
+			}
 		}
+		inputs = append(inputs, in)
 	}
-	if d := g.Inputs[0].Type.Shape[0]; d.Known() {
-		in[0] = d
+	images := int64(1) // a batch is counted for one of them
+	if first := inputs[0]; len(first) == 4 {
+		images = int64(first[0].Size)
 	}
-	types, err := g.Infer(in)
+	types, err := g.Infer(inputs...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +65,7 @@ func Parts(g *graph.Graph, height, width int) ([]Part, error) {
 		}
 		nodes[name].Nodes = append(nodes[name].Nodes, n)
 		p := &parts[index[name]]
-		p.MACs = graph.AddCounts(p.MACs, n.MACs(types)/int64(in[0].Size))
+		p.MACs = graph.AddCounts(p.MACs, n.MACs(types)/images)
 		if s := types[n.Output].Shape; len(s) > 1 && (len(s) == 2 || s[2].Size > 1) && s[1].Known() {
 			p.Width = s[1].Size
 		}

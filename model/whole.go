@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,16 +9,19 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/pytorch"
 )
 
 // Whole is a kind of network that has a backbone of one of the families as a part: a segmenter or
 // a detector. The packages below this one have one each.
 type Whole struct {
-	Name    string
-	Also    string   // its name without one of its heads
-	Outputs []string // that it has with one option or another
-	Scopes  []string // first parts of its keys beside the backbone
-	// Detect reports whether keys beside the backbone are those of such a network.
+	Name     string
+	Also     string   // its name without one of its heads, or that of its part without the backbone
+	Outputs  []string // that it has with one option or another
+	Backbone string   // what stands before the backbone's keys; empty for "backbone."
+	Bare     bool     // or nothing does
+	Scopes   []string // first parts of its keys beside the backbone
+	// Detect reports whether its keys, the backbone's among them, are those of such a network.
 	Detect func(*Keys) bool
 	// Build adds the network on the backbone's feature maps and sets b.Graph.Outputs and
 	// b.Info.Classes.
@@ -27,7 +31,11 @@ type Whole struct {
 	// Size is the input's that is usual, rows and columns.
 	Size [2]int
 
-	Segmenter, Detector bool // which options it takes
+	Segmenter, Detector, SAM bool // which options it takes
+
+	// Decoder finds the part that has no backbone: what stands before its keys, and a network whose
+	// Whole builds it; nil where there is none. Other networks have no such part: Decoder is nil.
+	Decoder func(*pytorch.StateDict) (prefix string, n *Network, err error)
 }
 
 // FeatureMap is an output of a backbone.
@@ -58,31 +66,76 @@ type Detector struct {
 
 func (d Detector) zero() bool { return d == Detector{} }
 
+// SAM says what of a promptable segmenter is built, and what it takes and gives. What is empty or 0
+// is the first of the values that it may have.
+type SAM struct {
+	Part     string `json:"part,omitempty"`     // see [Parts]
+	Input    string `json:"input,omitempty"`    // of the encoder: see [EncoderInputs]
+	Outputs  string `json:"outputs,omitempty"`  // of the decoder: see [DecoderOutputs]
+	Upsample string `json:"upsample,omitempty"` // how EdgeSAM joins its stages: see [Upsamplings]
+	// Height and Width are those of images, of the inputs hwc and uint8; 0 for any.
+	Height int `json:"height,omitempty"`
+	Width  int `json:"width,omitempty"`
+}
+
+// Parts of a promptable segmenter.
+const (
+	PartEncoder = "encoder" // image → embedding
+	PartDecoder = "decoder" // embedding and prompts → masks
+)
+
+// What an encoder takes.
+const (
+	InputNCHW  = "nchw"  // image 1×3×S×S, letterboxed and normalised → image_embeddings
+	InputHWC   = "hwc"   // input_image h×w×3 of 0…255 → image_embeddings
+	InputUint8 = "uint8" // input 1×3×h×w uint8 → output
+)
+
+// What a decoder gives.
+const (
+	OutputsSAM     = "sam"     // masks of the image's size, iou_predictions, low_res_masks: the best one
+	OutputsLow     = "low"     // iou_predictions, low_res_masks: all
+	OutputsEdgeSAM = "edgesam" // scores, masks: all
+)
+
+// How the last stage is joined to the one before.
+const (
+	UpsampleBicubic  = "bicubic"  // as PyTorch runs it
+	UpsampleBilinear = "bilinear" // as EdgeSAM's ONNX and Core ML exports do
+)
+
+// SAMParts, EncoderInputs, DecoderOutputs and Upsamplings are what [SAM] may say, the default first.
+func SAMParts() []string       { return []string{PartEncoder, PartDecoder} }
+func EncoderInputs() []string  { return []string{InputNCHW, InputHWC, InputUint8} }
+func DecoderOutputs() []string { return []string{OutputsSAM, OutputsLow, OutputsEdgeSAM} }
+func Upsamplings() []string    { return []string{UpsampleBicubic, UpsampleBilinear} }
+
+func (s SAM) zero() bool { return s == SAM{} }
+
 // whole finds the network of which the backbone is a part; nil where it is none, or where the
 // backbone alone is asked for.
 func (b *Builder) findWhole(wholes []Whole) {
 	if b.noHead() {
 		return
 	}
-	root, below := strings.CutSuffix(b.sd.prefix, "backbone.")
-	if !below || root != "" && !strings.HasSuffix(root, ".") {
-		return
-	}
-	var keys []string
-	for _, k := range b.sd.sd.Keys() {
-		if rest, ok := strings.CutPrefix(k, root); ok && !strings.HasPrefix(k, b.sd.prefix) {
-			keys = append(keys, rest)
-		}
-	}
-	k := NewKeys(keys)
+	of := map[string]*Keys{} // by what stands before them
 	for i := range wholes {
-		if wholes[i].Detect(k) {
-			b.whole, b.root, b.beside = &wholes[i], root, k
-			if b.SizeUnsaid && (b.Height > 0 || b.whole.Detector) {
-				b.Height, b.Width = b.whole.Size[0], b.whole.Size[1]
-			}
-			return
+		w := &wholes[i]
+		root, below := strings.CutSuffix(b.sd.prefix, cmp.Or(w.Backbone, "backbone."))
+		if below = below && (root == "" || strings.HasSuffix(root, ".")); !below && !w.Bare {
+			continue
 		}
+		if of[root] == nil {
+			of[root] = NewKeys(weights{b.sd.sd, root}.keys())
+		}
+		if !w.Detect(of[root]) {
+			continue
+		}
+		b.whole, b.root, b.beside = w, root, of[root]
+		if b.SizeUnsaid && (b.Height > 0 || w.Detector || w.SAM) {
+			b.Height, b.Width = w.Size[0], w.Size[1]
+		}
+		return
 	}
 }
 
@@ -90,7 +143,7 @@ func (b *Builder) findWhole(wholes []Whole) {
 // its backbone's.
 func (b *Builder) Beside(key string) string { return absolute + b.root + key }
 
-// KeysBeside answers which such keys there are.
+// KeysBeside answers which such keys there are; the backbone's are among them.
 func (b *Builder) KeysBeside() *Keys { return b.beside }
 
 // outputsOfWhole builds the network around the backbone whose blocks have the outputs given.
@@ -102,7 +155,7 @@ func (b *Builder) outputsOfWhole(blocks []*graph.Value) error {
 	case b.Softmax:
 		return fmt.Errorf("%w: a %s gives no vectors of classes for Softmax", ErrOptions, w.Name)
 	}
-	if err := b.optionsFit(w.Segmenter, w.Detector, "a "+w.Name); err != nil {
+	if err := b.optionsFit(w.Segmenter, w.Detector, w.SAM, "a "+w.Name); err != nil {
 		return err
 	}
 	taps, err := b.taps(len(blocks) - 1)
@@ -118,12 +171,15 @@ func (b *Builder) outputsOfWhole(blocks []*graph.Value) error {
 }
 
 // optionsFit refuses options of other networks.
-func (b *Builder) optionsFit(segmenter, detector bool, what string) error {
+func (b *Builder) optionsFit(segmenter, detector, sam bool, what string) error {
 	if b.Segment != "" && !segmenter {
 		return fmt.Errorf("%w: found %s, expected a segmenter for %q as the output", ErrOptions, what, b.Segment)
 	}
 	if !b.Detector.zero() && !detector {
 		return fmt.Errorf("%w: found %s, expected a detector for thresholds, numbers of detections or the choice of maps and masks", ErrOptions, what)
+	}
+	if !b.SAM.zero() && !sam {
+		return fmt.Errorf("%w: found %s, expected a checkpoint of Segment Anything for the choice of part, layout, upsampling or size of images", ErrOptions, what)
 	}
 	return nil
 }
@@ -219,11 +275,11 @@ func (b *Builder) LinearBeside(name, module string, x *graph.Value, in, out int)
 	if out == 0 {
 		out = -1
 	}
-	w, err := b.weight(key+".weight", out, in)
+	w, err := b.Weight(key+".weight", out, in)
 	if err != nil {
 		return nil, 0, err
 	}
-	bias, err := b.weight(key+".bias", w.Const.Shape[0])
+	bias, err := b.Weight(key+".bias", w.Const.Shape[0])
 	if err != nil {
 		return nil, 0, err
 	}
@@ -233,12 +289,12 @@ func (b *Builder) LinearBeside(name, module string, x *graph.Value, in, out int)
 // ConvTranspose adds the transposed convolution at a key, with bias, of n channels and a square
 // kernel that is its stride.
 func (b *Builder) ConvTranspose(name, key string, x *graph.Value, n, kernel int) (*graph.Value, int, error) {
-	w, err := b.weight(key+".weight", n, -1, kernel, kernel)
+	w, err := b.Weight(key+".weight", n, -1, kernel, kernel)
 	if err != nil {
 		return nil, 0, err
 	}
 	out := w.Const.Shape[1]
-	bias, err := b.weight(key+".bias", out)
+	bias, err := b.Weight(key+".bias", out)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -253,3 +309,10 @@ func (b *Builder) PassOver(scope string) {
 		}
 	}
 }
+
+// Root is what stands before the keys of a whole network.
+func (b *Builder) Root() string { return b.root }
+
+// Children returns the number of modules that a list of modules at a key has, from its keys: see
+// [Keys.Count].
+func (b *Builder) Children(list string) int { return NewKeys(b.sd.keys()).Count(list) }

@@ -22,7 +22,7 @@ var operators = []operator{
 	reduceMeanOperator, reduceSumOperator, reduceProdOperator, reduceMaxOperator, reduceMinOperator, argMaxOperator,
 	globalAveragePoolOperator, averagePoolOperator, maxPoolOperator,
 	softmaxOperator, topKOperator, gatherNDOperator,
-	roiAlignOperator, proposalsOperator, detectionsOperator,
+	roiAlignOperator, proposalsOperator, detectionsOperator, postprocessMasksOperator,
 	flattenOperator, transposeOperator, castOperator,
 	reshapeOperator, concatOperator, sliceOperator, gatherOperator, padOperator, resizeOperator,
 	quantizeLinearOperator, dequantizeLinearOperator,

@@ -29,7 +29,12 @@ import (
 // decide about, and what follows from the decisions of want; the outputs then have the names of
 // those values.
 func Check(ctx context.Context, got, want Engine, x *graph.Tensor, tol Tolerance) (Comparison, error) {
-	g, w, release, err := undecided(ctx, got, want, x)
+	return CheckInputs(ctx, got, want, []*graph.Tensor{x}, tol)
+}
+
+// CheckInputs is [Check] for networks with several inputs, in the graphs' order.
+func CheckInputs(ctx context.Context, got, want Engine, inputs []*graph.Tensor, tol Tolerance) (Comparison, error) {
+	g, w, release, err := undecided(ctx, got, want, inputs)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -37,11 +42,11 @@ func Check(ctx context.Context, got, want Engine, x *graph.Tensor, tol Tolerance
 	if g != nil {
 		got, want = g, w
 	}
-	right, err := RunAll(ctx, want, x)
+	right, err := RunAll(ctx, want, inputs...)
 	if err != nil {
 		return Comparison{}, err
 	}
-	found, err := RunAll(ctx, got, x)
+	found, err := RunAll(ctx, got, inputs...)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -61,7 +66,7 @@ func Check(ctx context.Context, got, want Engine, x *graph.Tensor, tol Tolerance
 		outputs []*graph.Tensor
 		got     bool
 	}{{want, right, false}, {got, found, true}} {
-		where, err := notFinite(ctx, n.engine, x, n.outputs, n.got)
+		where, err := notFinite(ctx, n.engine, inputs, n.outputs, n.got)
 		if err != nil {
 			return Comparison{}, err
 		}
@@ -71,7 +76,7 @@ func Check(ctx context.Context, got, want Engine, x *graph.Tensor, tol Tolerance
 		}
 	}
 	if !all.Equal {
-		if all.FirstDivergence, err = FirstDivergence(ctx, got, want, x, tol); err != nil {
+		if all.FirstDivergence, err = firstDivergence(ctx, got, want, inputs, tol); err != nil {
 			return Comparison{}, err
 		}
 		if all.FirstDivergence == nil {
@@ -111,6 +116,11 @@ var ErrOutput = errors.New("no such output")
 //
 // or none at all, and [graph.ErrShape] where a shape differs.
 func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, tol Tolerance) (Comparison, error) {
+	return ExpectInputs(ctx, got, []*graph.Tensor{x}, want, tol)
+}
+
+// ExpectInputs is [Expect] for networks with several inputs, in the graph's order.
+func ExpectInputs(ctx context.Context, got Engine, inputs []*graph.Tensor, want []npy.Array, tol Tolerance) (Comparison, error) {
 	outputs := got.Graph().Outputs
 	var names []string
 	for _, v := range outputs {
@@ -139,7 +149,7 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 	if len(right) == 0 {
 		return Comparison{}, fmt.Errorf("%w: found no arrays, expected some of %s", ErrOutput, list)
 	}
-	found, err := RunAll(ctx, got, x)
+	found, err := RunAll(ctx, got, inputs...)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -157,7 +167,7 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 		if part := rows[name]; part != nil {
 			c, err = part.compare(tol)
 		} else if c, err = compare(found[i], right[name], tol, givesLogits(got.Graph())); err == nil && !c.Equal {
-			err = closeDecisions(ctx, got, x, i, right[name], tol, &c)
+			err = closeDecisions(ctx, got, inputs, i, right[name], tol, &c)
 		}
 		if err != nil {
 			return Comparison{}, fmt.Errorf("output %q: %w", name, err)
@@ -166,7 +176,7 @@ func Expect(ctx context.Context, got Engine, x *graph.Tensor, want []npy.Array, 
 	}
 	if !all.Equal {
 		all.FirstDivergence = all.firstOutput()
-		where, err := notFinite(ctx, got, x, found, true)
+		where, err := notFinite(ctx, got, inputs, found, true)
 		if err != nil {
 			return Comparison{}, err
 		}

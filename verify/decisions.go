@@ -25,10 +25,10 @@ func decisions(g *graph.Graph) []*graph.Node {
 }
 
 // undecided returns two networks without their decisions, which must be the same operators in the
-// same order: what is decided about are outputs, and what want has decided for x are constants in
+// same order: what is decided about are outputs, and what want has decided for the inputs are constants in
 // both. Equal outputs then mean that the networks are equal but for decisions that rounding turns.
 // Both are nil where there is nothing to decide, or not the same. Release frees them.
-func undecided(ctx context.Context, got, want Engine, x *graph.Tensor) (g, w Engine, release func(), err error) {
+func undecided(ctx context.Context, got, want Engine, inputs []*graph.Tensor) (g, w Engine, release func(), err error) {
 	release = func() {}
 	a, b := decisions(got.Graph()), decisions(want.Graph())
 	if len(a) == 0 || len(a) != len(b) {
@@ -50,7 +50,7 @@ func undecided(ctx context.Context, got, want Engine, x *graph.Tensor) (g, w Eng
 		return nil, nil, release, err
 	}
 	defer free()
-	decided, err := RunAll(ctx, e, x)
+	decided, err := RunAll(ctx, e, inputs...)
 	if err != nil {
 		return nil, nil, release, err
 	}
@@ -154,7 +154,7 @@ func like(e Engine, g *graph.Graph) (Engine, func(), error) {
 
 // closeDecisions makes a comparison of classes of pixels equal where the classes that differ are
 // those between which the logits hardly differ.
-func closeDecisions(ctx context.Context, got Engine, x *graph.Tensor, output int, want *graph.Tensor, tol Tolerance, c *Comparison) error {
+func closeDecisions(ctx context.Context, got Engine, inputs []*graph.Tensor, output int, want *graph.Tensor, tol Tolerance, c *Comparison) error {
 	g := got.Graph().Clone()
 	classes := g.Outputs[output]
 	n := g.Producers()[classes]
@@ -171,7 +171,7 @@ func closeDecisions(ctx context.Context, got Engine, x *graph.Tensor, output int
 		return err
 	}
 	defer free()
-	found, err := RunAll(ctx, e, x)
+	found, err := RunAll(ctx, e, inputs...)
 	if err != nil {
 		return err
 	}

@@ -28,16 +28,9 @@ type Engine interface {
 // RunAll returns all outputs of a network, or the first where the engine knows no more, for
 // inputs of any float type where the network takes floats, one for each of its inputs.
 func RunAll(ctx context.Context, e Engine, inputs ...*graph.Tensor) ([]*graph.Tensor, error) {
-	g := e.Graph()
-	if len(inputs) != len(g.Inputs) {
-		return nil, fmt.Errorf("%w: found %d inputs, expected %d", graph.ErrShape, len(inputs), len(g.Inputs))
-	}
-	fitted := make([]*graph.Tensor, len(inputs))
-	for i, x := range inputs {
-		var err error
-		if fitted[i], err = fit(g.Inputs[i], x); err != nil {
-			return nil, err
-		}
+	fitted, err := fitAll(e.Graph(), inputs)
+	if err != nil {
+		return nil, err
 	}
 	if m, ok := e.(interface {
 		RunInputs(context.Context, []*graph.Tensor) ([]*graph.Tensor, error)
@@ -52,6 +45,38 @@ func RunAll(ctx context.Context, e Engine, inputs ...*graph.Tensor) ([]*graph.Te
 		return nil, err
 	}
 	return []*graph.Tensor{y}, nil
+}
+
+// observeAll observes a network with any number of inputs.
+func observeAll(ctx context.Context, e Engine, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	fitted, err := fitAll(e.Graph(), inputs)
+	if err != nil {
+		return err
+	}
+	if len(fitted) == 1 {
+		return e.Observe(ctx, fitted[0], f)
+	}
+	if m, ok := e.(interface {
+		ObserveInputs(context.Context, []*graph.Tensor, func(*graph.Value, *graph.Tensor) error) error
+	}); ok {
+		return m.ObserveInputs(ctx, fitted, f)
+	}
+	return fmt.Errorf("%w: a network with %d inputs, expected one", graph.ErrUnsupported, len(fitted))
+}
+
+// fitAll is [Fit] for several inputs.
+func fitAll(g *graph.Graph, inputs []*graph.Tensor) ([]*graph.Tensor, error) {
+	if len(inputs) != len(g.Inputs) {
+		return nil, fmt.Errorf("%w: found %d inputs, expected %d", graph.ErrShape, len(inputs), len(g.Inputs))
+	}
+	fitted := make([]*graph.Tensor, len(inputs))
+	for i, x := range inputs {
+		var err error
+		if fitted[i], err = fit(g.Inputs[i], x); err != nil {
+			return nil, err
+		}
+	}
+	return fitted, nil
 }
 
 // Fit returns x with elements of the type that the graph's input declares: float64 values

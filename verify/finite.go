@@ -30,12 +30,12 @@ func (n NotFinite) MarshalJSON() ([]byte, error) {
 // FirstNotFinite runs a network up to the first value, in the order of its nodes, that holds
 // a NaN or an infinity, and returns its name; "" where all values are finite.
 func FirstNotFinite(ctx context.Context, e Engine, x *graph.Tensor) (string, error) {
-	x, err := Fit(e.Graph(), x)
-	if err != nil {
-		return "", err
-	}
+	return firstNotFinite(ctx, e, []*graph.Tensor{x})
+}
+
+func firstNotFinite(ctx context.Context, e Engine, inputs []*graph.Tensor) (string, error) {
 	first := ""
-	err = e.Observe(ctx, x, func(v *graph.Value, t *graph.Tensor) error {
+	err := observeAll(ctx, e, inputs, func(v *graph.Value, t *graph.Tensor) error {
 		if allFinite(t) {
 			return nil
 		}
@@ -59,12 +59,12 @@ func allFinite(t *graph.Tensor) bool {
 
 // notFinite looks for the reason why outputs of a network are not finite. An engine that
 // fuses operators can overflow where Observe does not; then it is the output itself.
-func notFinite(ctx context.Context, e Engine, x *graph.Tensor, outputs []*graph.Tensor, got bool) (*NotFinite, error) {
+func notFinite(ctx context.Context, e Engine, inputs []*graph.Tensor, outputs []*graph.Tensor, got bool) (*NotFinite, error) {
 	for i, y := range outputs {
 		if allFinite(y) {
 			continue
 		}
-		name, err := FirstNotFinite(ctx, e, x)
+		name, err := firstNotFinite(ctx, e, inputs)
 		if err != nil {
 			return nil, err
 		}

@@ -51,7 +51,7 @@ func (l Layer) MarshalJSON() ([]byte, error) {
 // no more than a few values are held at a time where their orders agree.
 func Layers(ctx context.Context, a, b Engine, x *graph.Tensor) ([]Layer, error) {
 	var all []Layer
-	err := walk(ctx, a, b, x, func(l Layer) bool {
+	err := walk(ctx, a, b, []*graph.Tensor{x}, func(l Layer) bool {
 		all = append(all, l)
 		return true
 	})
@@ -61,8 +61,12 @@ func Layers(ctx context.Context, a, b Engine, x *graph.Tensor) ([]Layer, error) 
 // FirstDivergence returns the first value, in b's order, that diverges between the two
 // networks, nil where none does. It runs them no further than that.
 func FirstDivergence(ctx context.Context, a, b Engine, x *graph.Tensor, tol Tolerance) (*Divergence, error) {
+	return firstDivergence(ctx, a, b, []*graph.Tensor{x}, tol)
+}
+
+func firstDivergence(ctx context.Context, a, b Engine, inputs []*graph.Tensor, tol Tolerance) (*Divergence, error) {
 	var first *Divergence
-	err := walk(ctx, a, b, x, func(l Layer) bool {
+	err := walk(ctx, a, b, inputs, func(l Layer) bool {
 		if l.Diverges(tol) {
 			first = &Divergence{l.Value, l.MaxAbs}
 		}
@@ -76,18 +80,21 @@ func FirstDivergence(ctx context.Context, a, b Engine, x *graph.Tensor, tol Tole
 const floor = 1e-3
 
 // walk calls f with every shared value until it returns false.
-func walk(ctx context.Context, a, b Engine, x *graph.Tensor, f func(Layer) bool) error {
+func walk(ctx context.Context, a, b Engine, inputs []*graph.Tensor, f func(Layer) bool) error {
 	kinds := shared(a.Graph(), b.Graph())
 	if len(kinds) == 0 {
 		return nil
 	}
-	as, stopA := observe(ctx, a, x)
+	as, stopA := observe(ctx, a, inputs)
 	defer stopA()
-	bs, stopB := observe(ctx, b, x)
+	bs, stopB := observe(ctx, b, inputs)
 	defer stopB()
 	early := map[string]*graph.Tensor{} // values of a that b has not come to yet
 	ended := false                      // a has delivered everything
-	largest := magnitude(x)
+	largest := 0.0
+	for _, x := range inputs {
+		largest = max(largest, magnitude(x))
+	}
 	for {
 		vb, ok := bs()
 		if !ok {
@@ -166,20 +173,17 @@ type observed struct {
 }
 
 // observe turns an engine's Observe into a function that returns one value at a time.
-func observe(ctx context.Context, e Engine, x *graph.Tensor) (next func() (observed, bool), stop func()) {
+func observe(ctx context.Context, e Engine, inputs []*graph.Tensor) (next func() (observed, bool), stop func()) {
 	return iter.Pull(func(yield func(observed) bool) {
-		x, err := Fit(e.Graph(), x)
-		if err == nil {
-			err = e.Observe(ctx, x, func(v *graph.Value, t *graph.Tensor) error {
-				if v == nil || t == nil {
-					return fmt.Errorf("%w: an engine observed nothing", graph.ErrGraph)
-				}
-				if !yield(observed{name: v.Name, tensor: t}) {
-					return errStop
-				}
-				return nil
-			})
-		}
+		err := observeAll(ctx, e, inputs, func(v *graph.Value, t *graph.Tensor) error {
+			if v == nil || t == nil {
+				return fmt.Errorf("%w: an engine observed nothing", graph.ErrGraph)
+			}
+			if !yield(observed{name: v.Name, tensor: t}) {
+				return errStop
+			}
+			return nil
+		})
 		if err != nil && !errors.Is(err, errStop) {
 			yield(observed{err: err})
 		}

@@ -21,6 +21,7 @@ func Hint(err error) error {
 		{pytorch.ErrAmbiguous, "--key NAME"},
 		{model.ErrStrides, "--strides"},
 		{model.ErrTaps, "--taps"},
+		{model.ErrEncoder, "--part decoder"},
 		{model.ErrHead, "--ignore-head, --embedding or --features"},
 	} {
 		if errors.Is(err, h.is) {

@@ -277,9 +277,12 @@ func Arrays(path string) ([]npy.Array, error) {
 func InputShape(g *graph.Graph, batch, height, width int) []int {
 	shape := make([]int, 0, 4)
 	open := map[int]int{0: batch, 2: height, 3: width}
+	named := map[string]int{"height": height, "width": width}
 	for i, d := range g.Inputs[0].Type.Shape {
 		n := d.Size
-		if !d.Known() {
+		if size, ok := named[d.Sym]; !d.Known() && ok && d.Div == 1 {
+			n = max(size, 1)
+		} else if !d.Known() {
 			n = max(open[i], 1)
 		}
 		shape = append(shape, n)

@@ -2,7 +2,7 @@ package optest
 
 import "github.com/repvit-go/repvit/graph"
 
-// regions are the cases of operators that detectors use. Their input has one shape.
+// regions are the cases of operators that detectors and promptable segmenters use. Their input has one shape.
 var regions = []row{
 	{name: "one channel for each image", op: graph.GatherND{}, tolerance: 1e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.add(graph.GatherND{BatchDims: 1}, x, b.highest(b.vector(x)))
@@ -48,6 +48,12 @@ var regions = []row{
 	}},
 	{name: "no detections", op: graph.Detections{}, tolerance: 2e-6, opset: 13, shape: []int{1, Channels, 6, 5}, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.detections(x, 4, graph.Detections{Score: 1, IoU: 0.5, Most: 3})
+	}},
+	{name: "masks of a wide image", op: graph.PostprocessMasks{}, tolerance: 2e-6, opset: 13, shape: []int{2, Channels, 6, 6}, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.PostprocessMasks{Size: 24, Height: 17, Width: 41}, x)
+	}},
+	{name: "masks of a small image, of uneven maps", op: graph.PostprocessMasks{}, tolerance: 2e-6, opset: 13, shape: []int{1, Channels, 5, 8}, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.add(graph.PostprocessMasks{Size: 20, Height: 9, Width: 4}, b.conv(x, Channels, 3, 1, 1, 1))
 	}},
 }
 

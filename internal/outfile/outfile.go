@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,7 @@ type File struct {
 	special bool   // Commit copies into it
 	temp    string // name of the temporary neighbour, where it has one
 	mode    fs.FileMode
+	kept    string // the previous file of that name, until all of several have theirs
 	done    bool
 	buffer  *bufio.Writer
 }
@@ -153,16 +155,75 @@ func (f *File) neighbour(dir string) error {
 
 // Commit makes the file durable and visible under its name, or copies it to a target that
 // is not a regular file. The File can't be used afterwards, whatever the result.
-func (f *File) Commit() error {
-	defer f.Discard()
-	if err := f.commit(); err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
+func (f *File) Commit() error { return Commit(f) }
+
+// Commit is [File.Commit] for files that belong together: all of them get their names, or none does.
+// Only a process that is killed between two names leaves one without the other.
+func Commit(files ...*File) error {
+	for _, f := range files {
+		defer f.Discard()
 	}
-	f.temp = ""
+	for _, f := range files {
+		if err := f.finish(); err != nil {
+			return fmt.Errorf("%s: %w", f.path, err)
+		}
+	}
+	for i, f := range files {
+		if i < len(files)-1 { // a later one may fail
+			f.keep()
+		}
+		if err := f.name(); err != nil {
+			f.forget()
+			for _, named := range slices.Backward(files[:i]) {
+				named.restore()
+			}
+			return fmt.Errorf("%s: %w", f.path, err)
+		}
+	}
+	for _, f := range files {
+		f.forget()
+		f.temp = ""
+	}
 	finished.Lock()
 	defer finished.Unlock()
-	finished.names = append(finished.names, f.path)
+	for _, f := range files {
+		finished.names = append(finished.names, f.path)
+	}
 	return nil
+}
+
+// keep gives the previous file of the target's name another one, beside its own.
+func (f *File) keep() {
+	if _, err := os.Lstat(f.path); err != nil || f.special {
+		return
+	}
+	old := filepath.Join(filepath.Dir(f.path), fmt.Sprintf("%s%x.old", temporary, rand.Uint64()))
+	if os.Link(f.path, old) == nil || os.Rename(f.path, old) == nil { // where there are no links
+		f.kept = old
+	}
+}
+
+// forget removes what was kept, of which the target's name may be the only other one.
+func (f *File) forget() {
+	if f.kept == "" {
+		return
+	}
+	if _, err := os.Lstat(f.path); err != nil {
+		os.Rename(f.kept, f.path)
+		return
+	}
+	os.Remove(f.kept)
+}
+
+// restore puts back what was there before the file got its name.
+func (f *File) restore() {
+	switch {
+	case f.special:
+	case f.kept != "":
+		os.Rename(f.kept, f.path)
+	default:
+		os.Remove(f.path)
+	}
 }
 
 var finished struct {
@@ -177,20 +238,26 @@ func Finished() []string {
 	return slices.Clone(finished.names)
 }
 
-func (f *File) commit() error {
+// finish makes the content durable.
+func (f *File) finish() error {
 	if err := f.buffer.Flush(); err != nil {
 		return err
 	}
 	if f.special {
-		return f.copy()
+		return nil
 	}
 	if f.mode != 0 {
 		if err := f.file.Chmod(f.mode); err != nil {
 			return err
 		}
 	}
-	if err := syncFile(f.file); err != nil {
-		return err
+	return syncFile(f.file)
+}
+
+// name gives the file its name.
+func (f *File) name() error {
+	if f.special {
+		return f.copy()
 	}
 	if err := f.rename(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/repvit-go/repvit/model/rcnn"
 	"github.com/repvit-go/repvit/model/repvgg"
 	"github.com/repvit-go/repvit/model/repvit"
+	"github.com/repvit-go/repvit/model/sam"
 	"github.com/repvit-go/repvit/model/semfpn"
 	"github.com/repvit-go/repvit/pytorch"
 )
@@ -23,7 +24,7 @@ func All() []model.Family {
 }
 
 // Wholes returns the networks that have one of the families' as a backbone.
-func Wholes() []model.Whole { return []model.Whole{semfpn.Whole(), rcnn.Whole()} }
+func Wholes() []model.Whole { return []model.Whole{semfpn.Whole(), rcnn.Whole(), sam.Whole()} }
 
 // OutputsOf returns the names of all outputs that the network of a converted graph has with one option
 // or another; nil where that is not known.

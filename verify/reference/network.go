@@ -106,13 +106,18 @@ func (n *Network) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*gra
 	return n.run(ctx, inputs, nil)
 }
 
+// ObserveInputs is [Network.Observe] for graphs with several inputs, in the graph's order.
+func (n *Network) ObserveInputs(ctx context.Context, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	_, err := n.run(ctx, inputs, f)
+	return err
+}
+
 // Observe runs a network with one input and calls f with the graph's input and then with every value
 // that a node produces, in the order of the nodes, as Float64 tensors. The run goes on
 // reading a tensor after f returns: f may keep it but must not write to it. An error from
 // f ends the run and is returned.
 func (n *Network) Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
-	_, err := n.run(ctx, []*graph.Tensor{x}, f)
-	return err
+	return n.ObserveInputs(ctx, []*graph.Tensor{x}, f)
 }
 
 func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph.Value, *graph.Tensor) error) ([]*graph.Tensor, error) {
@@ -131,7 +136,11 @@ func (n *Network) run(ctx context.Context, inputs []*graph.Tensor, f func(*graph
 		shapes = append(shapes, graph.FixedShape(start.shape...))
 		size += len(start.v)
 	}
-	types, err := n.types(shapes)
+	sizes, err := n.graph.Sizes(inputs)
+	if err != nil {
+		return nil, err
+	}
+	types, err := n.types(sizes, shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -203,9 +212,9 @@ func exact(x *graph.Tensor) error {
 	return nil
 }
 
-// types returns the type of every value for inputs of the shapes given.
-func (n *Network) types(inputs []graph.Shape) (map[*graph.Value]graph.Type, error) {
-	types, err := n.graph.Infer(inputs...)
+// types returns the type of every value for inputs of the shapes given, whose values say the sizes given.
+func (n *Network) types(sizes []int, inputs []graph.Shape) (map[*graph.Value]graph.Type, error) {
+	types, err := n.graph.Sized(sizes).Infer(inputs...)
 	if err != nil {
 		return nil, err
 	}

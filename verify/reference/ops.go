@@ -61,6 +61,7 @@ var operators = tableOf(
 	formula((*exec).roiAlign),
 	formula((*exec).proposals),
 	formula((*exec).detections),
+	formula((*exec).postprocessMasks),
 	formula((*exec).flatten),
 	formula((*exec).transpose),
 	formula((*exec).cast),

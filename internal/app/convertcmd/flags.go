@@ -47,15 +47,19 @@ Examples:
 // Choices are what flags may be, for completion.
 func Choices() map[string][]string {
 	return map[string][]string{
-		"format":        format.Names(),
-		"segment":       model.Segments(),
-		"quant":         {"int8"},
-		"int8-scope":    {string(quant.Pointwise), string(quant.All)},
-		"calib-method":  methods(),
-		"size":          {"dynamic"},
-		"interpolation": preprocess.Interpolations(),
-		"keep-float":    {"auto"},
-		"key":           {},
+		"format":          format.Names(),
+		"segment":         model.Segments(),
+		"part":            model.SAMParts(),
+		"encoder-input":   model.EncoderInputs(),
+		"decoder-outputs": model.DecoderOutputs(),
+		"upsample":        model.Upsamplings(),
+		"quant":           {"int8"},
+		"int8-scope":      {string(quant.Pointwise), string(quant.All)},
+		"calib-method":    methods(),
+		"size":            {"dynamic"},
+		"interpolation":   preprocess.Interpolations(),
+		"keep-float":      {"auto"},
+		"key":             {},
 	}
 }
 
@@ -75,6 +79,11 @@ func flags() []urfave.Flag {
 		&urfave.IntFlag{Name: "max-detections", DefaultText: "the file's, else 100", Usage: "at most `N` detections of an image"},
 		&urfave.BoolFlag{Name: "no-masks", Usage: "a detector's boxes without masks"},
 		&urfave.BoolFlag{Name: "raw", Usage: "a detector's maps of neck and region proposals, for accelerators"},
+		&urfave.StringFlag{Name: "part", DefaultText: "both, to NAME.encoder and NAME.decoder", Usage: "`PART` of a Segment Anything network: " + format.List(model.SAMParts())},
+		&urfave.StringFlag{Name: "encoder-input", DefaultText: model.InputNCHW, Usage: "`LAYOUT` of what the encoder takes: " + format.List(model.EncoderInputs())},
+		&urfave.StringFlag{Name: "image-size", DefaultText: "any", Usage: "size `HxW` of images for the layouts hwc and uint8"},
+		&urfave.StringFlag{Name: "decoder-outputs", DefaultText: model.OutputsSAM, Usage: "`LAYOUT` of what the decoder gives: " + format.List(model.DecoderOutputs())},
+		&urfave.StringFlag{Name: "upsample", DefaultText: model.UpsampleBicubic, Usage: "how EdgeSAM joins its stages: `HOW`, " + format.List(model.Upsamplings())},
 		&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
 		&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
 		&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
@@ -146,7 +155,8 @@ func parse(c *urfave.Context) (*config, error) {
 		options: convert.Options{
 			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
 				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head"), Segment: c.String("segment"),
-				Detector: model.Detector{Score: share(c, "score-threshold"), IoU: share(c, "iou-threshold"), Most: c.Int("max-detections"), NoMasks: c.Bool("no-masks"), Raw: c.Bool("raw")}},
+				Detector: model.Detector{Score: share(c, "score-threshold"), IoU: share(c, "iou-threshold"), Most: c.Int("max-detections"), NoMasks: c.Bool("no-masks"), Raw: c.Bool("raw")},
+				SAM:      model.SAM{Part: c.String("part"), Input: c.String("encoder-input"), Outputs: c.String("decoder-outputs"), Upsample: c.String("upsample")}},
 			Format: c.String("format"), Opset: c.Int("opset"),
 			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Hash: c.Bool("json"),
 		},
@@ -165,13 +175,18 @@ func parse(c *urfave.Context) (*config, error) {
 		}
 		o.AnySize = o.Model.Height == 0
 	}
+	if c.IsSet("image-size") {
+		if o.Model.SAM.Height, o.Model.SAM.Width, err = cli.ParseSize(c.String("image-size")); err != nil {
+			return nil, err
+		}
+	}
 	if o.Model.Strides, err = parseStrides(c.String("strides")); err != nil {
 		return nil, err
 	}
 	if o.Model.Taps, err = parseTaps(c.String("taps")); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"size", "batch", "features", "taps", "segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
+	for _, name := range []string{"size", "batch", "features", "taps", "segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw", "part", "encoder-input", "image-size", "decoder-outputs", "upsample", "embedding", "ignore-head", "bn-eps", "strides", "softmax", "ema", "key", "labels", "crop-pct", "mean", "std", "interpolation"} {
 		if c.IsSet(name) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
@@ -264,6 +279,14 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--taps needs --features")
 	case m.Segment != "" && !slices.Contains(model.Segments(), m.Segment):
 		return cli.Usagef("--segment %q: expected %s", m.Segment, format.List(model.Segments()))
+	case m.Features && set("part", "encoder-input", "image-size", "decoder-outputs", "upsample") != "":
+		return cli.Usagef("--features gives no --%s", set("part", "encoder-input", "image-size", "decoder-outputs", "upsample"))
+	case c.IsSet("image-size") && m.SAM.Input != model.InputHWC && m.SAM.Input != model.InputUint8:
+		return cli.Usagef("--image-size needs --encoder-input %s or %s", model.InputHWC, model.InputUint8)
+	case m.SAM.Part == model.PartDecoder && set("encoder-input", "image-size", "upsample") != "":
+		return cli.Usagef("--part decoder takes no --%s", set("encoder-input", "image-size", "upsample"))
+	case m.SAM.Part == model.PartEncoder && c.IsSet("decoder-outputs"):
+		return cli.Usagef("--part encoder takes no --decoder-outputs")
 	case m.Features && set("segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw") != "":
 		return cli.Usagef("--features gives no --%s", set("segment", "score-threshold", "iou-threshold", "max-detections", "no-masks", "raw"))
 	case c.IsSet("max-detections") && (m.Detector.Most < 1 || m.Detector.Most > 1<<14):
@@ -274,6 +297,14 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--iou-threshold %v: expected a number from 0 to 1", *m.Detector.IoU)
 	case c.IsSet("bn-eps") && !(m.BNEpsilon > 0 && m.BNEpsilon < 1):
 		return cli.Usagef("--bn-eps %v: expected a number between 0 and 1", m.BNEpsilon)
+	}
+	for _, choice := range []struct {
+		flag, value string
+		of          []string
+	}{{"part", m.SAM.Part, model.SAMParts()}, {"encoder-input", m.SAM.Input, model.EncoderInputs()}, {"decoder-outputs", m.SAM.Outputs, model.DecoderOutputs()}, {"upsample", m.SAM.Upsample, model.Upsamplings()}} {
+		if choice.value != "" && !slices.Contains(choice.of, choice.value) {
+			return cli.Usagef("--%s %q: expected %s", choice.flag, choice.value, format.List(choice.of))
+		}
 	}
 	f, err := cfg.formatOf(cfg.output)
 	if err == nil && f.Fixed {

@@ -39,7 +39,7 @@ type compared struct {
 	verify.Comparison
 	network, other *network // other is nil where the reference is a file of arrays
 	with           string   // the file of the reference
-	input          *graph.Tensor
+	inputs         []*graph.Tensor
 	madeUp         bool // input was made up
 	tolerance      verify.Tolerance
 	note           string
@@ -100,7 +100,7 @@ func (r *compared) run(ctx context.Context, cfg *config) (err error) {
 		return err
 	}
 	if r.other != nil {
-		r.Comparison, err = verify.Check(ctx, r.network.engine, r.other.engine, r.input, r.tolerance)
+		r.Comparison, err = verify.CheckInputs(ctx, r.network.engine, r.other.engine, r.inputs, r.tolerance)
 	} else {
 		r.Comparison, err = r.expect(ctx, cfg)
 	}
@@ -120,7 +120,7 @@ func (r *compared) expect(ctx context.Context, cfg *config) (verify.Comparison, 
 		if err != nil {
 			return verify.Comparison{}, err
 		}
-		return verify.Expect(ctx, r.network.engine, r.input, want, r.tolerance)
+		return verify.ExpectInputs(ctx, r.network.engine, r.inputs, want, r.tolerance)
 	}
 	if n := len(r.network.Graph.Outputs); n != 1 {
 		return verify.Comparison{}, fmt.Errorf("found %d outputs, expected one for --logits; give --expect FILE.npz with arrays named as they are: %s", n, outputNames(r.network.Graph))
@@ -129,7 +129,7 @@ func (r *compared) expect(ctx context.Context, cfg *config) (verify.Comparison, 
 	if err != nil {
 		return verify.Comparison{}, err
 	}
-	result, err := verify.Expect(ctx, r.network.engine, r.input, []npy.Array{{Tensor: want}}, r.tolerance)
+	result, err := verify.ExpectInputs(ctx, r.network.engine, r.inputs, []npy.Array{{Tensor: want}}, r.tolerance)
 	result.Outputs = nil
 	return result, err
 }
@@ -143,7 +143,7 @@ func (r *compared) start(ctx context.Context, cfg *config) (err error) {
 		if err != nil {
 			return err
 		}
-		if r.input, err = verify.InputFor(r.network.Graph, arrays); err != nil {
+		if r.inputs, err = verify.InputsFor(r.network.Graph, arrays); err != nil {
 			return fmt.Errorf("%s: %w", cfg.input, err)
 		}
 	} else if shape, err = r.makeInput(ctx, cfg); err != nil {
@@ -159,18 +159,23 @@ func (r *compared) start(ctx context.Context, cfg *config) (err error) {
 // sizes open: as many images as quantizing measures on, or as few as are enough where those
 // would take too much memory.
 func (r *compared) makeInput(ctx context.Context, cfg *config) ([]int, error) {
+	if n := len(r.network.Graph.Inputs); n != 1 {
+		return nil, fmt.Errorf("%s: found a network with %d inputs, expected --input FILE.npz with an array for each", r.network.Path, n)
+	}
 	shape, err := r.shape(cfg, randomBatch)
 	if err != nil {
 		return nil, err
 	}
 	if r.madeUp = r.tolerance.Int8; !r.madeUp {
-		r.input, err = verify.RandomInput(shape, 1)
+		x, err := verify.RandomInput(shape, 1)
+		r.inputs = []*graph.Tensor{x}
 		return shape, err
 	}
 	if more, err := r.shape(cfg, quant.MadeImages(shape)); err == nil {
 		shape = more
 	}
-	r.input, err = verify.MadeInput(ctx, shape)
+	x, err := verify.MadeInput(ctx, shape)
+	r.inputs = []*graph.Tensor{x}
 	return shape, err
 }
 
@@ -241,7 +246,7 @@ func (r *compared) figures() string {
 		if r.madeUp {
 			on = "made-up"
 		}
-		text = fmt.Sprintf("int8 is %s: SQNR %s dB on %d %s inputs", r.Verdict, decibels(r.SQNR), r.input.Shape[0], on)
+		text = fmt.Sprintf("int8 is %s: SQNR %s dB on %d %s inputs", r.Verdict, decibels(r.SQNR), r.inputs[0].Shape[0], on)
 	}
 	if r.Top1Agree == r.Top1Agree {
 		text += fmt.Sprintf(", same top-1 on %.1f %%", 100*r.Top1Agree)

@@ -53,17 +53,17 @@ func (r *compared) writeReport(ctx context.Context, cfg *config) (err error) {
 		d.Summary = append(d.Summary, report.Row{Name: "Not compared", Value: strings.Join(r.NotCompared, ", ")})
 	}
 	if n.session != nil {
-		if d.Network, err = reporting.Network(ctx, n.session, r.input); err != nil {
+		if d.Network, err = reporting.Network(ctx, n.session, r.inputs[0]); err != nil {
 			return err
 		}
 	}
 	if r.other != nil {
-		e, err := reporting.Errors(ctx, name+" against "+with, n.engine, r.other.engine, r.input, r.FirstDivergence)
+		e, err := reporting.Errors(ctx, name+" against "+with, n.engine, r.other.engine, r.inputs[0], r.FirstDivergence)
 		if err != nil {
 			return err
 		}
 		d.Errors = []report.Errors{e}
-		if d.Logits, err = reporting.Logits(ctx, name, with, n.engine, r.other.engine, r.input); err != nil {
+		if d.Logits, err = reporting.Logits(ctx, name, with, n.engine, r.other.engine, r.inputs[0]); err != nil {
 			return err
 		}
 	}
