@@ -157,7 +157,11 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	if err := outfile.Check(o.inputs(checkpoint), []outfile.Output{{Path: output, What: "the conversion of " + checkpoint}}); err != nil {
+	var written []outfile.Output
+	for _, p := range f.Paths(output) {
+		written = append(written, outfile.Output{Path: p, What: "the conversion of " + checkpoint})
+	}
+	if err := outfile.Check(o.inputs(checkpoint), written); err != nil {
 		return nil, err
 	}
 	in, err := load.Open(checkpoint, load.Options{Weights: o.Weights, Model: o.model, Hash: true})
@@ -174,11 +178,11 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 		defer decoder.in.Close()
 		jobs = append(jobs, decoder)
 	}
-	var outs []*outfile.File
+	var outs []*target
 	for _, j := range jobs {
 		out, err := j.run(ctx)
 		if out != nil {
-			defer out.Discard()
+			defer out.discard()
 		}
 		if err != nil {
 			return nil, err
@@ -194,7 +198,7 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 			return nil, err
 		}
 	}
-	if err := outfile.Commit(outs...); err != nil {
+	if err := commit(outs); err != nil {
 		return nil, err
 	}
 	r.Seconds = time.Since(start).Seconds()
@@ -202,7 +206,7 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 }
 
 // run makes the file, which has not got its name yet.
-func (j *job) run(ctx context.Context) (*outfile.File, error) {
+func (j *job) run(ctx context.Context) (*target, error) {
 	if err := j.prepare(); err != nil {
 		return nil, err
 	}
@@ -210,11 +214,11 @@ func (j *job) run(ctx context.Context) (*outfile.File, error) {
 		return nil, err
 	}
 	j.in.Sign(j.Written)
-	out, err := outfile.Create(j.path)
+	out, err := j.create()
 	if err != nil {
 		return nil, err
 	}
-	if err := j.write(out, j.path); err != nil {
+	if err := j.write(out.writers(), j.path); err != nil {
 		return out, fmt.Errorf("%s: %w", j.path, err)
 	}
 	if err := j.describe(); err != nil { // while the disk works
@@ -378,11 +382,14 @@ func fixed(g *graph.Graph) (*graph.Graph, error) {
 const quantOpset = 20
 
 // write writes the network and says what was written.
-func (j *job) write(w io.Writer, path string) error {
+func (j *job) write(w []io.Writer, path string) error {
 	out := Output{Part: j.part(), Path: path, Format: j.f.Name}
-	count := &counter{w: w}
+	count := &counter{}
 	if j.Hash {
 		count.sum = sha256.New()
+	}
+	for i := range w {
+		w[i] = count.of(w[i])
 	}
 	if j.f.Opset {
 		out.Opset = cmp.Or(j.Opset, onnx.DefaultOpset)
@@ -395,7 +402,7 @@ func (j *job) write(w io.Writer, path string) error {
 	if o.Labels, err = infer.Labels(j.Written); err != nil {
 		return err
 	}
-	err = j.f.Encode(count, j.Written, o)
+	err = j.f.Encode(w, j.Written, o)
 	out.Bytes = count.n
 	if count.sum != nil {
 		out.SHA256 = hex.EncodeToString(count.sum.Sum(nil))
@@ -406,16 +413,23 @@ func (j *job) write(w io.Writer, path string) error {
 
 // counter counts and hashes what passes through.
 type counter struct {
-	w   io.Writer
 	n   int64
 	sum hash.Hash // nil for none
 }
 
-func (c *counter) Write(p []byte) (int, error) {
+// of returns a writer that counts what is written.
+func (c *counter) of(w io.Writer) io.Writer { return counted{c, w} }
+
+type counted struct {
+	c *counter
+	w io.Writer
+}
+
+func (c counted) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
-	c.n += int64(n)
-	if c.sum != nil {
-		c.sum.Write(p[:n])
+	c.c.n += int64(n)
+	if c.c.sum != nil {
+		c.c.sum.Write(p[:n])
 	}
 	return n, err
 }

@@ -7,8 +7,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
-	"github.com/repvit-go/repvit/internal/mmap"
-	"github.com/repvit-go/repvit/internal/outfile"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -109,17 +108,13 @@ func (p *prover) equal(got, want *graph.Graph, inputs []*graph.Tensor, tolerance
 // is held against the checkpoint's, and the file against the int8 network that it was
 // written from, whose loss quantizing has measured. Where PyTorch's outputs are there, the
 // file, or of an int8 one its float network, has to compute them.
-func (j *job) prove(ctx context.Context, out *outfile.File) (*Check, error) {
-	content, err := out.Content()
+func (j *job) prove(ctx context.Context, out *target) (*Check, error) {
+	maps, err := out.maps()
 	if err != nil {
 		return nil, err
 	}
-	m, err := mmap.Of(content)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	back, err := j.f.Decode(m.Data)
+	defer format.Unmap(maps)
+	back, err := j.f.Decode(format.Contents(maps))
 	if err != nil {
 		return nil, fmt.Errorf("reading the result back: %w", err)
 	}
@@ -136,7 +131,12 @@ func (j *job) prove(ctx context.Context, out *outfile.File) (*Check, error) {
 	}
 	for _, inputs := range sets {
 		if j.Int8 != nil {
-			if _, err := p.equal(back.Graph, j.Written, inputs, verify.DefaultTolerance); err != nil {
+			// What a format rounds in its own way is held against the float network.
+			want, tolerance := j.Written, verify.DefaultTolerance
+			if j.f.Rounds {
+				want, tolerance = j.Deploy, verify.Int8Tolerance
+			}
+			if _, err := p.equal(back.Graph, want, inputs, tolerance); err != nil {
 				return nil, fmt.Errorf("the int8 network, read back: %w", err)
 			}
 		}

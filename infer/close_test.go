@@ -36,7 +36,7 @@ func mapped(t *testing.T) *Session {
 // are going on.
 func TestCloseReleasesFile(t *testing.T) {
 	s := mapped(t)
-	file := s.model.file
+	file := s.model.files[0]
 	c, err := s.Clone(Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestCloseReleasesFile(t *testing.T) {
 // TestGraphKeepsFile: weights that a caller may read stay.
 func TestGraphKeepsFile(t *testing.T) {
 	s := mapped(t)
-	file, g := s.model.file, s.Graph()
+	file, g := s.model.files[0], s.Graph()
 	s.Close()
 	if file.Data == nil {
 		t.Error("the file was released under the graph")
@@ -91,7 +91,7 @@ func TestGraphKeepsFile(t *testing.T) {
 func TestConcurrentClose(t *testing.T) {
 	for range 20 {
 		s := mapped(t)
-		file := s.model.file
+		file := s.model.files[0]
 		x := randomInput(1, 3, 32, 32)
 		var wg sync.WaitGroup
 		for range 3 {

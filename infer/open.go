@@ -5,7 +5,6 @@ import (
 	"runtime"
 
 	"github.com/repvit-go/repvit/internal/format"
-	"github.com/repvit-go/repvit/internal/mmap"
 )
 
 // Open prepares the network of a model file, native (see package native) or ONNX, told apart
@@ -19,26 +18,29 @@ import (
 // not be shortened or written to meanwhile, which would end the program: replace models by
 // renaming.
 func Open(path string, opts Options) (*Session, error) {
-	m, err := mmap.Open(path)
+	f, maps, err := format.Map(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := load(m.Data, opts)
+	s, err := load(f, format.Contents(maps), opts)
 	if err != nil {
-		m.Close()
+		format.Unmap(maps)
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	s.model.file = m
+	s.model.files = maps
 	// Clones and plans refer to the graph as well, so none of them outlives the mapping.
-	runtime.AddCleanup(s.model.graph, func(m *mmap.Map) { m.Close() }, m)
+	runtime.AddCleanup(s.model.graph, format.Unmap, maps)
 	return s, nil
 }
 
-func load(data []byte, opts Options) (*Session, error) {
-	if format.Of(data) == format.Checkpoint {
+func load(f *format.Format, data [][]byte, opts Options) (*Session, error) {
+	if f == format.Checkpoint {
 		return nil, fmt.Errorf("%w: found a PyTorch checkpoint, expected an ONNX or native model: convert it with repvit-convert", ErrUnsupported)
 	}
-	m, err := format.Decode(data)
+	if f == nil {
+		f = format.ONNX // whose decoder says what is wrong
+	}
+	m, err := f.Decode(data)
 	if err != nil {
 		return nil, err
 	}

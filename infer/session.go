@@ -12,6 +12,7 @@ import (
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer/internal/kernel"
+	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/internal/panics"
 )
@@ -66,7 +67,7 @@ type model struct {
 	plain   *program
 	plainly error
 
-	file  *mmap.Map    // that weights lie in; nil where the graph was not read from one
+	files []*mmap.Map  // that weights lie in; nil where the graph was not read from one
 	users atomic.Int64 // sessions that are open, and what is going on in them
 	shown atomic.Bool  // a caller has the graph
 }
@@ -74,8 +75,8 @@ type model struct {
 // leave ends one use. The last releases the file, unless a caller may still read the graph's
 // weights: then the garbage collector does, see [Open].
 func (m *model) leave() {
-	if m.users.Add(-1) == 0 && m.file != nil && !m.shown.Load() {
-		m.file.Close()
+	if m.users.Add(-1) == 0 && m.files != nil && !m.shown.Load() {
+		format.Unmap(m.files)
 	}
 }
 

@@ -5,12 +5,15 @@ package format
 import (
 	"bytes"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/native"
+	"github.com/repvit-go/repvit/ncnn"
 	"github.com/repvit-go/repvit/onnx"
 	"github.com/repvit-go/repvit/safetensors"
 	"github.com/repvit-go/repvit/tflite"
@@ -21,15 +24,24 @@ type Format struct {
 	Name       string
 	Extensions []string               // lower case; files are written with the first
 	Is         func(data []byte) bool // reports whether data begins like such a file
-	// Encode writes a graph and Decode reads one, whose weights may be views of data. A
-	// checkpoint has neither: what its tensors mean is for package model to say.
-	Encode func(w io.Writer, g *graph.Graph, o Options) error
-	Decode func(data []byte) (*Model, error)
+	// Files are the names of all files of a model with a name, of formats that have several; the
+	// first says what it is. See [Format.Paths].
+	Files  func(path string) []string
+	Folder bool // a model is a folder, of those files
+	// Encode writes a graph and Decode reads one, whose weights may be views of data: a writer, and
+	// a content, for each file. A checkpoint has neither: what its tensors mean is for package model
+	// to say.
+	Encode func(w []io.Writer, g *graph.Graph, o Options) error
+	Decode func(data [][]byte) (*Model, error)
 	Opset  bool // files state a version of the operator set
 	// Fixed: files have one size of input, and batch 1.
 	Fixed bool
 	// Half: files have weights of float16 themselves, for a graph of float32.
 	Half bool
+	// NoLabels: files have no place for the names of classes.
+	NoLabels bool
+	// Rounds: files round an int8 network in another way than package quant.
+	Rounds bool
 }
 
 // Options say how a graph is written.
@@ -58,31 +70,45 @@ var (
 		// begin with the same byte; three zero bytes behind each other are in no ONNX file's
 		// beginning.
 		Is: func(data []byte) bool { return bytes.HasPrefix(data, []byte{0x08}) && !safetensors.Is(data) },
-		Encode: func(w io.Writer, g *graph.Graph, o Options) error {
-			return onnx.Encode(w, g, onnx.Options{Opset: o.Opset})
+		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
+			return onnx.Encode(w[0], g, onnx.Options{Opset: o.Opset})
 		},
-		Decode: func(data []byte) (*Model, error) {
-			m, err := onnx.Decode(data)
+		Decode: func(data [][]byte) (*Model, error) {
+			m, err := onnx.Decode(data[0])
 			return (*Model)(m), err
 		},
 	}
 	Native = &Format{
 		Name: "native", Extensions: []string{".safetensors"},
 		Is:     native.Is,
-		Encode: func(w io.Writer, g *graph.Graph, _ Options) error { return native.Encode(w, g) },
-		Decode: func(data []byte) (*Model, error) {
-			g, err := native.Decode(data)
+		Encode: func(w []io.Writer, g *graph.Graph, _ Options) error { return native.Encode(w[0], g) },
+		Decode: func(data [][]byte) (*Model, error) {
+			g, err := native.Decode(data[0])
 			return &Model{Graph: g}, err
 		},
 	}
 	TFLite = &Format{
 		Name: "tflite", Extensions: []string{".tflite"}, Fixed: true, Half: true,
 		Is: tflite.Is,
-		Encode: func(w io.Writer, g *graph.Graph, o Options) error {
-			return tflite.Encode(w, g, tflite.Options{Half: o.Half, Labels: o.Labels, Mean: o.Mean, Std: o.Std})
+		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
+			return tflite.Encode(w[0], g, tflite.Options{Half: o.Half, Labels: o.Labels, Mean: o.Mean, Std: o.Std})
 		},
-		Decode: func(data []byte) (*Model, error) {
-			g, err := tflite.Decode(data)
+		Decode: func(data [][]byte) (*Model, error) {
+			g, err := tflite.Decode(data[0])
+			return &Model{Graph: g}, err
+		},
+	}
+	NCNN = &Format{
+		Name: "ncnn", Extensions: []string{".param"}, Fixed: true, Half: true, NoLabels: true, Rounds: true,
+		Is: ncnn.Is,
+		Files: func(path string) []string {
+			return []string{path, strings.TrimSuffix(path, filepath.Ext(path)) + ".bin"}
+		},
+		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
+			return ncnn.Encode(w[0], w[1], g, ncnn.Options{Half: o.Half})
+		},
+		Decode: func(data [][]byte) (*Model, error) {
+			g, err := ncnn.Decode(data[0], data[1])
 			return &Model{Graph: g}, err
 		},
 	}
@@ -98,7 +124,7 @@ var (
 )
 
 // Written are the formats that networks are converted to, the usual one first.
-func Written() []*Format { return []*Format{ONNX, Native, TFLite} }
+func Written() []*Format { return []*Format{ONNX, Native, TFLite, NCNN} }
 
 // Names are the names of the formats that networks are converted to.
 func Names() (names []string) {
@@ -143,14 +169,69 @@ func Of(data []byte) *Format {
 	return nil
 }
 
-// Decode decodes a converted network. What begins like no such file is given to the usual
-// format's decoder, which says what is wrong with it.
-func Decode(data []byte) (*Model, error) {
-	f := Of(data)
-	if f == nil || f.Decode == nil {
-		f = Written()[0]
+// Paths are the files of a model with a name.
+func (f *Format) Paths(path string) []string {
+	if f.Files == nil {
+		return []string{path}
 	}
-	return f.Decode(data)
+	return f.Files(path)
+}
+
+// Map maps the files of a model with a name, and says what it is by the first one's content, nil where
+// it begins like none. The error is one of the file system's.
+func Map(path string) (f *Format, maps []*mmap.Map, err error) {
+	defer func() {
+		if err != nil {
+			Unmap(maps)
+		}
+	}()
+	first := path
+	if folder := FolderOf(path); folder != nil {
+		first = folder.Paths(path)[0]
+	}
+	m, err := mmap.Open(first)
+	if err != nil {
+		return nil, nil, err
+	}
+	maps = append(maps, m)
+	if f = Of(m.Data); f == nil || f.Decode == nil {
+		return f, maps, nil
+	}
+	for _, name := range f.Paths(path)[1:] {
+		if m, err = mmap.Open(name); err != nil {
+			return f, maps, err
+		}
+		maps = append(maps, m)
+	}
+	return f, maps, nil
+}
+
+// FolderOf returns the format of a folder that is a model; nil for other folders and for files.
+func FolderOf(path string) *Format {
+	for _, f := range Written() {
+		if !f.Folder {
+			continue
+		}
+		if _, err := os.Stat(f.Paths(path)[0]); err == nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// Unmap frees the files of [Map].
+func Unmap(maps []*mmap.Map) {
+	for _, m := range maps {
+		m.Close()
+	}
+}
+
+// Contents are what mapped files hold.
+func Contents(maps []*mmap.Map) (data [][]byte) {
+	for _, m := range maps {
+		data = append(data, m.Data)
+	}
+	return data
 }
 
 // IsCheckpointName reports whether a file is a checkpoint by its name; of .tar only what ends

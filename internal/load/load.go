@@ -66,7 +66,7 @@ type File struct {
 	Model      *model.Model       // of a checkpoint, whose graph is the training form
 	Converted  *format.Model      // of any other file
 
-	m      *mmap.Map
+	maps   []*mmap.Map
 	hashed chan struct{}     // closed when sum is there; nil where nobody asked for it
 	sum    [sha256.Size]byte // of Data
 }
@@ -75,19 +75,23 @@ type File struct {
 // names the file.
 func Open(path string, opts Options) (*File, error) {
 	f := &File{Path: path}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := os.Stat(path); err == nil && info.IsDir() && format.FolderOf(path) == nil {
+		var err error
 		f.Checkpoint, err = pytorch.Open(path)
 		if err != nil {
 			return nil, err
 		}
-	} else if f.m, err = mmap.Open(path); err != nil {
+	} else if kind, maps, err := format.Map(path); err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	} else {
-		f.Data, f.Size = f.m.Data, int64(len(f.m.Data))
+		f.Format, f.maps, f.Data = kind, maps, maps[0].Data
+		for _, m := range maps {
+			f.Size += int64(len(m.Data))
+		}
 		if opts.Hash {
 			f.hashed = make(chan struct{})
 			go func() {
@@ -105,23 +109,17 @@ func Open(path string, opts Options) (*File, error) {
 
 // Converted reports whether a file looks like a converted model; false where it can't be read.
 func Converted(path string) bool {
-	m, err := mmap.Open(path)
+	f, maps, err := format.Map(path)
 	if err != nil {
 		return false
 	}
-	defer m.Close()
-	return isConverted(m.Data)
-}
-
-func isConverted(data []byte) bool {
-	f := format.Of(data)
+	format.Unmap(maps)
 	return f != nil && f.Decode != nil
 }
 
 func (f *File) decode(opts Options) (err error) {
-	if f.Checkpoint == nil && isConverted(f.Data) {
-		f.Format = format.Of(f.Data)
-		if f.Converted, err = f.Format.Decode(f.Data); err != nil {
+	if f.Checkpoint == nil && f.Format != nil && f.Format.Decode != nil {
+		if f.Converted, err = f.Format.Decode(format.Contents(f.maps)); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
 		f.Graph = f.Converted.Graph
@@ -250,13 +248,14 @@ func Version() string {
 
 // Close releases the file. The graph must not be used afterwards.
 func (f *File) Close() error {
-	if f.m == nil {
+	if f.maps == nil {
 		return f.Checkpoint.Close()
 	}
 	if f.hashed != nil {
 		<-f.hashed // it reads the mapping
 	}
-	return f.m.Close()
+	format.Unmap(f.maps)
+	return nil
 }
 
 // Arrays reads an .npy or .npz file. The error names the file.

@@ -65,7 +65,7 @@ func Choices() map[string][]string {
 
 func flags() []urfave.Flag {
 	return slices.Concat([]urfave.Flag{
-		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`" + strings.Join(format.WrittenExtensions(), ", ") + " or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
+		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`, whose extension is the format, or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
 		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
 		&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
 		&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
@@ -313,6 +313,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--size dynamic: %s files have one size", f.Name)
 		case m.Batch > 1:
 			return cli.Usagef("--batch %d: %s files take one image", m.Batch, f.Name)
+		case f.NoLabels && cfg.labels != "":
+			return cli.Usagef("--labels: %s files have no place for names", f.Name)
 		case o.NoFuse:
 			return cli.Usagef("--no-fuse: %s files have the fused form", f.Name)
 		}
