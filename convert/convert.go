@@ -51,12 +51,16 @@ type Options struct {
 	Model   model.Options
 	AnySize bool // the input may have any size
 
-	Format string // "onnx" or "native"; empty for that of the output's extension, else ONNX
+	Format string // "onnx", "native", "tflite", "coreml" or "ncnn"; empty for that of the output's extension, else ONNX
 	Opset  int    // of ONNX, 13 to 21; 0 for 17, or 20 with Int8
 
 	NoFuse bool // keeps the training form
 	Half   bool // float16 weights and compute; input and output stay float32
 	Int8   *Int8
+	// Of formats that compute in float16 and take images unless something else is asked for, which
+	// is Core ML: float32, and a normalised tensor.
+	Float32 bool
+	Tensor  bool
 
 	// Reference is what PyTorch computed; the proof holds the network against it.
 	Reference *Reference
@@ -157,6 +161,8 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 	if err != nil {
 		return nil, err
 	}
+	o.Half = o.Half || f.Float16 && !o.Float32
+	o.Model.Softmax = o.Model.Softmax || f.Classifies && o.Model.Labels != nil
 	var written []outfile.Output
 	for _, p := range f.Paths(output) {
 		written = append(written, outfile.Output{Path: p, What: "the conversion of " + checkpoint})
@@ -247,7 +253,9 @@ func (o *Options) format(output string) (*format.Format, error) {
 		return nil, fmt.Errorf("%s: found an array of shape %v, expected N×C×H×W", o.Reference.InputName, o.Reference.Input.Tensor.Shape)
 	case f.Fixed && (o.AnySize || o.Model.Batch > 1 || o.NoFuse):
 		return nil, fmt.Errorf("found a free size, a batch, or the training form, expected one size, one image and the fused form for %s", f.Name)
-	case o.Int8 != nil && (o.Half || o.NoFuse):
+	case !f.Float16 && o.Float32 || !f.Images && o.Tensor || o.Float32 && o.Half:
+		return nil, fmt.Errorf("found float32 or a tensor as the input asked for where %s files have nothing else, or float32 and float16", f.Name)
+	case o.Int8 != nil && (o.Half && !f.Float16 || o.NoFuse):
 		return nil, errors.New("int8 is made of fused float32 networks only")
 	}
 	return f, nil
@@ -345,8 +353,7 @@ func (j *job) convert(ctx context.Context) (err error) {
 		j.Deploy = reparam.Fuse(j.Training)
 	}
 	j.Written = j.Deploy
-	switch {
-	case j.Int8 != nil:
+	if j.Int8 != nil {
 		if j.Written, err = j.quantize(ctx); err != nil {
 			return fmt.Errorf("%s: %w", j.in.Path, err)
 		}
@@ -354,8 +361,12 @@ func (j *job) convert(ctx context.Context) (err error) {
 			j.Written.Metadata = map[string]string{}
 		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
-	case j.Half && !j.f.Half:
-		j.Written = quant.Half(j.Deploy)
+		if j.f.Float16 {
+			j.Written = quant.FloatBiases(j.Written)
+		}
+	}
+	if j.Half && !j.f.Half {
+		j.Written = quant.Half(j.Written)
 	}
 	return nil
 }
@@ -397,7 +408,7 @@ func (j *job) write(w []io.Writer, path string) error {
 			out.Opset = quantOpset
 		}
 	}
-	o := format.Options{Opset: out.Opset, Half: j.Half, Mean: j.images.Mean, Std: j.images.Std}
+	o := format.Options{Opset: out.Opset, Half: j.Half, Mean: j.images.Mean, Std: j.images.Std, Image: j.f.Images && !j.Tensor, Classifier: j.Model.Labels != nil}
 	err := error(nil)
 	if o.Labels, err = infer.Labels(j.Written); err != nil {
 		return err

@@ -104,8 +104,8 @@ func TestErrors(t *testing.T) {
 		text    string
 	}{
 		"no file":      {"none.pth", "o.onnx", convert.Options{}, os.ErrNotExist, "none.pth"},
-		"extension":    {checkpoint, "o.pb", convert.Options{}, nil, `found extension ".pb", expected .onnx, .safetensors, .tflite or .param, or a format`},
-		"format":       {checkpoint, "o.onnx", convert.Options{Format: "caffe"}, nil, `found format "caffe", expected onnx, native, tflite or ncnn`},
+		"extension":    {checkpoint, "o.pb", convert.Options{}, nil, `found extension ".pb", expected .onnx, .safetensors, .tflite, .mlpackage or .param, or a format`},
+		"format":       {checkpoint, "o.onnx", convert.Options{Format: "caffe"}, nil, `found format "caffe", expected onnx, native, tflite, coreml or ncnn`},
 		"opset":        {checkpoint, "o.onnx", convert.Options{Opset: 99, Model: small}, nil, "99"},
 		"itself":       {own, "own.pth", convert.Options{Format: "native"}, nil, "own.pth"},
 		"converted":    {onnx, "o.onnx", convert.Options{Model: small}, convert.ErrConverted, "m.onnx"},

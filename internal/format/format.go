@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/repvit-go/repvit/coreml"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/mmap"
 	"github.com/repvit-go/repvit/native"
@@ -40,6 +41,12 @@ type Format struct {
 	Half bool
 	// NoLabels: files have no place for the names of classes.
 	NoLabels bool
+	// Float16: files compute in float16 unless float32 is asked for.
+	Float16 bool
+	// Images: files take images and normalise them unless tensors are asked for.
+	Images bool
+	// Classifies: files of networks with labels are classifiers, which give probabilities.
+	Classifies bool
 	// Rounds: files round an int8 network in another way than package quant.
 	Rounds bool
 }
@@ -50,8 +57,10 @@ type Options struct {
 	Half  bool
 	// What a format has a place for: the names of the classes, and by what pixels of 0 … 1 are
 	// normalised, channel by channel.
-	Labels    []string
-	Mean, Std []float64
+	Labels     []string
+	Mean, Std  []float64
+	Image      bool // the input is an image, which the file normalises
+	Classifier bool // the output is one of the labels
 }
 
 // Model is what a file holds.
@@ -112,6 +121,24 @@ var (
 			return &Model{Graph: g}, err
 		},
 	}
+	CoreML = &Format{
+		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true,
+		Is: coreml.Is, Files: coreml.Files, Folder: true,
+		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
+			c := coreml.Options{}
+			if o.Image {
+				c.Mean, c.Std = o.Mean, o.Std
+			}
+			if o.Classifier {
+				c.Labels = o.Labels
+			}
+			return coreml.Encode(w[0], w[1], w[2], g, c)
+		},
+		Decode: func(data [][]byte) (*Model, error) {
+			g, err := coreml.Decode(data[0], data[1], data[2])
+			return &Model{Graph: g}, err
+		},
+	}
 	// Checkpoint is what package pytorch reads.
 	Checkpoint = &Format{
 		Name: "checkpoint", Extensions: []string{".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pkl", ".tar"},
@@ -124,7 +151,7 @@ var (
 )
 
 // Written are the formats that networks are converted to, the usual one first.
-func Written() []*Format { return []*Format{ONNX, Native, TFLite, NCNN} }
+func Written() []*Format { return []*Format{ONNX, Native, TFLite, CoreML, NCNN} }
 
 // Names are the names of the formats that networks are converted to.
 func Names() (names []string) {

@@ -60,12 +60,19 @@ func Choices() map[string][]string {
 		"interpolation":   preprocess.Interpolations(),
 		"keep-float":      {"auto"},
 		"key":             {},
+		"coreml-input":    {coremlImage, coremlTensor},
 	}
 }
 
+// What a Core ML package can take.
+const (
+	coremlImage  = "image"
+	coremlTensor = "tensor"
+)
+
 func flags() []urfave.Flag {
 	return slices.Concat([]urfave.Flag{
-		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`, whose extension is the format, or - (stdout)", DefaultText: "CHECKPOINT.onnx"},
+		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` in its extension's format; - is stdout", DefaultText: "CHECKPOINT.onnx"},
 		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
 		&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
 		&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
@@ -79,16 +86,18 @@ func flags() []urfave.Flag {
 		&urfave.IntFlag{Name: "max-detections", DefaultText: "the file's, else 100", Usage: "at most `N` detections of an image"},
 		&urfave.BoolFlag{Name: "no-masks", Usage: "a detector's boxes without masks"},
 		&urfave.BoolFlag{Name: "raw", Usage: "a detector's maps of neck and region proposals, for accelerators"},
-		&urfave.StringFlag{Name: "part", DefaultText: "both, to NAME.encoder and NAME.decoder", Usage: "`PART` of a Segment Anything network: " + format.List(model.SAMParts())},
+		&urfave.StringFlag{Name: "part", DefaultText: "both, two files", Usage: "`PART` of a Segment Anything network: " + format.List(model.SAMParts())},
 		&urfave.StringFlag{Name: "encoder-input", DefaultText: model.InputNCHW, Usage: "`LAYOUT` of what the encoder takes: " + format.List(model.EncoderInputs())},
 		&urfave.StringFlag{Name: "image-size", DefaultText: "any", Usage: "size `HxW` of images for the layouts hwc and uint8"},
-		&urfave.StringFlag{Name: "decoder-outputs", DefaultText: model.OutputsSAM, Usage: "`LAYOUT` of what the decoder gives: " + format.List(model.DecoderOutputs())},
-		&urfave.StringFlag{Name: "upsample", DefaultText: model.UpsampleBicubic, Usage: "how EdgeSAM joins its stages: `HOW`, " + format.List(model.Upsamplings())},
+		&urfave.StringFlag{Name: "decoder-outputs", DefaultText: model.OutputsSAM, Usage: "`WHAT` the decoder gives: " + format.List(model.DecoderOutputs())},
+		&urfave.StringFlag{Name: "upsample", DefaultText: model.UpsampleBicubic, Usage: "`HOW` EdgeSAM joins its stages: " + format.List(model.Upsamplings())},
 		&urfave.BoolFlag{Name: "embedding", Usage: "output the pooled features instead of logits"},
 		&urfave.BoolFlag{Name: "ignore-head", Usage: "pass over a head that stands beside the network"},
 		&urfave.Float64Flag{Name: "bn-eps", DefaultText: "1e-5", Usage: "`EPS` of all BatchNorms, which a state dict does not say"},
 		&urfave.StringFlag{Name: "strides", DefaultText: "2", Usage: "`LIST` of the downsamplings' strides, N or HxW each: 2,2x1,2"},
 		&urfave.BoolFlag{Name: "half", Usage: "float16 weights and compute; input and output stay float32"},
+		&urfave.BoolFlag{Name: "float32", Usage: "Core ML: compute in float32 instead of float16"},
+		&urfave.StringFlag{Name: "coreml-input", Usage: "`INPUT` of Core ML: image, 0…255, or tensor, normalised", DefaultText: coremlImage},
 		&urfave.BoolFlag{Name: "softmax", Usage: "append Softmax"},
 	}, cli.WeightFlags("convert the averaged weights (model_ema and the like)", "`NAME` of the state dict, or prefix of names, in files that hold several"), []urfave.Flag{
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
@@ -158,7 +167,7 @@ func parse(c *urfave.Context) (*config, error) {
 				Detector: model.Detector{Score: share(c, "score-threshold"), IoU: share(c, "iou-threshold"), Most: c.Int("max-detections"), NoMasks: c.Bool("no-masks"), Raw: c.Bool("raw")},
 				SAM:      model.SAM{Part: c.String("part"), Input: c.String("encoder-input"), Outputs: c.String("decoder-outputs"), Upsample: c.String("upsample")}},
 			Format: c.String("format"), Opset: c.Int("opset"),
-			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), NoCheck: c.Bool("no-check"), Hash: c.Bool("json"),
+			NoFuse: c.Bool("no-fuse"), Half: c.Bool("half"), Float32: c.Bool("float32"), Tensor: c.String("coreml-input") == coremlTensor, NoCheck: c.Bool("no-check"), Hash: c.Bool("json"),
 		},
 	}
 	o := &cfg.options
@@ -269,8 +278,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--no-check leaves out what --expect asks for")
 	case !quantized && set(ofInt8...) != "":
 		return cli.Usagef("--%s needs --quant int8", set(ofInt8...))
-	case quantized && (o.Half || o.NoFuse):
-		return cli.Usagef("--quant excludes --half and --no-fuse")
+	case quantized && o.NoFuse:
+		return cli.Usagef("--quant excludes --no-fuse")
 	case m.Features && set("softmax", "labels") != "":
 		return cli.Usagef("--features has no classes for --%s", set("softmax", "labels"))
 	case m.Embedding && set("features", "softmax", "labels") != "":
@@ -317,6 +326,22 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--labels: %s files have no place for names", f.Name)
 		case o.NoFuse:
 			return cli.Usagef("--no-fuse: %s files have the fused form", f.Name)
+		}
+	}
+	if err == nil {
+		switch {
+		case !slices.Contains([]string{"", coremlImage, coremlTensor}, c.String("coreml-input")):
+			return cli.Usagef("--coreml-input %q: expected %s or %s", c.String("coreml-input"), coremlImage, coremlTensor)
+		case !f.Images && c.IsSet("coreml-input"):
+			return cli.Usagef("--coreml-input means nothing in the %s format", f.Name)
+		case !f.Float16 && o.Float32:
+			return cli.Usagef("--float32 means nothing in the %s format", f.Name)
+		case o.Float32 && o.Half:
+			return cli.Usagef("--half excludes --float32")
+		case quantized && o.Half && !f.Float16:
+			return cli.Usagef("--quant excludes --half")
+		case f.Files != nil && outfile.IsStdout(cfg.output):
+			return cli.Usagef("--output -: %s files are several", f.Name)
 		}
 	}
 	if err == nil && !f.Opset && c.IsSet("opset") {
