@@ -86,7 +86,7 @@ func flags() []urfave.Flag {
 		&urfave.IntFlag{Name: "max-detections", DefaultText: "the file's, else 100", Usage: "at most `N` detections of an image"},
 		&urfave.BoolFlag{Name: "no-masks", Usage: "a detector's boxes without masks"},
 		&urfave.BoolFlag{Name: "raw", Usage: "a detector's maps of neck and region proposals, for accelerators"},
-		&urfave.StringFlag{Name: "part", DefaultText: "both, two files", Usage: "`PART` of a Segment Anything network: " + format.List(model.SAMParts())},
+		&urfave.StringFlag{Name: "part", DefaultText: "both, two files", Usage: "`PART` of Segment Anything: " + format.List(model.SAMParts())},
 		&urfave.StringFlag{Name: "encoder-input", DefaultText: model.InputNCHW, Usage: "`LAYOUT` of what the encoder takes: " + format.List(model.EncoderInputs())},
 		&urfave.StringFlag{Name: "image-size", DefaultText: "any", Usage: "size `HxW` of images for the layouts hwc and uint8"},
 		&urfave.StringFlag{Name: "decoder-outputs", DefaultText: model.OutputsSAM, Usage: "`WHAT` the decoder gives: " + format.List(model.DecoderOutputs())},
