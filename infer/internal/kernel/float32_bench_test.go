@@ -147,7 +147,7 @@ func BenchmarkConv3x3(b *testing.B) {
 // BenchmarkWinograd counts the operations of a convolution over patches, of which it does a
 // quarter.
 func BenchmarkWinograd(b *testing.B) {
-	for _, c := range []struct{ n, size, cin, cout int }{{1, 128, 256, 256}, {1, 128, 256, 128}, {1, 128, 64, 64}, {1, 16, 256, 256}, {100, 14, 256, 256}} {
+	for _, c := range []struct{ n, size, cin, cout int }{{1, 128, 256, 256}, {1, 128, 256, 128}, {1, 128, 64, 64}, {1, 128, 32, 32}, {1, 128, 48, 48}, {1, 7, 512, 512}, {1, 16, 256, 256}, {100, 14, 256, 256}} {
 		benchmarks(b, fmt.Sprintf("%dx%dx%dx%dto%d", c.n, c.size, c.size, c.cin, c.cout), func(b *testing.B, s *Float32, r *rand.Rand) {
 			w := Winograd{Image: Image{N: c.n, H: c.size, W: c.size, HO: c.size, WO: c.size, Stride: 1}, Act: ReLU, Bias: Floats(Pad(c.cout, Lanes))}
 			w.To = WinogradTiles(w.Image)

@@ -30,7 +30,7 @@ func (s *simd) winogradIn(w *Winograd, values, scratch []float32, tile, row, row
 		}
 	}
 	t.values, t.step = address(values, row*ld, ((WinogradValues-1)*rows+row+1)*ld), 4*rows*ld
-	t.lines, t.constant, t.vectors = address(scratch, 0, WinogradValues*Lanes), address(winogradInConstants[:], 0, 6), ld/s.lanes
+	t.lines, t.vectors = address(scratch, 0, WinogradValues*Lanes), ld/s.lanes
 	if s.lanes == 8 {
 		winogradInAVX2((*byte)(unsafe.Pointer(t)))
 	} else {
@@ -54,7 +54,7 @@ func (s *simd) winogradOut(w *Winograd, values, scratch []float32, tile, row, ro
 		}
 	}
 	t.values, t.step = address(values, row*ld, ((WinogradValues-1)*rows+row+1)*ld), 4*rows*ld
-	t.lines, t.constant, t.vectors = address(scratch, 0, WinogradValues*Lanes), address(winogradOutConstants[:], 0, 6), ld/s.lanes
+	t.lines, t.vectors = address(scratch, 0, WinogradValues*Lanes), ld/s.lanes
 	t.bias = address(w.Bias, 0, ld)
 	var applied bool
 	t.low, applied = w.Act.low()
