@@ -2,14 +2,17 @@ package infer
 
 import (
 	"math"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
 
 var resizeLowering = opLowering{
-	lower: lowers(func(_ *lowering, b opBase, op graph.Resize) (operator, error) {
+	lower: lowers(func(l *lowering, b opBase, op graph.Resize) (operator, error) {
 		if op.Mode != "nearest" {
-			return &interpolateOp{b, func(axis, n, m int) taps { return interpolation(op, axis, n, m) }}, nil
+			o := &interpolateOp{opBase: b, taps: func(axis, n, m int) taps { return interpolation(op, axis, n, m) }}
+			l.classes(o)
+			return o, nil
 		}
 		return &selectOp{opBase: b, indexes: func(axis, n, m int) []int {
 			if axis < 2 {
@@ -22,6 +25,19 @@ var resizeLowering = opLowering{
 			return list
 		}}, nil
 	}),
+}
+
+// classes fuses an ArgMax over channels into the interpolation before it: a map of many classes
+// need not exist in the image's size.
+func (l *lowering) classes(o *interpolateOp) {
+	n := l.next(o.out)
+	if n == nil {
+		return
+	}
+	if op, ok := n.Op.(graph.ArgMax); ok && op.KeepDims && slices.Equal(op.Reduction().Reduces(4), []bool{false, true, false, false}) {
+		o.argMax, o.last = true, op.SelectLastIndex
+		l.absorb(&o.opBase, n)
+	}
 }
 
 // coordinate returns the place of element i of m in an axis of n.

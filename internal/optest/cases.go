@@ -220,6 +220,9 @@ var table = []row{
 	{name: "channel with the largest value", op: graph.ArgMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.number32(b.add(graph.ArgMax{Axis: -3}, x))
 	}},
+	{name: "channel with the largest value of an enlarged map", op: graph.ArgMax{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ArgMax{Axis: -3, KeepDims: true}, b.add(graph.Resize{Mode: "linear", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}, x)))
+	}},
 	{name: "last row with the largest value", op: graph.ArgMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.number32(b.add(graph.ArgMax{Axis: -2, KeepDims: true, SelectLastIndex: true}, b.add(graph.Sign{}, x)))
 	}},
