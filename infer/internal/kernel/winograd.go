@@ -11,7 +11,7 @@ import "math"
 //
 // The transformations only add, and sums over channels are shorter than those over patches, so
 // that results are nearer to the exact ones. F(4×4, 3×3) would be faster still, but its errors
-// are two to eight times as large, and its weights twice as large.
+// are three to six times as large, and its weights twice as large.
 type Winograd struct {
 	Image    // of stride 1; the output is as large as the input
 	In, Out  Matrix
