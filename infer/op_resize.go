@@ -112,3 +112,61 @@ func cubic(x float64) float64 {
 	}
 	return ((a*x-5*a)*x+8*a)*x - 4*a
 }
+
+// taps are the elements of an axis that make each one of another, and their weights.
+type taps struct {
+	each    int
+	indexes []int
+	weights []float32
+}
+
+// interpolateOp makes each pixel the weighted sum of several, or of that the index of the largest
+// channel.
+type interpolateOp struct {
+	opBase
+	taps   func(axis, n, m int) taps // for rows, 0, and columns, 1: an axis of n that becomes m
+	argMax bool
+	last   bool // of several largest channels
+}
+
+func (o *interpolateOp) plan(p *planner) error {
+	x := p.value(o.in[0], chansLayout)
+	out := p.result(chansLayout)
+	height, width, ld := x.shape[2], x.shape[3], x.ld
+	rows, columns := out.shape[2], out.shape[3]
+	scratch := (width + 1) * ld
+	if !p.spend(8*(rows+columns) + p.threads*scratch) {
+		return nil
+	}
+	down, along := o.taps(0, height, rows), o.taps(1, width, columns)
+	p.scratch = max(p.scratch, scratch)
+	p.step(out.shape[0]*rows, (width*down.each+columns*along.each)*ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
+		src, dst := e.data(x), e.data(out)
+		return func(l *local, from, to int) {
+			buf := l.floats(scratch)
+			line, sum := buf[:width*ld], buf[width*ld:]
+			for r := from; r < to; r++ {
+				n, y := r/rows, r%rows
+				clear(line)
+				for k := y * down.each; k < (y+1)*down.each; k++ {
+					p.set.AddScaled(line, src[(n*height+down.indexes[k])*width*ld:], down.weights[k])
+				}
+				for c := range columns {
+					pixel := sum
+					if !o.argMax {
+						pixel = dst[(r*columns+c)*ld:][:ld]
+					}
+					clear(pixel)
+					for k := c * along.each; k < (c+1)*along.each; k++ {
+						p.set.AddScaled(pixel, line[along.indexes[k]*ld:], along.weights[k])
+					}
+					if o.argMax {
+						dst[(r*columns+c)*out.ld] = float32(argMax(pixel, axisRun{x.cols, 1}, o.last))
+					}
+				}
+			}
+			clearPadding(out, dst, from*columns, to*columns)
+		}
+	})
+	return nil
+}
