@@ -22,7 +22,7 @@ type Quantization struct {
 	HeldOut     int           `json:"held_out"`    // samples that the loss was measured on
 	MeasuredOn  string        `json:"measured_on"` // what they are
 	SQNR        float64       `json:"sqnr_db"`
-	Agree       *float64      `json:"agree"` // share with the same top-1 as in float; nil for feature maps
+	Agree       *float64      `json:"agree"` // share of images or pixels with the same top-1 as in float; nil for feature maps
 	Verdict     quant.Verdict `json:"verdict"`
 	KeptFloat   []string      `json:"kept_float,omitempty"` // the most sensitive layer first
 
@@ -54,8 +54,8 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 		return nil, err
 	}
 	g, report, err := quant.Quantize(ctx, j.Training, j.Deploy, samples, [2]int{j.r.Height, j.r.Width}, quant.Options{
-		NoLogits: j.Deploy.Metadata[model.MetaClasses] == "0",
-		Scope:    j.Int8.Scope, Method: j.Int8.Method, KeepFloat: j.Int8.KeepFloat, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
+		NoLogits: j.Deploy.Metadata[model.MetaClasses] == "0", Maps: j.Deploy.Metadata[model.MetaWhole] != "",
+		Scope: j.Int8.Scope, Method: j.Int8.Method, KeepFloat: j.Int8.KeepFloat, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +93,10 @@ func newQuantization(r *quant.Report) *Quantization {
 func (q *Quantization) String() string {
 	word := map[quant.Verdict]string{quant.Good: "good", quant.Noticeable: "usable, with a noticeable loss", quant.Unusable: "unusable"}[q.Verdict]
 	agree := ""
-	if q.Agree != nil {
+	switch {
+	case q.Report.Loss.Pixels:
+		agree = fmt.Sprintf(", same class as in float for %.1f %% of the pixels", 100**q.Agree)
+	case q.Agree != nil:
 		agree = fmt.Sprintf(", same top-1 as in float on %.1f %%", 100**q.Agree)
 	}
 	verb, on := "measured", q.MeasuredOn
@@ -133,11 +136,17 @@ func (j *job) calibration(ctx context.Context) ([]*graph.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := j.images.For(j.Training.Inputs[0].Type.Shape[1].Size)
-	if err != nil {
-		return nil, &CalibrationError{err}
+	var input func(file string) (*graph.Tensor, error)
+	if fit, ok := j.in.Fit(); ok {
+		input = images.Whole(fit)
+	} else {
+		p, err := j.images.For(j.Training.Inputs[0].Type.Shape[1].Size)
+		if err != nil {
+			return nil, &CalibrationError{err}
+		}
+		input = images.Input(p)
 	}
-	return images.Load(ctx, images.Spread(files, most), p, j.Threads, func(done, total int) {
+	return images.Load(ctx, images.Spread(files, most), input, j.Threads, func(done, total int) {
 		if j.Progress != nil {
 			j.Progress("reading images", done, total)
 		}

@@ -50,6 +50,10 @@ func (l *lowering) conv(b opBase, c graph.Conv) (operator, error) {
 		d := &depthwiseOp{opBase: b, w: l.w.get(formTaps3x3, w, bias), stride: c.Strides[0]}
 		l.epilogue(&d.opBase, &d.act, nil)
 		return d, nil
+	case three && c.Group == 1 && c.Strides[0] == 1 && kernel.WinogradPays(s[1], s[0]):
+		o := &winogradOp{opBase: b, w: l.w.get(formWinograd, w, bias)}
+		l.epilogue(&o.opBase, &o.act, nil)
+		return o, nil
 	case three && c.Group == 1:
 		d := &denseOp{opBase: b, w: l.w.get(formPatches, w, bias), stride: c.Strides[0]}
 		l.epilogue(&d.opBase, &d.act, nil)
@@ -202,6 +206,37 @@ func (o *denseOp) plan(p *planner) error {
 				l.conv.Planar = e.data(x)
 			}
 			p.set.Conv3x3(&l.conv)
+		}
+	})
+	return nil
+}
+
+// winogradOp is a dense 3×3 convolution of stride 1 and padding 1 with many channels.
+type winogradOp struct {
+	opBase
+	w   *packed
+	act kernel.Activation
+}
+
+func (o *winogradOp) plan(p *planner) error {
+	x := p.value(o.in[0], chansLayout)
+	out := p.result(chansLayout)
+	img := image(x, out, 1)
+	in, channels := x.shape[1], out.shape[1]
+	scratch := kernel.WinogradScratch(in, channels)
+	p.scratch = max(p.scratch, scratch)
+	if !p.spend(p.threads * scratch) {
+		return nil
+	}
+	// Every part reads all weights.
+	tiles := kernel.WinogradTiles(img)
+	part := min(kernel.WinogradBlock(in, channels), (tiles+p.threads-1)/p.threads)
+	p.step(tiles, kernel.WinogradValues*in*channels, part, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
+		w := kernel.Winograd{Image: img, In: e.matrix(x), Out: e.matrix(out), W: o.w.blocks, Bias: o.w.bias, Act: o.act}
+		return func(l *local, from, to int) {
+			l.winograd = w
+			l.winograd.From, l.winograd.To, l.winograd.Scratch = from, to, l.floats(scratch)
+			p.set.Winograd(&l.winograd)
 		}
 	})
 	return nil

@@ -2,14 +2,17 @@ package infer
 
 import (
 	"math"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
 
 var resizeLowering = opLowering{
-	lower: lowers(func(_ *lowering, b opBase, op graph.Resize) (operator, error) {
+	lower: lowers(func(l *lowering, b opBase, op graph.Resize) (operator, error) {
 		if op.Mode != "nearest" {
-			return &interpolateOp{b, func(axis, n, m int) taps { return interpolation(op, axis, n, m) }}, nil
+			o := &interpolateOp{opBase: b, taps: func(axis, n, m int) taps { return interpolation(op, axis, n, m) }}
+			l.classes(o)
+			return o, nil
 		}
 		return &selectOp{opBase: b, indexes: func(axis, n, m int) []int {
 			if axis < 2 {
@@ -22,6 +25,19 @@ var resizeLowering = opLowering{
 			return list
 		}}, nil
 	}),
+}
+
+// classes fuses an ArgMax over channels into the interpolation before it: a map of many classes
+// need not exist in the image's size.
+func (l *lowering) classes(o *interpolateOp) {
+	n := l.next(o.out)
+	if n == nil {
+		return
+	}
+	if op, ok := n.Op.(graph.ArgMax); ok && op.KeepDims && slices.Equal(op.Reduction().Reduces(4), []bool{false, true, false, false}) {
+		o.argMax, o.last = true, op.SelectLastIndex
+		l.absorb(&o.opBase, n)
+	}
 }
 
 // coordinate returns the place of element i of m in an axis of n.
@@ -104,10 +120,13 @@ type taps struct {
 	weights []float32
 }
 
-// interpolateOp makes each pixel the weighted sum of several.
+// interpolateOp makes each pixel the weighted sum of several, or of that the index of the largest
+// channel.
 type interpolateOp struct {
 	opBase
-	taps func(axis, n, m int) taps // for rows, 0, and columns, 1: an axis of n that becomes m
+	taps   func(axis, n, m int) taps // for rows, 0, and columns, 1: an axis of n that becomes m
+	argMax bool
+	last   bool // of several largest channels
 }
 
 func (o *interpolateOp) plan(p *planner) error {
@@ -115,15 +134,17 @@ func (o *interpolateOp) plan(p *planner) error {
 	out := p.result(chansLayout)
 	height, width, ld := x.shape[2], x.shape[3], x.ld
 	rows, columns := out.shape[2], out.shape[3]
-	if !p.spend(8*(rows+columns) + p.threads*width*ld) {
+	scratch := (width + 1) * ld
+	if !p.spend(8*(rows+columns) + p.threads*scratch) {
 		return nil
 	}
 	down, along := o.taps(0, height, rows), o.taps(1, width, columns)
-	p.scratch = max(p.scratch, width*ld)
+	p.scratch = max(p.scratch, scratch)
 	p.step(out.shape[0]*rows, (width*down.each+columns*along.each)*ld, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
 		src, dst := e.data(x), e.data(out)
 		return func(l *local, from, to int) {
-			line := l.floats(width * ld)
+			buf := l.floats(scratch)
+			line, sum := buf[:width*ld], buf[width*ld:]
 			for r := from; r < to; r++ {
 				n, y := r/rows, r%rows
 				clear(line)
@@ -131,13 +152,20 @@ func (o *interpolateOp) plan(p *planner) error {
 					p.set.AddScaled(line, src[(n*height+down.indexes[k])*width*ld:], down.weights[k])
 				}
 				for c := range columns {
-					pixel := dst[(r*columns+c)*ld:][:ld]
+					pixel := sum
+					if !o.argMax {
+						pixel = dst[(r*columns+c)*ld:][:ld]
+					}
 					clear(pixel)
 					for k := c * along.each; k < (c+1)*along.each; k++ {
 						p.set.AddScaled(pixel, line[along.indexes[k]*ld:], along.weights[k])
 					}
+					if o.argMax {
+						dst[(r*columns+c)*out.ld] = float32(argMax(pixel, axisRun{x.cols, 1}, o.last))
+					}
 				}
 			}
+			clearPadding(out, dst, from*columns, to*columns)
 		}
 	})
 	return nil

@@ -410,29 +410,19 @@ func (p *planner) output(i int, v *graph.Value) {
 	out := newBuffer(b.shape, planarLayout)
 	p.outputs = append(p.outputs, out)
 	p.spend(out.cols)
-	units := b.rows
-	var bind func(e *exec) func(*local, int, int)
-	if b.layout == chansLayout {
-		pixels := b.shape[2] * b.shape[3]
-		units = b.shape[0]
-		bind = func(e *exec) func(*local, int, int) {
-			src := e.matrix(b)
-			return func(_ *local, from, to int) {
-				m := kernel.Matrix{Data: src.Data[from*pixels*src.LD:], Rows: (to - from) * pixels, LD: src.LD}
-				kernel.ToPlanar(e.outputs[i][from*b.cols*pixels:], m, b.cols, pixels)
+	bind := func(e *exec) func(*local, int, int) {
+		return func(_ *local, from, to int) {
+			if b.layout == chansLayout {
+				p.set.ToPlanar(e.outputs[i], e.matrix(b), b.cols, b.shape[2]*b.shape[3], from, to)
+				return
 			}
-		}
-	} else {
-		bind = func(e *exec) func(*local, int, int) {
-			return func(_ *local, from, to int) {
-				src := e.data(b)
-				for r := from; r < to; r++ {
-					copy(e.outputs[i][r*b.cols:][:b.cols], src[r*b.ld:][:b.cols])
-				}
+			src := e.data(b)
+			for r := from; r < to; r++ {
+				copy(e.outputs[i][r*b.cols:][:b.cols], src[r*b.ld:][:b.cols])
 			}
 		}
 	}
-	p.step(units, b.rows*b.cols/max(units, 1), 1, []*buffer{b}, bind)
+	p.step(b.rows, b.cols, 8, []*buffer{b}, bind)
 }
 
 // copy appends a step that copies src to dst, which have the same shape.

@@ -40,6 +40,7 @@ type local struct {
 	depthwise  kernel.Depthwise
 	depthwiseN kernel.DepthwiseN
 	conv       kernel.Conv3x3
+	winograd   kernel.Winograd
 	integers   integerLocal
 	buf        []float32
 }

@@ -41,6 +41,7 @@ const (
 	formColumns                // the same, packed in blocks of output channels
 	formMatMul                 // rows of input channels
 	formPatches                // kernel rows, columns, channels; a block for each group
+	formWinograd               // kernel.Winograd
 	formTransposed             // a block for each tap of ConvTranspose
 	formTaps3x3                // kernel.Depthwise
 	formTaps                   // kernel.DepthwiseN
@@ -48,9 +49,9 @@ const (
 
 // packed is a weight for one kernel.
 type packed struct {
-	blocks []*kernel.Packed // Gemm, Conv3x3
+	blocks []*kernel.Packed // Gemm, Conv3x3, Winograd
 	taps   []float32        // depthwise convolutions
-	bias   []float32
+	bias   []float32        // theirs, and Winograd's
 }
 
 // columnBlock is the number of output channels in a block of formColumns: products with
@@ -108,6 +109,8 @@ func (w *weights) grouped(f form, weight, bias *graph.Tensor, groups int) *packe
 		w.bytes.Add(int64(4 * (kernel.Pad(n, kernel.Lanes) * (k + 1))))
 	case formPatches:
 		w.patches(p, weight, b, groups)
+	case formWinograd:
+		w.winograd(p, weight, b)
 	case formTransposed:
 		w.transposed(p, weight, b, groups)
 	case formTaps3x3, formTaps:
@@ -154,6 +157,19 @@ func (w *weights) patches(p *packed, weight *graph.Tensor, bias []float32, group
 				part = bias[g*n:][:n]
 			}
 			p.blocks[g] = w.set.Pack(r, n, taps*s[1], part)
+		}
+	})
+}
+
+// winograd packs the weight of a dense 3×3 convolution for kernel.Winograd.
+func (w *weights) winograd(p *packed, weight *graph.Tensor, bias []float32) {
+	n, k := weight.Shape[0], weight.Shape[1]
+	w.bytes.Add(int64(4 * kernel.Pad(n, kernel.Lanes) * (kernel.WinogradValues*(k+1) + 1)))
+	w.job(func() {
+		p.bias = kernel.Floats(kernel.Pad(n, kernel.Lanes))
+		copy(p.bias, bias)
+		for _, v := range kernel.WinogradWeights(weight.Float32s(), n, k) {
+			p.blocks = append(p.blocks, w.set.Pack(v, n, k, nil))
 		}
 	})
 }

@@ -30,6 +30,13 @@
 // integers only. In between, [Options].KeepFloat leaves the layers in float32 that cost the
 // most, as the sensitivity table finds them.
 //
+// # Networks that decide
+//
+// Of a detector ([graph.RoiAlign]) only what computes the feature maps is quantized, backbone and
+// neck, because which boxes are proposed and kept follows from smaller differences than integers
+// have; the loss is that of the maps. Of other networks that decide, such as those that give the
+// class of each pixel, it is the loss of what they decide about, before it is enlarged.
+//
 // # How accuracy is kept
 //
 //   - Channels are equalized: in each block, everything between the token mixer's

@@ -76,6 +76,7 @@ func (e *emitter) node(node *graph.Node) {
 		e.weights(node, in)
 	}
 	out := e.g.Add(v.Name, node.Op, in...)
+	made := e.g.Nodes[len(e.g.Nodes)-1]
 	switch {
 	case e.n.quantizes(node, e.set):
 		out.Name += ".raw"
@@ -85,6 +86,14 @@ func (e *emitter) node(node *graph.Node) {
 		if e.n.rectified(node, e.set) != nil {
 			out.Name += ".raw"
 		} else if e.reads(v) {
+			e.deq[v] = e.pair(out, v, v.Name+".dequantized")
+		}
+	}
+	for _, v := range node.Further {
+		out := &graph.Value{Name: v.Name}
+		made.Further = append(made.Further, out)
+		e.done[v] = out
+		if e.reads(v) {
 			e.deq[v] = e.pair(out, v, v.Name+".dequantized")
 		}
 	}

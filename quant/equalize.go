@@ -98,7 +98,9 @@ func (e *equalizer) visit(node *graph.Node) {
 			e.fix(v)
 		}
 	}
-	e.fix(out)
+	for _, v := range node.Outputs() {
+		e.fix(v)
+	}
 }
 
 func same(a, b []int) bool {

@@ -13,9 +13,11 @@ type Loss struct {
 	// several outputs the lowest. It is at most 200, which means that nothing differs, and at
 	// least −200, which stands for numbers that are not finite as well.
 	SQNR float64 `json:"sqnr_db"`
-	// Agree is the share of images with the same top-1 class; 0 where Classes is false.
+	// Agree is the share of images, or of pixels, with the same top-1 class; 0 where Classes is
+	// false.
 	Agree   float64 `json:"agree"`
-	Classes bool    `json:"classes"` // the network gives one row of logits an image
+	Classes bool    `json:"classes"`          // the network gives one row of logits an image, or a pixel
+	Pixels  bool    `json:"pixels,omitempty"` // one a pixel
 }
 
 // limit is the largest magnitude of a ratio, in dB.
@@ -43,10 +45,10 @@ const (
 )
 
 // Verdict returns [Good] from [GoodSQNR] and [GoodAgree] on, [Noticeable] from [UsableSQNR] and
-// [UsableAgree] on, else [Unusable]. Agreement counts from 16 images on.
+// [UsableAgree] on, else [Unusable]. Agreement counts from 16 images on, and that of pixels always.
 func (l Loss) Verdict() Verdict {
 	agree := 1.0
-	if l.Images >= agreeImages && l.Classes {
+	if (l.Images >= agreeImages || l.Pixels) && l.Classes {
 		agree = l.Agree
 	}
 	switch {
@@ -68,9 +70,9 @@ func (v Verdict) Estimated() Verdict {
 }
 
 // lossOf compares what two networks gave for the same batches, output by output. Logits are
-// one output of rows.
-func lossOf(got, want [][]*graph.Tensor, logits bool) Loss {
-	l := Loss{SQNR: limit, Classes: logits && len(want) == 1}
+// one output of rows, or a map.
+func lossOf(got, want [][]*graph.Tensor, o Options) Loss {
+	l := Loss{SQNR: limit, Classes: !o.NoLogits && len(want) == 1}
 	for i := range want {
 		signal, noise := 0.0, 0.0
 		for b, w := range want[i] {
@@ -89,29 +91,36 @@ func lossOf(got, want [][]*graph.Tensor, logits bool) Loss {
 			l.SQNR = min(l.SQNR, db)
 		}
 	}
-	same := 0
+	same, rows := 0, 0
 	for b, w := range want[0] {
 		l.Images += w.Shape[0]
-		if l.Classes = l.Classes && len(w.Shape) == 2 && w.Shape[1] > 1; l.Classes {
-			n := w.Shape[1]
-			for r := range w.Shape[0] {
-				if k := top1(w.Float32s()[r*n:][:n]); k >= 0 && k == top1(got[0][b].Float32s()[r*n:][:n]) {
-					same++
-				}
+		l.Pixels = o.Maps && len(w.Shape) == 4
+		if l.Classes = l.Classes && (len(w.Shape) == 2 || l.Pixels) && w.Shape[1] > 1; !l.Classes {
+			continue
+		}
+		n := w.Shape[1]
+		pixels := w.Len() / (w.Shape[0] * n)
+		for r := range w.Shape[0] * pixels {
+			first := r/pixels*n*pixels + r%pixels
+			if k := top1(w.Float32s()[first:], n, pixels); k >= 0 && k == top1(got[0][b].Float32s()[first:], n, pixels) {
+				same++
 			}
+			rows++
 		}
 	}
 	if l.Classes {
-		l.Agree = float64(same) / float64(l.Images)
+		l.Agree = float64(same) / float64(rows)
+	} else {
+		l.Pixels = false
 	}
 	return l
 }
 
-// top1 returns the index of the largest number, −1 where there is none.
-func top1(v []float32) int {
+// top1 returns the index of the largest of n numbers that are step apart, −1 where there is none.
+func top1(v []float32, n, step int) int {
 	best := -1
-	for i, x := range v {
-		if x == x && (best < 0 || x > v[best]) {
+	for i := range n {
+		if x := v[i*step]; x == x && (best < 0 || x > v[best*step]) {
 			best = i
 		}
 	}

@@ -39,18 +39,20 @@ func TestVerdict(t *testing.T) {
 func TestLossOf(t *testing.T) {
 	row := func(v ...float32) *graph.Tensor { return graph.Float32Tensor([]int{len(v) / 2, 2}, v) }
 	nan := float32(math.NaN())
+	pixels := func(v ...float32) *graph.Tensor { return graph.Float32Tensor([]int{1, 2, 1, len(v) / 2}, v) }
 	for name, c := range map[string]struct {
 		got, want [][]*graph.Tensor
 		loss      Loss
 	}{
-		"equal":         {[][]*graph.Tensor{{row(1, 2)}}, [][]*graph.Tensor{{row(1, 2)}}, Loss{1, 200, 1, true}},
-		"one of two":    {[][]*graph.Tensor{{row(3, 4, 1, 0)}}, [][]*graph.Tensor{{row(3, 4, 0, 1)}}, Loss{2, 10 * math.Log10(26.0/2), 0.5, true}},
-		"two batches":   {[][]*graph.Tensor{{row(3, 4), row(0, 10)}}, [][]*graph.Tensor{{row(3, 4), row(0, 9)}}, Loss{2, 10 * math.Log10(106.0), 1, true}},
-		"worst output":  {[][]*graph.Tensor{{row(300, 400)}, {row(0, 1)}}, [][]*graph.Tensor{{row(300, 400)}, {row(1, 1)}}, Loss{1, 10 * math.Log10(2), 0, false}},
-		"not a number":  {[][]*graph.Tensor{{row(nan, 1)}}, [][]*graph.Tensor{{row(0, 1)}}, Loss{1, -200, 1, true}},
-		"nothing there": {[][]*graph.Tensor{{row(0, 1)}}, [][]*graph.Tensor{{row(0, 0)}}, Loss{1, -200, 0, true}},
+		"equal":         {[][]*graph.Tensor{{row(1, 2)}}, [][]*graph.Tensor{{row(1, 2)}}, Loss{1, 200, 1, true, false}},
+		"one of two":    {[][]*graph.Tensor{{row(3, 4, 1, 0)}}, [][]*graph.Tensor{{row(3, 4, 0, 1)}}, Loss{2, 10 * math.Log10(26.0/2), 0.5, true, false}},
+		"two batches":   {[][]*graph.Tensor{{row(3, 4), row(0, 10)}}, [][]*graph.Tensor{{row(3, 4), row(0, 9)}}, Loss{2, 10 * math.Log10(106.0), 1, true, false}},
+		"worst output":  {[][]*graph.Tensor{{row(300, 400)}, {row(0, 1)}}, [][]*graph.Tensor{{row(300, 400)}, {row(1, 1)}}, Loss{1, 10 * math.Log10(2), 0, false, false}},
+		"not a number":  {[][]*graph.Tensor{{row(nan, 1)}}, [][]*graph.Tensor{{row(0, 1)}}, Loss{1, -200, 1, true, false}},
+		"a map":         {[][]*graph.Tensor{{pixels(1, 2, 4, 0, 4, 3)}}, [][]*graph.Tensor{{pixels(1, 2, 2, 0, 3, 3)}}, Loss{1, 10 * math.Log10(27.0/5), 2. / 3, true, true}},
+		"nothing there": {[][]*graph.Tensor{{row(0, 1)}}, [][]*graph.Tensor{{row(0, 0)}}, Loss{1, -200, 0, true, false}},
 	} {
-		if got := lossOf(c.got, c.want, true); got != c.loss {
+		if got := lossOf(c.got, c.want, Options{Maps: true}); got != c.loss {
 			t.Errorf("%s: %+v, want %+v", name, got, c.loss)
 		}
 	}

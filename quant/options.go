@@ -89,6 +89,9 @@ type Options struct {
 	// NoLogits says that the outputs are not rows of logits, whatever their shape: there is no
 	// top-1 to agree on.
 	NoLogits bool
+	// Maps says that a single output of four axes is a map of logits: the top-1 is that of its
+	// pixels.
+	Maps bool
 	// Threads is how many cores are used, 0 for all. The result is the same for any number.
 	Threads int
 	// Progress, if set, is called from the caller's goroutine as the stages "statistics",

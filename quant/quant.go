@@ -21,6 +21,9 @@ import (
 // width are made up: training, the form with BatchNorm nodes, which may be nil otherwise,
 // tells what statistics they should have.
 //
+// Of a detector, backbone and neck are quantized, and the loss is that of the feature maps; of
+// other networks that decide, it is that of what they decide about.
+//
 // A network that int8 ruins is returned like any other: [Report].Verdict says so.
 //
 // The error wraps [ErrNothing], [ErrCalibration], [graph.ErrShape] or [graph.ErrGraph], or
@@ -37,11 +40,15 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*grap
 		return nil, nil, err
 	}
 	q := &quantization{o: o}
+	part, behind := split(deploy)
 	var held []*graph.Tensor
 	if inputs != nil {
-		held, err = q.fromImages(ctx, deploy, inputs)
+		held, err = q.fromImages(ctx, part, inputs)
 	} else {
-		held, err = q.fromNothing(ctx, training, deploy, size)
+		if training != nil {
+			training, _ = split(training)
+		}
+		held, err = q.fromNothing(ctx, training, part, size)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -49,6 +56,9 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*grap
 	g, err := q.finish(ctx, batches(held))
 	if err != nil {
 		return nil, nil, err
+	}
+	if behind != nil {
+		g = join(g, deploy, behind)
 	}
 	for i, v := range g.Inputs {
 		v.Type = deploy.Inputs[i].Type
@@ -108,6 +118,10 @@ func (q *quantization) fromNothing(ctx context.Context, training, deploy *graph.
 // fit chooses scales and integers for own by what the inputs cause in watched. Both graphs
 // are changed.
 func fit(ctx context.Context, own, watched *graph.Graph, inputs []*graph.Tensor, o Options) (*calibration, error) {
+	separate(own)
+	if watched != own {
+		separate(watched)
+	}
 	data := batches(inputs)
 	n, err := newNetwork(own, watched, graph.FixedShape(data[0].Shape...))
 	if err != nil {

@@ -58,7 +58,7 @@ func against(t testing.TB, a, b *graph.Graph, data []*graph.Tensor) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return lossOf(y, x, true).SQNR
+	return lossOf(y, x, Options{}).SQNR
 }
 
 func TestQuantize(t *testing.T) {

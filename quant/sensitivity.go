@@ -38,7 +38,7 @@ func (q *quantization) finish(ctx context.Context, held []*graph.Tensor) (*graph
 		if err != nil {
 			return Loss{}, err
 		}
-		return lossOf(got, want, !q.o.NoLogits), nil
+		return lossOf(got, want, q.o), nil
 	}
 	k := min(max(q.o.KeepFloat, 0), len(order))
 	if q.o.KeepFloat == KeepAuto {
@@ -84,7 +84,7 @@ func (q *quantization) own(ctx context.Context, g *graph.Graph, held []*graph.Te
 	if err != nil {
 		return Loss{}, err
 	}
-	return lossOf(got, want, !q.o.NoLogits), nil
+	return lossOf(got, want, q.o), nil
 }
 
 // fill completes the report with the loss of the network that is judged and that of the one
@@ -157,7 +157,7 @@ func (q *quantization) layers(ctx context.Context, held []*graph.Tensor) ([]stri
 			if err != nil {
 				return err
 			}
-			rows[from+i].SQNR = lossOf(got, want, !q.o.NoLogits).SQNR
+			rows[from+i].SQNR = lossOf(got, want, q.o).SQNR
 			return nil
 		})
 		if err != nil {

@@ -66,9 +66,40 @@ func Spread[T any](files []T, n int) []T {
 	return out
 }
 
-// Load decodes and preprocesses images, each to 1×C×H×W float32, on the number of threads
-// given (0 for all). The error names the file.
-func Load(ctx context.Context, files []string, cfg preprocess.Config, threads int, progress func(done, total int)) ([]*graph.Tensor, error) {
+// Input returns what makes a file the input of a network for which images are cropped,
+// 1×C×H×W float32.
+func Input(cfg preprocess.Config) func(file string) (*graph.Tensor, error) {
+	return func(file string) (*graph.Tensor, error) {
+		img, err := preprocess.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		t, err := cfg.Tensor(img)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return t, nil
+	}
+}
+
+// Whole returns what makes a file the input of a network that sees whole images.
+func Whole(fit preprocess.Fit) func(file string) (*graph.Tensor, error) {
+	return func(file string) (*graph.Tensor, error) {
+		img, err := preprocess.OpenUpright(file)
+		if err != nil {
+			return nil, err
+		}
+		t, _, err := fit.Tensor(img)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return t, nil
+	}
+}
+
+// Load makes inputs of image files, on the number of threads given (0 for all). The error names
+// the file.
+func Load(ctx context.Context, files []string, input func(file string) (*graph.Tensor, error), threads int, progress func(done, total int)) ([]*graph.Tensor, error) {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -92,12 +123,9 @@ func Load(ctx context.Context, files []string, cfg preprocess.Config, threads in
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			img, err := preprocess.Open(f)
-			if err != nil {
+			var err error
+			if out[i], err = input(f); err != nil {
 				return err
-			}
-			if out[i], err = cfg.Tensor(img); err != nil {
-				return fmt.Errorf("%s: %w", f, err)
 			}
 			finished <- struct{}{}
 			return nil

@@ -156,7 +156,7 @@ func TestLoad(t *testing.T) {
 	}
 	for _, threads := range []int{0, 1, 3} {
 		var calls []int
-		out, err := Load(t.Context(), files, config, threads, func(done, total int) {
+		out, err := Load(t.Context(), files, Input(config), threads, func(done, total int) {
 			if total != len(files) {
 				t.Errorf("total %d, want %d", total, len(files))
 			}
@@ -180,18 +180,36 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestLoadWhole: the image is 8×8, and what it does not fill is zero.
+func TestLoadWhole(t *testing.T) {
+	fit := preprocess.Letterbox(8).Sized(8, 16)
+	fit.Mean = []float64{0, 0, 0}
+	file := filepath.Join(folder(t, "0.png", "1.png"), "1.png")
+	out, err := Load(t.Context(), []string{file}, Whole(fit), 1, func(int, int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(out[0].Shape, []int{1, 3, 8, 16}) || out[0].Float32s()[7] == 0 || out[0].Float32s()[8] != 0 {
+		t.Errorf("shape %v, row %v", out[0].Shape, out[0].Float32s()[:16])
+	}
+	fit.Std = nil
+	if _, err := Whole(fit)(file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("preprocessing fails with %v, want an error that names the file", err)
+	}
+}
+
 func TestLoadNamesTheFile(t *testing.T) {
 	dir := folder(t, "good.png", "broken.jpg")
 	missing := filepath.Join(dir, "missing.png")
 	for _, bad := range []string{filepath.Join(dir, "broken.jpg"), missing} {
-		_, err := Load(t.Context(), []string{filepath.Join(dir, "good.png"), bad}, config, 1, func(int, int) {})
+		_, err := Load(t.Context(), []string{filepath.Join(dir, "good.png"), bad}, Input(config), 1, func(int, int) {})
 		if err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%v, want an error that names %s", err, bad)
 		}
 	}
 	wrong := config
 	wrong.Interpolation = "guessing"
-	if _, err := Load(t.Context(), []string{filepath.Join(dir, "good.png")}, wrong, 1, func(int, int) {}); err == nil || !strings.Contains(err.Error(), "good.png") {
+	if _, err := Load(t.Context(), []string{filepath.Join(dir, "good.png")}, Input(wrong), 1, func(int, int) {}); err == nil || !strings.Contains(err.Error(), "good.png") {
 		t.Errorf("preprocessing fails with %v, want an error that names the file", err)
 	}
 }
@@ -204,7 +222,7 @@ func TestLoadStops(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Load(cancelled, files, config, 2, func(int, int) {}); !errors.Is(err, context.Canceled) {
+	if _, err := Load(cancelled, files, Input(config), 2, func(int, int) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: %v", err)
 	}
 	midway, cancel := context.WithCancel(t.Context())
@@ -214,7 +232,7 @@ func TestLoadStops(t *testing.T) {
 	for range 500 {
 		many = append(many, files...)
 	}
-	if _, err := Load(midway, many, config, 1, func(int, int) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := Load(midway, many, Input(config), 1, func(int, int) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled midway: %v", err)
 	}
 }

@@ -7,6 +7,9 @@ var table = []row{
 	{name: "convolution 1×1", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 1, 1) }},
 	{name: "convolution 1×1, stride 2", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 1, 2, 1) }},
 	{name: "convolution 3×3", op: graph.Conv{}, tolerance: 2e-6, build: func(b *builder, x *graph.Value) *graph.Value { return b.conv(x, Channels, 20, 3, 1, 1) }},
+	{name: "convolution 3×3 of many channels", op: graph.Conv{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.conv(b.conv(x, Channels, 80, 1, 1, 1), 80, 72, 3, 1, 1)
+	}},
 	{name: "convolution 3×3 of a feature map, stride 2", op: graph.Conv{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.conv(b.conv(x, Channels, 20, 1, 1, 1), 20, 36, 3, 2, 1)
 	}},
@@ -219,6 +222,9 @@ var table = []row{
 	}},
 	{name: "channel with the largest value", op: graph.ArgMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.number32(b.add(graph.ArgMax{Axis: -3}, x))
+	}},
+	{name: "channel with the largest value of an enlarged map", op: graph.ArgMax{}, tolerance: 4e-6, build: func(b *builder, x *graph.Value) *graph.Value {
+		return b.number32(b.add(graph.ArgMax{Axis: -3, KeepDims: true}, b.add(graph.Resize{Mode: "linear", Coordinates: "half_pixel", Scales: [2]float64{2, 2}}, x)))
 	}},
 	{name: "last row with the largest value", op: graph.ArgMax{}, tolerance: 0, build: func(b *builder, x *graph.Value) *graph.Value {
 		return b.number32(b.add(graph.ArgMax{Axis: -2, KeepDims: true, SelectLastIndex: true}, b.add(graph.Sign{}, x)))

@@ -116,26 +116,50 @@ func BenchmarkDepthwise(b *testing.B) {
 	}
 }
 
-// BenchmarkConv3x3 is the stem: its first convolution reads the image as it is.
+// BenchmarkConv3x3 is the stem, whose first convolution reads the image as it is, and what
+// necks and heads of segmenters and detectors have.
 func BenchmarkConv3x3(b *testing.B) {
 	for _, c := range []struct {
-		size, cin, cout int
-		act             Activation
-	}{{224, 3, 24, GELU}, {112, 24, 48, Identity}} {
-		benchmarks(b, fmt.Sprintf("%dx%dx%d", c.size, c.size, c.cin), func(b *testing.B, s *Float32, r *rand.Rand) {
-			out := c.size / 2
-			v := Conv3x3{Image: Image{N: 1, H: c.size, W: c.size, HO: out, WO: out, Stride: 2}, Cin: c.cin, Act: c.act, To: out}
-			v.Out = values(r, out*out, c.cout)
+		n, size, stride, cin, cout int
+		act                        Activation
+	}{
+		{1, 224, 2, 3, 24, GELU}, {1, 112, 2, 24, 48, Identity},
+		{1, 128, 1, 256, 256, Identity}, {1, 128, 1, 256, 128, ReLU}, {1, 16, 1, 256, 256, Identity}, {100, 14, 1, 256, 256, ReLU},
+	} {
+		benchmarks(b, fmt.Sprintf("%dx%dx%dx%dto%d/stride=%d", c.n, c.size, c.size, c.cin, c.cout, c.stride), func(b *testing.B, s *Float32, r *rand.Rand) {
+			out := c.size / c.stride
+			v := Conv3x3{Image: Image{N: c.n, H: c.size, W: c.size, HO: out, WO: out, Stride: c.stride}, Cin: c.cin, Act: c.act, To: c.n * out}
+			v.Out = values(r, c.n*out*out, c.cout)
 			if c.cin == 3 {
 				v.Planar = normal(r, Floats(3*c.size*c.size), 1)
 			} else {
-				v.In = values(r, c.size*c.size, c.cin)
+				v.In = values(r, c.n*c.size*c.size, c.cin)
 			}
 			v.W = s.Pack(normal(r, make([]float32, c.cout*9*c.cin), 0.1), c.cout, 9*c.cin, nil)
 			for b.Loop() {
 				s.Conv3x3(&v)
 			}
-			report(b, s, 2*9*c.cin*c.cout*out*out)
+			report(b, s, 2*9*c.cin*c.cout*out*out*c.n)
+		})
+	}
+}
+
+// BenchmarkWinograd counts the operations of a convolution over patches, of which it does a
+// quarter.
+func BenchmarkWinograd(b *testing.B) {
+	for _, c := range []struct{ n, size, cin, cout int }{{1, 128, 256, 256}, {1, 128, 256, 128}, {1, 128, 64, 64}, {1, 128, 32, 32}, {1, 128, 48, 48}, {1, 7, 512, 512}, {1, 16, 256, 256}, {100, 14, 256, 256}} {
+		benchmarks(b, fmt.Sprintf("%dx%dx%dx%dto%d", c.n, c.size, c.size, c.cin, c.cout), func(b *testing.B, s *Float32, r *rand.Rand) {
+			w := Winograd{Image: Image{N: c.n, H: c.size, W: c.size, HO: c.size, WO: c.size, Stride: 1}, Act: ReLU, Bias: Floats(Pad(c.cout, Lanes))}
+			w.To = WinogradTiles(w.Image)
+			w.In, w.Out = values(r, c.n*c.size*c.size, c.cin), values(r, c.n*c.size*c.size, c.cout)
+			for _, v := range WinogradWeights(normal(r, make([]float32, c.cout*9*c.cin), 0.1), c.cout, c.cin) {
+				w.W = append(w.W, s.Pack(v, c.cout, c.cin, nil))
+			}
+			w.Scratch = Floats(WinogradScratch(c.cin, c.cout))
+			for b.Loop() {
+				s.Winograd(&w)
+			}
+			report(b, s, 2*9*c.cin*c.cout*c.size*c.size*c.n)
 		})
 	}
 }

@@ -15,8 +15,10 @@ var generic = Float32{
 	Depthwise:    depthwiseGeneric,
 	DepthwiseN:   depthwiseNGeneric,
 	Conv3x3:      conv3x3Generic,
+	Winograd:     winogradGeneric,
 	SumColumns:   sumColumnsGeneric,
 	ScaleColumns: scaleColumnsGeneric,
+	ToPlanar:     toPlanarGeneric,
 	Apply:        applyGeneric,
 	AddInto:      addIntoGeneric,
 	AddScaled:    addScaledGeneric,
@@ -202,6 +204,15 @@ func scaleColumnsGeneric(x Matrix, gate []float32, from, to int) {
 		row := x.Data[r*x.LD:][:x.LD]
 		for c, g := range gate[:x.LD] {
 			row[c] *= g
+		}
+	}
+}
+
+func toPlanarGeneric(dst []float32, src Matrix, channels, pixels, from, to int) {
+	for r := from; r < to; r++ {
+		at := dst[r/pixels*channels*pixels+r%pixels:]
+		for c, v := range src.Data[r*src.LD:][:channels] {
+			at[c*pixels] = v
 		}
 	}
 }

@@ -39,6 +39,16 @@ func depthwise2x1AVX512(t *byte)
 //go:noescape
 func windowAVX512(t *byte)
 
+// winogradInAVX512 transforms the pixels of a tile, 4 by 4, to values.
+//
+//go:noescape
+func winogradInAVX512(t *byte)
+
+// winogradOutAVX512 transforms the values of a tile to pixels, 2 by 2.
+//
+//go:noescape
+func winogradOutAVX512(t *byte)
+
 // sumAVX512 adds the rows, ld bytes apart, of a matrix.
 //
 //go:noescape
@@ -88,6 +98,16 @@ func depthwise2x1AVX2(t *byte)
 //
 //go:noescape
 func windowAVX2(t *byte)
+
+// winogradInAVX2 transforms the pixels of a tile, 4 by 4, to values.
+//
+//go:noescape
+func winogradInAVX2(t *byte)
+
+// winogradOutAVX2 transforms the values of a tile to pixels, 2 by 2.
+//
+//go:noescape
+func winogradOutAVX2(t *byte)
 
 // sumAVX2 adds the rows, ld bytes apart, of a matrix.
 //

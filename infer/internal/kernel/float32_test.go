@@ -290,6 +290,117 @@ func TestConv3x3(t *testing.T) {
 	})
 }
 
+// TestWinograd compares with sums over patches.
+func TestWinograd(t *testing.T) {
+	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
+		img, cin, cout := randomImage(r, 1), size(r, 70), size(r, 70)
+		weight := normal(r, make([]float32, cout*9*cin), 1/math.Sqrt(9*float64(cin)))
+		w := Winograd{Image: img, In: matrix(t, r, img.N*img.H*img.W, cin), Out: unwritten(t, r, img.N*img.H*img.W, cout), Act: randomActivation(r)}
+		w.Bias = guarded[float32](t, r, Pad(cout, Lanes))
+		clear(w.Bias)
+		normal(r, w.Bias[:cout], 1)
+		for _, v := range WinogradWeights(weight, cout, cin) {
+			w.W = append(w.W, s.Pack(v, cout, cin, nil))
+		}
+		w.From, w.To = part(r, WinogradTiles(img))
+		w.Scratch = normal(r, guarded[float32](t, r, WinogradScratch(cin, cout)), 1)
+		patches := make([]float32, len(weight)) // rows, columns, channels
+		for i, v := range weight {
+			patches[(i/(9*cin)*9+i%9)*cin+i/9%cin] = v
+		}
+		direct := Conv3x3{Image: img, Cin: cin, In: w.In, Out: Matrix{Data: make([]float32, len(w.Out.Data)), Rows: w.Out.Rows, LD: w.Out.LD},
+			W: generic.Pack(patches, cout, 9*cin, w.Bias), Act: w.Act, To: img.N * img.H}
+		generic.Conv3x3(&direct)
+		want := w.Out.clone()
+		for tile := w.From; tile < w.To; tile++ {
+			n, top, left := w.place(tile)
+			for y := top; y < min(top+winogradStep, img.H); y++ {
+				for x := left; x < min(left+winogradStep, img.W); x++ {
+					at := ((n*img.H+y)*img.W + x) * w.Out.LD
+					copy(want.Data[at:][:Pad(cout, Lanes)], direct.Out.Data[at:])
+				}
+			}
+		}
+		s.Winograd(&w)
+		same(t, w.Out, want, cout, w.Act)
+		whole := w.Out.clone()
+		for to := w.To; w.From < to; w.From = w.To {
+			w.To = min(w.From+1+r.IntN(20), to)
+			s.Winograd(&w)
+		}
+		bitwise(t, w.Out.Data, whole.Data)
+	})
+}
+
+// TestWinogradError compares the errors of both ways to compute a convolution with its value in
+// float64: Winograd's has the smaller ones.
+func TestWinogradError(t *testing.T) {
+	const channels, size = 128, 8
+	r := rand.New(rand.NewPCG(1, 5))
+	weight := normal(r, make([]float32, channels*9*channels), 1)
+	in := values(r, size*size, channels)
+	img := Image{N: 1, H: size, W: size, HO: size, WO: size, Stride: 1}
+	patches := make([]float32, len(weight))
+	for i, v := range weight {
+		patches[(i/(9*channels)*9+i%9)*channels+i/9%channels] = v
+	}
+	exact := make([]float64, size*size*channels)
+	for i := range exact {
+		o, y, x := i%channels, i/channels/size, i/channels%size
+		for tap := range 9 {
+			iy, ix := y+tap/3-1, x+tap%3-1
+			if iy < 0 || iy >= size || ix < 0 || ix >= size {
+				continue
+			}
+			for c := range channels {
+				exact[i] += float64(in.Data[(iy*size+ix)*in.LD+c]) * float64(weight[(o*channels+c)*9+tap])
+			}
+		}
+	}
+	for _, s := range All() {
+		deviation := func(out Matrix) float64 {
+			sum := 0.0
+			for i, v := range exact {
+				sum += (float64(out.Data[i]) - v) * (float64(out.Data[i]) - v)
+			}
+			return math.Sqrt(sum / float64(len(exact)))
+		}
+		direct := Conv3x3{Image: img, Cin: channels, In: in, Out: values(r, size*size, channels), W: s.Pack(patches, channels, 9*channels, nil), To: size}
+		s.Conv3x3(&direct)
+		w := Winograd{Image: img, In: in, Out: values(r, size*size, channels), Bias: Floats(channels), To: WinogradTiles(img), Scratch: Floats(WinogradScratch(channels, channels))}
+		for _, v := range WinogradWeights(weight, channels, channels) {
+			w.W = append(w.W, s.Pack(v, channels, channels, nil))
+		}
+		s.Winograd(&w)
+		if got, want := deviation(w.Out), deviation(direct.Out); got > want || got == 0 {
+			t.Errorf("%s: error %.3g, that of sums over patches %.3g", s.Name, got, want)
+		}
+	}
+}
+
+func TestToPlanar(t *testing.T) {
+	forAll(t, func(t *testing.T, s *Float32, r *rand.Rand) {
+		images, pixels, channels := size(r, 3), size(r, 600), size(r, 50)
+		x := matrix(t, r, images*pixels, channels)
+		dst := guarded[float32](t, r, images*pixels*channels)
+		for i := range dst {
+			dst[i] = unset
+		}
+		from, to := part(r, images*pixels)
+		s.ToPlanar(dst, x, channels, pixels, from, to)
+		for i, v := range dst {
+			n, c, p := i/(pixels*channels), i/pixels%channels, i%pixels
+			want := unset
+			if row := n*pixels + p; row >= from && row < to {
+				want = x.Data[row*x.LD+c]
+			}
+			if math.Float32bits(v) != math.Float32bits(want) {
+				t.Fatalf("channel %d of pixel %d of image %d is %v, expected %v", c, p, n, v, want)
+			}
+		}
+	})
+}
+
 // TestOddGeometry checks outputs of a size that no padding of 1 makes.
 func TestOddGeometry(t *testing.T) {
 	for _, s := range All() {

@@ -188,6 +188,7 @@ type Float32 struct {
 	Depthwise  func(*Depthwise)
 	DepthwiseN func(*DepthwiseN)
 	Conv3x3    func(*Conv3x3)
+	Winograd   func(*Winograd)
 
 	// SumColumns adds columns [from, to) of all rows of in into dst[from:to], which it first
 	// zeroes; from is a multiple of Lanes and to too, or LD.
@@ -195,6 +196,9 @@ type Float32 struct {
 	// ScaleColumns multiplies rows [from, to) of x, in place, by gate, column by column. Gate
 	// has x.LD elements.
 	ScaleColumns func(x Matrix, gate []float32, from, to int)
+	// ToPlanar writes rows [from, to) of a channels-last matrix, whose rows are the pixels of
+	// images of the given number, to dst, which is N×channels×pixels.
+	ToPlanar func(dst []float32, src Matrix, channels, pixels, from, to int)
 	// Apply applies an activation in place.
 	Apply func(x []float32, act Activation)
 	// AddInto adds src to dst, elementwise, over len(dst) elements.
@@ -233,39 +237,4 @@ func Floats(n int) []float32 {
 		off = int(-(uintptr(unsafe.Pointer(&b[0])) / 4) % Lanes)
 	}
 	return b[off : off+n : off+n]
-}
-
-// ToPlanar writes a channels-last matrix, whose rows are N×pixels, to dst as
-// N×channels×pixels.
-func ToPlanar(dst []float32, src Matrix, channels, pixels int) {
-	if pixels == 0 {
-		return
-	}
-	for n := range src.Rows / pixels {
-		img := dst[n*channels*pixels:][:channels*pixels]
-		for p := range pixels {
-			row := src.Data[(n*pixels+p)*src.LD:][:channels]
-			for c, v := range row {
-				img[c*pixels+p] = v
-			}
-		}
-	}
-}
-
-// FromPlanar reads dst, a channels-last matrix whose rows are N×pixels, from src, which is
-// N×channels×pixels, and zeroes the padding columns.
-func FromPlanar(dst Matrix, src []float32, channels, pixels int) {
-	if pixels == 0 {
-		return
-	}
-	for n := range dst.Rows / pixels {
-		img := src[n*channels*pixels:][:channels*pixels]
-		for p := range pixels {
-			row := dst.Data[(n*pixels+p)*dst.LD:][:dst.LD]
-			for c := range channels {
-				row[c] = img[c*pixels+p]
-			}
-			clear(row[channels:])
-		}
-	}
 }

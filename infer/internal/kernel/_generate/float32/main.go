@@ -25,6 +25,7 @@ func main() {
 		s.gemm()
 		s.depthwise()
 		s.window()
+		s.winograd()
 		s.sum()
 		s.scale()
 		s.add()
