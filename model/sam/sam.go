@@ -61,7 +61,7 @@ const (
 // side is that of the square that the encoder sees.
 func side(b *model.Builder) (int, error) {
 	switch {
-	case b.Height == 0 && b.SizeUnsaid:
+	case b.SizeUnsaid:
 		return published, nil
 	case b.Height == 0:
 		return 0, fmt.Errorf("%w: found an input of any size, expected one: the embeddings of other sizes are other decoders'", model.ErrOptions)
