@@ -51,6 +51,7 @@ Examples:
   repvit-verify bench m1.safetensors --threads 1
   repvit-verify preprocess cat.jpg --size 224 -o x.npy
   repvit-verify preprocess street.jpg --like seg --scale 2048x512 -o x.npy
+  repvit-verify predict sam.encoder.onnx sam.decoder.onnx cat.jpg --point 320,200 -o mask.png
 
 Exit status: 0 equal, criteria met or done; 1 outputs differ, a criterion is not met or the
 work failed; 2 wrong usage.`
@@ -164,6 +165,7 @@ func commands() []*urfave.Command {
 			&urfave.BoolFlag{Name: "letterbox", Usage: "prepare the whole image as for SAM: a square of --size, else 1024"},
 			&urfave.IntFlag{Name: "channels", Usage: "`N`: 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as --mean says, else 3"},
 		}, imageFlags(), cli.OutputFlags()), Action: action(preprocessImage)},
+		predictCommand(),
 	}
 }
 
@@ -171,7 +173,7 @@ func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
-		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|preprocess [flags] FILE",
+		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|preprocess|predict [flags] FILE...",
 		Description: description,
 		Version:     cli.Version(),
 		Metadata:    map[string]any{cli.Choices: Choices()},
@@ -183,7 +185,7 @@ func newApp() *urfave.App {
 
 // Commands are the command and its subcommands, for a program that has others beside them.
 func Commands() []*urfave.Command {
-	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify", "repvit verify")
+	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify predict", "repvit predict", "repvit-verify", "repvit verify")
 	return append([]*urfave.Command{
 		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: names.Replace(description), Flags: flags(), Action: action(verifyAction)},
 		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
