@@ -31,8 +31,9 @@ func Wholes() []model.Whole { return []model.Whole{semfpn.Whole(), rcnn.Whole(),
 // OutputsOf returns the names of all outputs that the network of a converted graph has with one option
 // or another; nil where that is not known.
 func OutputsOf(g *graph.Graph) []string {
+	name := g.Metadata[model.MetaWhole]
 	for _, w := range Wholes() {
-		if slices.Contains(w.Names(), g.Metadata[model.MetaWhole]) {
+		if name != "" && slices.Contains(w.Names(), name) {
 			return w.Outputs
 		}
 	}
