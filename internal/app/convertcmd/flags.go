@@ -75,7 +75,7 @@ func flags() []urfave.Flag {
 		&urfave.StringFlag{Name: "taps", DefaultText: "by the file", Usage: "`BLOCKS` of --features: ends, timm or I,J,K,L"},
 		&urfave.StringFlag{Name: "segment", DefaultText: model.SegmentClasses, Usage: "`WHAT` a segmenter gives: " + format.List(model.Segments())},
 		&urfave.Float64Flag{Name: "score-threshold", DefaultText: "the file's, else 0.05", Usage: "least probability `P` of a detection"},
-		&urfave.Float64Flag{Name: "iou-threshold", DefaultText: "the file's, else 0.5", Usage: "overlap `P` of boxes that suppress each other"},
+		&urfave.Float64Flag{Name: "iou-threshold", DefaultText: "the file's, else 0.5", Usage: "overlap `P` that makes boxes one"},
 		&urfave.IntFlag{Name: "max-detections", DefaultText: "the file's, else 100", Usage: "at most `N` detections of an image"},
 		&urfave.BoolFlag{Name: "no-masks", Usage: "a detector's boxes without masks"},
 		&urfave.BoolFlag{Name: "raw", Usage: "a detector's maps of the neck and the region proposals, for accelerators"},

@@ -20,8 +20,8 @@ import (
 // promptFlags say what to segment.
 func promptFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.GenericFlag{Name: "point", Value: &numbers{}, Usage: "a point on the object, `X,Y` in the image's pixels; may be given several times"},
-		&urfave.GenericFlag{Name: "negative", Value: &numbers{}, Usage: "a point outside the object, `X,Y`; may be given several times"},
+		&urfave.GenericFlag{Name: "point", Value: &numbers{}, Usage: "a point on the object, `X,Y` in pixels of the image; repeatable"},
+		&urfave.GenericFlag{Name: "negative", Value: &numbers{}, Usage: "a point outside the object, `X,Y`; repeatable"},
 		&urfave.GenericFlag{Name: "box", Value: &numbers{}, Usage: "a box around the object, `X0,Y0,X1,Y1`"},
 	}
 }
