@@ -62,7 +62,7 @@ const (
 func side(b *model.Builder) (int, error) {
 	switch {
 	case b.SizeUnsaid:
-		return published, nil
+		b.Height, b.Width = published, published
 	case b.Height == 0:
 		return 0, fmt.Errorf("%w: found an input of any size, expected one: the embeddings of other sizes are other decoders'", model.ErrOptions)
 	case b.Height != b.Width || b.Height%multiple != 0:
