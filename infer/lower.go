@@ -47,6 +47,7 @@ type lowering struct {
 	fuse      bool
 	w         *weights
 	integers  integers
+	attention map[*graph.Node]*attentionOp // by the last of its nodes
 }
 
 // lower translates g. Without fuse every node's value is computed as such.
@@ -66,6 +67,7 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 		}
 	}
 	l.integers.init(l, original)
+	l.findAttention()
 	p := &program{graph: g, weights: w, uses: map[*graph.Value]int{}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,6 +115,9 @@ func outputs(g *graph.Graph) map[*graph.Value]bool {
 
 // node makes the operator that starts with n.
 func (l *lowering) node(n *graph.Node) (operator, error) {
+	if a := l.attention[n]; a != nil {
+		return a, nil
+	}
 	b := opBase{kind: n.Op.Kind(), node: n, in: n.Inputs[:1:1], out: n.Output, also: n.Further, nodes: []*graph.Node{n}}
 	if o := l.integer(b); o != nil {
 		l.integers.made[o.base().out] = true

@@ -40,6 +40,7 @@ type local struct {
 	depthwise  kernel.Depthwise
 	depthwiseN kernel.DepthwiseN
 	conv       kernel.Conv3x3
+	packed     [2]kernel.Packed
 	integers   integerLocal
 	buf        []float32
 }
