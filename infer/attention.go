@@ -19,15 +19,11 @@ type attentionOp struct {
 
 // findAttention finds the nodes that are an attention, which the last of them then is.
 func (l *lowering) findAttention() {
-	l.attention = map[*graph.Node]*attentionOp{}
-	if !l.fuse {
-		return
-	}
 	for _, n := range l.g.Nodes {
 		if op, ok := n.Op.(graph.Softmax); ok && (op.Axis == 0 || op.Axis == -1) {
 			if a := l.attentionOf(n); a != nil {
 				last := a.nodes[len(a.nodes)-1]
-				l.attention[last] = a
+				l.last[last] = a
 				for _, m := range a.nodes[:len(a.nodes)-1] {
 					l.fused[m] = true
 				}
@@ -276,6 +272,7 @@ func (o *attentionOp) toMany(p *planner, q, k, v, out *buffer) error {
 // columnSoftmax writes eˣ of each column of a matrix, shifted by its maximum, to a row of another, and
 // their sums to sums[ld:].
 func columnSoftmax(dst, src, sums []float32, rows, columns, ld, ldT int) {
+	const block = 64 // rows that stay in the first-level cache
 	top, sum := sums[:columns], sums[ld:][:columns]
 	copy(top, src[:columns])
 	for r := 1; r < rows; r++ {
@@ -283,14 +280,12 @@ func columnSoftmax(dst, src, sums []float32, rows, columns, ld, ldT int) {
 			top[c] = max(top[c], v)
 		}
 	}
-	for c := range columns {
-		row, t, s := dst[c*ldT:][:rows], top[c], float64(0)
-		for r := range row {
-			e := exp32(src[r*ld+c] - t)
-			row[r] = e
-			s += float64(e)
+	clear(sum)
+	for r := 0; r < rows; r += block {
+		n := min(block, rows-r)
+		for c := range columns {
+			sum[c] += exponentials(dst[c*ldT+r:][:n], src[r*ld+c:], ld, top[c])
 		}
-		sum[c] = float32(s)
 	}
 }
 
@@ -300,20 +295,16 @@ func softmax32(x []float32) {
 	for _, v := range x[1:] {
 		top = max(top, v)
 	}
-	sum := float32(0)
-	for i, v := range x {
-		e := exp32(v - top)
-		x[i] = e
-		sum += e
-	}
+	sum := exponentials(x, x, 1, top)
 	for i := range x {
 		x[i] /= sum
 	}
 }
 
-// exp32 is eˣ for x up to 0, within 2 units in the last place: 2ⁿ·eʳ, where n is the nearest whole number
-// to x/ln 2. NaN gives NaN.
-func exp32(x float32) float32 {
+// exponentials writes e to the power of numbers that are step apart, less top, which is none of them less
+// than, and returns their sum. Each is within 2 units in the last place: 2ⁿ·eʳ, where n is the nearest
+// whole number to x/ln 2. NaN gives NaN.
+func exponentials(dst, src []float32, step int, top float32) (sum float32) {
 	const (
 		log2e = 1.44269504088896341
 		high  = 0.693359375 // ln 2, of which n times is exact
@@ -321,14 +312,21 @@ func exp32(x float32) float32 {
 		least = -87 // below are no normal numbers
 		magic = 3 << 22
 	)
-	if !(x >= least) {
+	for i := range dst {
+		x := src[i*step] - top
 		if x < least {
-			return 0
+			dst[i] = 0
+			continue
 		}
-		return x
+		n := float32(x*log2e+magic) - magic
+		r := x - n*high - n*low
+		y := ((((1.9875691500e-4*r+1.3981999507e-3)*r+8.3334519073e-3)*r+4.1665795894e-2)*r+1.6666665459e-1)*r + 5.0000001201e-1
+		e := (y*r*r + r + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
+		if x != x {
+			e = x
+		}
+		dst[i] = e
+		sum += e
 	}
-	n := float32(x*log2e+magic) - magic
-	r := x - n*high - n*low
-	y := ((((1.9875691500e-4*r+1.3981999507e-3)*r+8.3334519073e-3)*r+4.1665795894e-2)*r+1.6666665459e-1)*r + 5.0000001201e-1
-	return (y*r*r + r + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
+	return sum
 }

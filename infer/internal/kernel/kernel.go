@@ -235,37 +235,37 @@ func Floats(n int) []float32 {
 	return b[off : off+n : off+n]
 }
 
-// ToPlanar writes a channels-last matrix, whose rows are N×pixels, to dst as
-// N×channels×pixels.
+// planarBlock is how many pixels are written to each plane at a time: their rows stay in the
+// first-level cache.
+const planarBlock = 16
+
+// ToPlanar writes the rows of a channels-last matrix to the planes of an image, which are pixels
+// apart.
 func ToPlanar(dst []float32, src Matrix, channels, pixels int) {
-	if pixels == 0 {
-		return
-	}
-	for n := range src.Rows / pixels {
-		img := dst[n*channels*pixels:][:channels*pixels]
-		for p := range pixels {
-			row := src.Data[(n*pixels+p)*src.LD:][:channels]
-			for c, v := range row {
-				img[c*pixels+p] = v
+	for p := 0; p < src.Rows; p += planarBlock {
+		n := min(planarBlock, src.Rows-p)
+		rows := src.Data[p*src.LD:]
+		for c := range channels {
+			for i, to := 0, dst[c*pixels+p:][:n]; i < len(to); i++ {
+				to[i] = rows[i*src.LD+c]
 			}
 		}
 	}
 }
 
-// FromPlanar reads dst, a channels-last matrix whose rows are N×pixels, from src, which is
-// N×channels×pixels, and zeroes the padding columns.
+// FromPlanar reads the rows of a channels-last matrix from the planes of an image, which are
+// pixels apart, and zeroes the padding columns.
 func FromPlanar(dst Matrix, src []float32, channels, pixels int) {
-	if pixels == 0 {
-		return
-	}
-	for n := range dst.Rows / pixels {
-		img := src[n*channels*pixels:][:channels*pixels]
-		for p := range pixels {
-			row := dst.Data[(n*pixels+p)*dst.LD:][:dst.LD]
-			for c := range channels {
-				row[c] = img[c*pixels+p]
+	for p := 0; p < dst.Rows; p += planarBlock {
+		n := min(planarBlock, dst.Rows-p)
+		rows := dst.Data[p*dst.LD:]
+		for c := range channels {
+			for i, v := range src[c*pixels+p:][:n] {
+				rows[i*dst.LD+c] = v
 			}
-			clear(row[channels:])
+		}
+		for i := range n {
+			clear(rows[i*dst.LD:][channels:dst.LD])
 		}
 	}
 }
