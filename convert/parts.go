@@ -41,9 +41,7 @@ func (j *job) split() (*job, error) {
 	d := *j
 	d.r = &Result{Input: j.r.Input}
 	d.Int8, d.Reference = nil, nil // those are the encoder's
-	own := model.SAM{Part: model.PartDecoder, Outputs: j.Model.SAM.Outputs}
-	j.Model.SAM.Outputs = ""
-	d.Model.SAM = own
+	d.Model.SAM = model.SAM{Part: model.PartDecoder, Outputs: j.Model.SAM.Outputs}
 	j.path, d.path = encoder, decoder
 	var err error
 	d.in, err = load.Open(j.in.Path, load.Options{Weights: d.Weights, Model: d.model, Hash: true})

@@ -47,6 +47,7 @@ type lowering struct {
 	fuse      bool
 	w         *weights
 	integers  integers
+	last      map[*graph.Node]operator // of several nodes, by the last of them
 }
 
 // lower translates g. Without fuse every node's value is computed as such.
@@ -66,6 +67,11 @@ func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error)
 		}
 	}
 	l.integers.init(l, original)
+	l.last = map[*graph.Node]operator{}
+	if fuse {
+		l.findAttention()
+		l.findMapProducts()
+	}
 	p := &program{graph: g, weights: w, uses: map[*graph.Value]int{}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,6 +119,9 @@ func outputs(g *graph.Graph) map[*graph.Value]bool {
 
 // node makes the operator that starts with n.
 func (l *lowering) node(n *graph.Node) (operator, error) {
+	if o := l.last[n]; o != nil {
+		return o, nil
+	}
 	b := opBase{kind: n.Op.Kind(), node: n, in: n.Inputs[:1:1], out: n.Output, also: n.Further, nodes: []*graph.Node{n}}
 	if o := l.integer(b); o != nil {
 		l.integers.made[o.base().out] = true

@@ -97,16 +97,25 @@ type OpTime struct {
 // Profile runs the network the given number of times, at least once, and returns each
 // operator's time in the order of execution; "Output" is the copy into the result.
 func (s *Session) Profile(ctx context.Context, input *graph.Tensor, runs int) ([]OpTime, error) {
-	x, _, err := s.accept([]*graph.Tensor{input})
+	return s.ProfileInputs(ctx, []*graph.Tensor{input}, runs)
+}
+
+// ProfileInputs is [Session.Profile] for graphs with several inputs, in the graph's order.
+func (s *Session) ProfileInputs(ctx context.Context, inputs []*graph.Tensor, runs int) ([]OpTime, error) {
+	x, shapes, err := s.accept(inputs)
 	if err != nil {
 		return nil, err
 	}
-	c, e, err := s.acquire(nil, input.Shape)
+	sizes, err := s.model.graph.Sizes(inputs)
+	if err != nil {
+		return nil, err
+	}
+	c, e, err := s.acquire(sizes, shapes...)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(c, e)
-	types, err := c.program.graph.Infer(graph.FixedShape(input.Shape...))
+	types, err := c.program.graph.Sized(sizes).Infer(fixed(shapes)...)
 	if err != nil {
 		return nil, err
 	}

@@ -55,13 +55,17 @@ func (o *layerNormOp) plan(p *planner) error {
 func layerNorm(dst, src, scale, bias []float32, epsilon float64) {
 	n := float64(len(src))
 	mean := sum(src) / n
-	factor := 1 / math.Sqrt(squares(src, mean)/n+epsilon)
-	for i, v := range src {
-		y := (float64(v) - mean) * factor * float64(scale[i])
-		if bias != nil {
-			y += float64(bias[i])
+	factor := float32(1 / math.Sqrt(squares(src, mean)/n+epsilon))
+	// The difference is of float64, because numbers may be close to their mean.
+	if bias == nil {
+		for i, v := range src {
+			dst[i] = float32(float64(v)-mean) * factor * scale[i]
 		}
-		dst[i] = float32(y)
+		return
+	}
+	dst, scale, bias = dst[:len(src)], scale[:len(src)], bias[:len(src)]
+	for i, v := range src {
+		dst[i] = float32(float64(v)-mean)*factor*scale[i] + bias[i]
 	}
 }
 

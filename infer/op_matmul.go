@@ -23,9 +23,29 @@ func (l *lowering) matMul(b opBase, _ graph.MatMul) (operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gemmOp{opBase: b, layout: rowsLayout, w: l.w.get(formMatMul, w, nil)}
+	g := &gemmOp{opBase: b, layout: rowsLayout}
+	g.w = l.w.get(formMatMul, w, l.addedBias(&g.opBase, w.Shape[1]))
 	l.epilogue(&g.opBase, &g.act, &g.residual)
 	return g, nil
+}
+
+// addedBias makes the addition of a vector of n numbers to an operator's result a part of it, and
+// returns the vector; nil where there is none.
+func (l *lowering) addedBias(o *opBase, n int) *graph.Tensor {
+	add := l.next(o.out)
+	if add == nil {
+		return nil
+	}
+	if _, ok := add.Op.(graph.Add); !ok {
+		return nil
+	}
+	for i, v := range add.Inputs {
+		if v.Const != nil && add.Inputs[1-i] == o.out && v.Const.DType == graph.Float32 && slices.Equal(v.Const.Shape, []int{n}) {
+			l.absorb(o, add)
+			return v.Const
+		}
+	}
+	return nil
 }
 
 // matMulOp is MatMul with matrices that are computed, or are several.

@@ -425,8 +425,32 @@ func (p *planner) output(i int, v *graph.Value) {
 	p.step(b.rows, b.cols, 8, []*buffer{b}, bind)
 }
 
+// images calls f for the parts of rows [from, to) that are in one image: the first row, its pixel in the
+// image, how many rows, and how many pixels the image has.
+func (b *buffer) images(from, to int, f func(first, pixel, count, pixels int)) {
+	pixels := b.shape[2] * b.shape[3]
+	for from < to {
+		n := min(to-from, pixels-from%pixels)
+		f(from, from%pixels, n, pixels)
+		from += n
+	}
+}
+
 // copy appends a step that copies src to dst, which have the same shape.
 func (p *planner) copy(dst, src *buffer) {
+	if dst.layout == chansLayout && src.layout == planarLayout {
+		p.step(dst.rows, 2*dst.ld, 16, []*buffer{dst, src}, func(e *exec) func(*local, int, int) {
+			out := e.matrix(dst)
+			return func(_ *local, begin, end int) {
+				in := e.data(src) // the input changes from run to run
+				dst.images(begin, end, func(first, pixel, count, pixels int) {
+					m := kernel.Matrix{Data: out.Data[first*out.LD:], Rows: count, LD: out.LD}
+					kernel.FromPlanar(m, in[(first-pixel)*dst.cols+pixel:], dst.cols, pixels)
+				})
+			}
+		})
+		return
+	}
 	units := outer(dst)
 	p.step(units, 4*dst.rows*dst.cols/max(units, 1), 1, []*buffer{dst, src}, func(e *exec) func(*local, int, int) {
 		out, w := e.data(dst), newWalker(dst, src)

@@ -41,6 +41,7 @@ type local struct {
 	depthwiseN kernel.DepthwiseN
 	conv       kernel.Conv3x3
 	winograd   kernel.Winograd
+	packed     [2]kernel.Packed
 	integers   integerLocal
 	buf        []float32
 }

@@ -21,6 +21,9 @@ type Reading struct {
 	Segment    string    `json:"segment,omitempty"`
 	Detector   *Detector `json:"detector,omitempty"`
 	SAM        *SAM      `json:"sam,omitempty"`
+	// Height and Width are those of the input, of promptable segmenters, which have one.
+	Height int `json:"height,omitempty"`
+	Width  int `json:"width,omitempty"`
 }
 
 func (r Reading) zero() bool {
@@ -33,8 +36,8 @@ func (o Options) reading(m *Model) Reading {
 	if !o.Detector.zero() {
 		r.Detector = &o.Detector
 	}
-	if !o.SAM.zero() {
-		r.SAM = &o.SAM
+	if len(m.Info.Parts) > 0 {
+		r.SAM, r.Height, r.Width = &o.SAM, o.Height, o.Width
 	}
 	return r
 }
@@ -61,7 +64,7 @@ func (r Reading) Options() Options {
 		o.Detector = *r.Detector
 	}
 	if r.SAM != nil {
-		o.SAM = *r.SAM
+		o.SAM, o.Height, o.Width = *r.SAM, r.Height, r.Width
 	}
 	return o
 }

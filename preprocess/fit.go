@@ -181,6 +181,17 @@ func (f Fit) Tensor(img image.Image) (*graph.Tensor, Placement, error) {
 	return graph.Float32Tensor([]int{1, 3, p.Input.Y, p.Input.X}, v), p, nil
 }
 
+// Pixels returns the scaled image alone, h×w×3 uint8, for networks that normalise and pad it
+// themselves. The errors are those of [Fit.Place].
+func (f Fit) Pixels(img image.Image) (*graph.Tensor, Placement, error) {
+	p, err := f.Place(img.Bounds().Dx(), img.Bounds().Dy())
+	if err != nil {
+		return nil, p, err
+	}
+	t, err := graph.NewTensor(graph.Uint8, []int{p.Resized.Y, p.Resized.X, 3}, f.levels(img, p))
+	return t, p, err
+}
+
 func (f Fit) into(dst []float32, img image.Image, p Placement) {
 	pixels := f.levels(img, p)
 	for ch, t := range table(f.Mean, f.Std) {

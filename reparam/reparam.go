@@ -13,6 +13,9 @@
 //     identity, or a BatchNorm of the value itself, is a kernel with a one, or its scale, at
 //     its centre.
 //   - The mean of several fully connected layers of one value is one layer.
+//   - A number that multiplies the product with a matrix and a bias goes into both.
+//   - A 1×1 convolution of a sum of convolutions, resized or not, goes into each of them:
+//     interpolation is linear, and its weights sum up to 1.
 //
 // The passes run until nothing matches. All folding is done in float64 and rounded to
 // float32 once, at the end; only float32 weights are folded. A fused node keeps the name of
@@ -24,6 +27,7 @@
 package reparam
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -37,7 +41,15 @@ func Fuse(g *graph.Graph) *graph.Graph {
 	f := &fuser{g: g.Clone(), linear: make(map[*graph.Node]*linear, len(g.Nodes))}
 	f.g.Prune()
 	f.producers, f.consumers = f.g.Producers(), f.g.Consumers()
-	passes := []func(*graph.Node) bool{f.convBatchNorm, f.batchNormGemm, f.branches, f.meanOfGemms}
+	f.run(f.convBatchNorm, f.batchNormGemm, f.branches, f.meanOfGemms, f.scaledProduct)
+	f.run(f.convOfSum) // of which no BatchNorm is left
+	f.g.Prune()
+	f.finish()
+	return f.g
+}
+
+// run runs passes until none of them changes a node.
+func (f *fuser) run(passes ...func(*graph.Node) bool) {
 	for changed := true; changed; {
 		changed = false
 		for _, n := range f.g.Nodes {
@@ -48,9 +60,6 @@ func Fuse(g *graph.Graph) *graph.Graph {
 			}
 		}
 	}
-	f.g.Prune()
-	f.finish()
-	return f.g
 }
 
 // fuser rewrites a graph. Its maps leave out nodes that have lost their last reader; the
@@ -415,6 +424,106 @@ func (f *fuser) meanOfGemms(n *graph.Node) bool {
 	}
 	f.become(n, graph.Gemm{}, first.Inputs[0], first.Inputs[1], l)
 	return true
+}
+
+// scaledProduct multiplies the matrix and the bias of x·W + b by a number.
+func (f *fuser) scaledProduct(n *graph.Node) bool {
+	if _, ok := n.Op.(graph.Mul); !ok {
+		return false
+	}
+	x, factor := n.Inputs[0], n.Inputs[1]
+	if factor.Const == nil {
+		x, factor = factor, x
+	}
+	if factor.Const == nil || factor.Const.DType != graph.Float32 || len(factor.Const.Shape) != 0 {
+		return false
+	}
+	sum := private[graph.Add](f, x)
+	if sum == nil || len(sum.Inputs[1].Const.Shape) != 1 {
+		return false
+	}
+	product := private[graph.MatMul](f, sum.Inputs[0])
+	if product == nil || len(product.Inputs[1].Const.Shape) != 2 {
+		return false
+	}
+	by := float64(factor.Const.Float32s()[0])
+	times := func(w *graph.Value, name string) *graph.Value {
+		v := make([]float32, w.Const.Len())
+		for i, x := range w.Const.Float32s() {
+			v[i] = float32(float64(x) * by)
+		}
+		return graph.Weight(name, graph.Float32Tensor(w.Const.Shape, v))
+	}
+	bias := times(sum.Inputs[1], n.Name()+".bias")
+	product.Output.Name = n.Name() + ".product" // it is another value now
+	f.rewire(product, product.Inputs[0], times(product.Inputs[1], n.Name()+".weight"))
+	n.Op = graph.Add{}
+	f.rewire(n, product.Output, bias)
+	return true
+}
+
+// convOfSum puts a 1×1 convolution that does not widen into the convolutions that its input is the
+// sum of.
+func (f *fuser) convOfSum(n *graph.Node) bool {
+	if !f.pointwise(n) || f.shape(n)[0] > f.shape(n)[1] {
+		return false
+	}
+	sum := f.producers[n.Inputs[0]]
+	if sum == nil || len(f.consumers[sum.Output]) != 1 || f.g.IsOutput(sum.Output) {
+		return false
+	}
+	if _, ok := sum.Op.(graph.Add); !ok || sum.Inputs[0] == sum.Inputs[1] {
+		return false
+	}
+	var terms [2]*graph.Node // convolutions
+	for i, v := range sum.Inputs {
+		if r := private[graph.Resize](f, v); r != nil && len(r.Inputs) == 1 {
+			v = r.Inputs[0]
+		}
+		if terms[i] = private[graph.Conv](f, v); terms[i] == nil || terms[i].Op.(graph.Conv).Group != 1 {
+			return false
+		}
+	}
+	outer := f.of(n)
+	w := outer.dense()
+	for i, c := range terms {
+		l, s := f.of(c), f.shape(c)
+		inner, folded := l.dense(), make([]float64, outer.rows*l.cols)
+		bias := make([]float64, outer.rows)
+		for o := range outer.rows {
+			if i == 0 {
+				bias[o] = outer.bias[o]
+			}
+			for k := range outer.cols {
+				factor := w[o*outer.cols+k]
+				bias[o] += factor * l.bias[k]
+				for j := range l.cols {
+					folded[o*l.cols+j] += factor * inner[k*l.cols+j]
+				}
+			}
+		}
+		l.setDense([]int{outer.rows, s[1], s[2], s[3]}, folded)
+		l.bias = bias
+		// These are other values now.
+		c.Output.Name = fmt.Sprintf("%s.%d", n.Name(), i)
+		if sum.Inputs[i] != c.Output {
+			sum.Inputs[i].Name = c.Output.Name + ".resized"
+		}
+	}
+	delete(f.linear, n)
+	n.Op = graph.Add{}
+	f.rewire(n, sum.Inputs...)
+	return true
+}
+
+// pointwise reports whether a node is a convolution of pixels by themselves.
+func (f *fuser) pointwise(n *graph.Node) bool {
+	c, ok := n.Op.(graph.Conv)
+	if !ok || !constant(n) || c.Group != 1 || c.Strides != [2]int{1, 1} || c.Pads != [4]int{} {
+		return false
+	}
+	s := f.shape(n)
+	return s[2] == 1 && s[3] == 1
 }
 
 // finish gives every folded node its weight and bias, named after the node.

@@ -107,6 +107,31 @@ func TestPasses(t *testing.T) {
 		build func(n *net) *graph.Graph
 		want  string // operators after fusing
 	}{
+		{"a number behind a product and its bias", func(n *net) *graph.Graph {
+			y := n.Add("b", graph.Add{}, n.Add("p", graph.MatMul{}, n.x(), n.weight(6, 7)), n.weight(7))
+			return n.done(n.Add("y", graph.Mul{}, n.weight(), y))
+		}, "MatMul Add"},
+		{"several numbers behind a product", func(n *net) *graph.Graph {
+			y := n.Add("b", graph.Add{}, n.Add("p", graph.MatMul{}, n.x(), n.weight(6, 7)), n.weight(7))
+			return n.done(n.Add("y", graph.Mul{}, y, n.weight(7)))
+		}, "MatMul Add Mul"},
+		{"a number behind a product that others read", func(n *net) *graph.Graph {
+			y := n.Add("b", graph.Add{}, n.Add("p", graph.MatMul{}, n.x(), n.weight(6, 7)), n.weight(7))
+			return n.done(n.Add("y", graph.Mul{}, y, n.weight()), n.Add("z", graph.Relu{}, y))
+		}, "MatMul Add Mul Relu"},
+		{"a 1×1 convolution of a sum", func(n *net) *graph.Graph {
+			a, b := n.conv("a", n.x(), 5, 4, 3, 1, 1), n.bn("b", n.conv("c", n.conv("d", n.x(), 4, 4, 3, 2, 2), 5, 4, 1, 1, 1), 5)
+			up := n.Add("up", graph.Resize{Mode: "cubic", Coordinates: "half_pixel", Sizes: [2]int{6, 6}}, b)
+			return n.done(n.bn("y", n.conv("e", n.Add("sum", graph.Add{}, a, up), 3, 5, 1, 1, 1), 3))
+		}, "Conv Conv Conv Resize Add"},
+		{"a 1×1 convolution of a sum that it widens", func(n *net) *graph.Graph {
+			a, b := n.conv("a", n.x(), 3, 4, 3, 1, 1), n.conv("b", n.conv("d", n.x(), 4, 4, 3, 1, 1), 3, 4, 1, 1, 1)
+			return n.done(n.conv("y", n.Add("sum", graph.Add{}, a, b), 5, 3, 1, 1, 1))
+		}, "Conv Conv Conv Add Conv"},
+		{"a 3×3 convolution of a sum", func(n *net) *graph.Graph {
+			a, b := n.conv("a", n.x(), 3, 4, 3, 1, 1), n.conv("b", n.conv("d", n.x(), 4, 4, 3, 1, 1), 3, 4, 1, 1, 1)
+			return n.done(n.conv("y", n.Add("sum", graph.Add{}, a, b), 3, 3, 3, 1, 1))
+		}, "Conv Conv Conv Add Conv"},
 		{"convolution and BatchNorm", func(n *net) *graph.Graph { return n.done(n.bn("b", n.conv("c", n.x(), 5, 4, 3, 2, 1), 5)) }, "Conv"},
 		{"grouped", func(n *net) *graph.Graph { return n.done(n.bn("b", n.conv("c", n.x(), 8, 4, 3, 1, 2), 8)) }, "Conv"},
 		{"with a bias", func(n *net) *graph.Graph {

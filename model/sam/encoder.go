@@ -28,11 +28,12 @@ func encoder(b *model.Builder, maps []model.FeatureMap) error {
 	}
 	fused := b.Has("fuse_stage2.weight")
 	switch {
-	case o.Outputs != "":
+	case o.Outputs != "" && o.Part == model.PartEncoder:
 		return fmt.Errorf("%w: found an encoder, expected a decoder for the layout %q of its outputs", model.ErrOptions, o.Outputs)
 	case o.Upsample != "" && !fused:
 		return fmt.Errorf("%w: found an encoder that does not join its stages, expected EdgeSAM's for %s upsampling", model.ErrOptions, o.Upsample)
 	}
+	b.SAM.Outputs = "" // which are the decoder's, where both are asked for
 	b.Info.Family = "RepViT-SAM"
 	if fused || b.Info.Generation == "v1" {
 		b.Info.Family = "EdgeSAM"

@@ -61,8 +61,8 @@ const (
 // side is that of the square that the encoder sees.
 func side(b *model.Builder) (int, error) {
 	switch {
-	case b.Height == 0 && b.SizeUnsaid:
-		return published, nil
+	case b.SizeUnsaid:
+		b.Height, b.Width = published, published
 	case b.Height == 0:
 		return 0, fmt.Errorf("%w: found an input of any size, expected one: the embeddings of other sizes are other decoders'", model.ErrOptions)
 	case b.Height != b.Width || b.Height%multiple != 0:

@@ -238,3 +238,24 @@ func Floats(n int) []float32 {
 	}
 	return b[off : off+n : off+n]
 }
+
+// planarBlock is how many pixels are written to each plane at a time: their rows stay in the
+// first-level cache.
+const planarBlock = 16
+
+// FromPlanar reads the rows of a channels-last matrix from the planes of an image, which are
+// pixels apart, and zeroes the padding columns.
+func FromPlanar(dst Matrix, src []float32, channels, pixels int) {
+	for p := 0; p < dst.Rows; p += planarBlock {
+		n := min(planarBlock, dst.Rows-p)
+		rows := dst.Data[p*dst.LD:]
+		for c := range channels {
+			for i, v := range src[c*pixels+p:][:n] {
+				rows[i*dst.LD+c] = v
+			}
+		}
+		for i := range n {
+			clear(rows[i*dst.LD:][channels:dst.LD])
+		}
+	}
+}

@@ -211,9 +211,15 @@ func printResult(w io.Writer, r *convert.Result, cfg *config) {
 	for _, line := range checkLines(r.Check, cfg) {
 		fmt.Fprintf(w, "  %s\n", printable.Line(line))
 	}
-	opset := ""
-	if r.Output.Opset != 0 {
-		opset = fmt.Sprintf(" opset %d", r.Output.Opset)
+	outputs := r.Outputs
+	if outputs == nil {
+		outputs = []convert.Output{r.Output}
 	}
-	fmt.Fprintf(w, "  wrote %s: %s%s, %.1f MB, in %.2f s\n", r.Output.Path, r.Output.Format, opset, float64(r.Output.Bytes)/1e6, r.Seconds)
+	for _, o := range outputs {
+		opset := ""
+		if o.Opset != 0 {
+			opset = fmt.Sprintf(" opset %d", o.Opset)
+		}
+		fmt.Fprintf(w, "  wrote %s: %s%s, %.1f MB, in %.2f s\n", o.Path, o.Format, opset, float64(o.Bytes)/1e6, r.Seconds)
+	}
 }

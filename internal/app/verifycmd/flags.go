@@ -56,6 +56,7 @@ Examples:
   repvit-verify bench m1.safetensors --threads 1
   repvit-verify preprocess cat.jpg --size 224 -o x.npy
   repvit-verify preprocess street.jpg --like seg --scale 2048x512 -o x.npy
+  repvit-verify predict sam.encoder.onnx sam.decoder.onnx cat.jpg --point 320,200 -o mask.png
 
 Exit status: 0 equal, criteria met or done; 1 outputs differ, a criterion is not met or the
 work failed; 2 wrong usage.`
@@ -165,9 +166,9 @@ func commands() []*urfave.Command {
 			maxMSFlag(),
 			&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
-		{Name: "predict", Usage: "what a network sees on an image: classes, the pixels' classes, or objects", ArgsUsage: "MODEL IMAGE", Flags: slices.Concat([]urfave.Flag{
-			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw it on the image, in `FILE`.png"},
-		}, engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(predict)},
+		{Name: "predict", Usage: "what a network sees on an image: classes, the pixels' classes, objects, or what a prompt points at", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Flags: slices.Concat([]urfave.Flag{
+			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw it on the image, in `FILE`.png; of a prompt the mask"},
+		}, promptFlags(), engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(predict)},
 		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
 			output,
 			&urfave.StringFlag{Name: "like", Usage: "prepare the whole image as for `KIND`: seg (mmsegmentation) or det (mmdetection)"},
@@ -182,7 +183,7 @@ func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
-		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|predict|preprocess [flags] FILE",
+		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|predict|preprocess [flags] FILE...",
 		Description: description,
 		Version:     cli.Version(),
 		Metadata:    map[string]any{cli.Choices: Choices()},

@@ -33,8 +33,18 @@ type prediction interface {
 // predict is the command: it says and shows what a network sees on an image.
 func predict(c *urfave.Context, cfg *config) error {
 	args := c.Args().Slice()
-	if len(args) != 2 {
-		return cli.Usagef("predict takes a model and an image, found %d files", len(args))
+	switch len(args) {
+	case 2:
+		if f := firstSet(c, promptFlags()); f != "" {
+			return cli.Usagef("--%s: prompts are for an encoder, its decoder and an image", f)
+		}
+	case 3:
+		if f := firstSet(c, imageFlags()); f != "" {
+			return cli.Usagef("--%s means nothing to promptable segmenters, which say how they take images", f)
+		}
+		return predictSAM(c, cfg, args[0], args[1], args[2])
+	default:
+		return cli.Usagef("predict takes a model and an image, or an encoder, its decoder and an image; found %d files", len(args))
 	}
 	path, file := args[0], args[1]
 	n, err := openNetwork(cfg, path)
@@ -79,6 +89,16 @@ func predict(c *urfave.Context, cfg *config) error {
 		return p.print(c.App.Writer)
 	}
 	return nil
+}
+
+// firstSet is the first of some flags that was given; empty for none.
+func firstSet(c *urfave.Context, flags []urfave.Flag) string {
+	for _, f := range flags {
+		if name := f.Names()[0]; c.IsSet(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // writePNG writes a picture that appears whole or not at all.
