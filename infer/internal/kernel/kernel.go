@@ -28,6 +28,8 @@ package kernel
 
 import "unsafe"
 
+//go:generate go -C _generate run ./arm64
+
 // Lanes is the multiple to which float32 rows are padded.
 const Lanes = 16
 
