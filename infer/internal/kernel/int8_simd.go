@@ -1,4 +1,4 @@
-//go:build amd64 && !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -20,6 +20,7 @@ type simd8 struct {
 	quads bool // groups of four k whatever the weights
 	// Products are of int8 numbers: activations are less 128, which the bias makes up for.
 	signed bool
+	dot    bool // arm64: SDOT
 	table  bool // lookup in assembly
 }
 

@@ -51,7 +51,9 @@ var encodings = map[string]struct {
 }{
 	"add v.4s, v.4s, v.4s":       {0x4ea08400, noLane},
 	"addp v.4s, v.4s, v.4s":      {0x4ea0bc00, noLane},
+	"dup v.16b, v.b":             {0x4e010400, noLane}, // of the first
 	"dup v.4s, v.s":              {0x4e000400, wordCopy},
+	"dup v.8h, v.h":              {0x4e020400, noLane}, // of the first
 	"eor v.16b, v.16b, v.16b":    {0x6e201c00, noLane},
 	"fabs v.4s, v.4s":            {0x4ea0f800, noLane},
 	"fadd v.4s, v.4s, v.4s":      {0x4e20d400, noLane},

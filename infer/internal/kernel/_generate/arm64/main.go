@@ -26,6 +26,13 @@ func main() {
 	a.peak()
 	write("../float32_arm64.s", a.Bytes())
 	write("../float32_tables_arm64.go", tables())
+	a = newFile()
+	a.gemm8(dots)
+	a.gemm8(widened)
+	a.depthwise8()
+	a.lines8()
+	a.peak8()
+	write("../int8_arm64.s", a.Bytes())
 }
 
 func write(name string, data []byte) {
