@@ -29,8 +29,9 @@ type Options struct {
 	// that Go uses (GOMAXPROCS). Results have the same bits for any number.
 	Threads int
 	// ISA names the instruction set of the kernels: "avx512", "avx2", "neon" or "generic", or,
-	// for those of int8 networks, "avx512vnni", "avxvnni" or "neon-dot" as well, which say more
-	// precisely what the integer kernels use. Empty means the best of this machine.
+	// for those of int8 networks, "avx512vnni", "avxvnni", "neon-i8mm" or "neon-dot" as well,
+	// which say more precisely what the integer kernels use. Empty means the best of this
+	// machine.
 	ISA string
 	// MaxMemory is the bytes that the packed weights, and a run's intermediate values and
 	// outputs, may take together, so that a model or an input from a stranger costs an

@@ -89,8 +89,8 @@ func arm64(t *testing.T) func(cpu string, args ...string) string {
 	}
 }
 
-// TestArm64Networks runs the networks of testdata on an emulated arm64 processor: their logits
-// are those of PyTorch in float64, but for rounding.
+// TestArm64Networks runs the networks of testdata on emulated arm64 processors, the oldest and
+// one with all extensions: their logits are those of PyTorch in float64, but for rounding.
 func TestArm64Networks(t *testing.T) {
 	verify := arm64(t)
 	expected, err := filepath.Glob(testdata + "/*.logits64.npy")
@@ -105,7 +105,11 @@ func TestArm64Networks(t *testing.T) {
 				continue
 			}
 			got := filepath.Join(t.TempDir(), "logits.npy")
-			verify("max", "run", name+ext, "--input", testdata+"/input.npy", "-q", "-o", got)
+			cpu := "max"
+			if compared%2 == 1 {
+				cpu = "cortex-a53"
+			}
+			verify(cpu, "run", name+ext, "--input", testdata+"/input.npy", "-q", "-o", got)
 			x, y := read(t, got).Float64s(), read(t, want).Float64s()
 			if len(x) != len(y) {
 				t.Fatalf("%s: %d logits, expected %d", name, len(x), len(y))
@@ -127,7 +131,7 @@ func TestArm64Networks(t *testing.T) {
 }
 
 // TestArm64Int8 checks that an int8 network has the bits of amd64 on emulated processors with
-// dot products and without, and that they use the kernels that they should.
+// matrix products, dot products and neither, and that they use the kernels that they should.
 func TestArm64Int8(t *testing.T) {
 	verify := arm64(t)
 	for _, scope := range []string{"pointwise", "all"} {
@@ -138,7 +142,7 @@ func TestArm64Int8(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for cpu, isa := range map[string]string{"max": "neon-dot", "cortex-a53": "neon"} {
+		for cpu, isa := range map[string]string{"max": "neon-i8mm", "neoverse-n1": "neon-dot", "cortex-a53": "neon"} {
 			verify(cpu, "run", network, "--input", testdata+"/input.npy", "-q", "-o", there)
 			got, err := os.ReadFile(there)
 			if err != nil {

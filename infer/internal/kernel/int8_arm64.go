@@ -9,16 +9,27 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Sets of int8 kernels. Assembly takes four registers for one vector.
+// Sets of int8 kernels, which differ in how they multiply matrices. Assembly takes four
+// registers for one vector.
 var (
-	neonDot8 = simd8{name: "neon-dot", lanes: 16, block: 16, quads: true, signed: true, dot: true}
-	neon8    = simd8{name: "neon", lanes: 16, block: 16, quads: true, signed: true}
+	neonMatrix8 = simd8{name: "neon-i8mm", lanes: 16, block: 16, quads: true, rows: 6, gemm: usmmla}
+	neonDot8    = simd8{name: "neon-dot", lanes: 16, block: 16, quads: true, signed: true, rows: 6, gemm: sdot}
+	neon8       = simd8{name: "neon", lanes: 16, block: 16, quads: true, signed: true, rows: 2}
+)
+
+// What multiplies, where it is not plain NEON.
+const (
+	usmmla = 1 + iota
+	sdot
 )
 
 // int8Sets are the sets that this machine can run. All of Apple's processors for computers
 // have dot products, which the first systems for them do not tell.
 var int8Sets = func() []*Int8 {
 	var sets []*Int8
+	if cpu.ARM64.HasI8MM {
+		sets = append(sets, neonMatrix8.int8(true))
+	}
 	if cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" {
 		sets = append(sets, neonDot8.int8(true))
 	}
@@ -27,19 +38,18 @@ var int8Sets = func() []*Int8 {
 
 // panel returns the vectors and the most rows of a tile of the panel that is next when a
 // number of vectors is left.
-func (s *simd8) panel(int) (vectors, rows int) {
-	if s.dot {
-		return 1, 6
-	}
-	return 1, 2
-}
+func (s *simd8) panel(int) (vectors, rows int) { return 1, s.rows }
 
 // run computes the tiles that t describes.
 func (s *simd8) run(t *tile8, _ int, _ bool) {
-	if s.dot {
-		gemm8Dot((*byte)(unsafe.Pointer(t)))
-	} else {
-		gemm8NEON((*byte)(unsafe.Pointer(t)))
+	p := (*byte)(unsafe.Pointer(t))
+	switch s.gemm {
+	case usmmla:
+		gemm8Matrix(p)
+	case sdot:
+		gemm8Dot(p)
+	default:
+		gemm8NEON(p)
 	}
 }
 
@@ -72,6 +82,11 @@ func (s *simd8) gateLine(l *line8) { scale8NEON((*byte)(unsafe.Pointer(l))) }
 func (s *simd8) sumBlocks(l *line8) { sumColumns8NEON((*byte)(unsafe.Pointer(l))) }
 
 func (s *simd8) lookupBlocks(l *line8) { lookup8NEON((*byte)(unsafe.Pointer(l))) }
+
+// gemm8Matrix multiplies t.tiles tiles of t.rows rows, 1 or 3 to 6, by a panel of 16 columns.
+//
+//go:noescape
+func gemm8Matrix(d *byte)
 
 // gemm8Dot multiplies t.tiles tiles of t.rows rows, 1 or 3 to 6, by a panel of 16 columns.
 //

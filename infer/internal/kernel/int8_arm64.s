@@ -4,6 +4,4124 @@
 
 #include "textflag.h"
 
+// func gemm8Matrix(d *byte)
+TEXT ·gemm8Matrix(SB), NOSPLIT, $0-8
+	MOVD d+0(FP), R0
+	MOVD 56(R0), R12
+	MOVD 96(R0), R10
+	MOVD 104(R0), R1
+	CMP $3, R1
+	BEQ rows3
+	CMP $4, R1
+	BEQ rows4
+	CMP $5, R1
+	BEQ rows5
+	CMP $6, R1
+	BEQ rows6
+rows1:
+	MOVD 0(R0), R2
+	MOVD 8(R0), R8
+	MOVD 88(R0), R11
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V0.D2]
+	VLD1R.P 8(R1), [V1.D2]
+	VLD1R.P 8(R1), [V2.D2]
+	VLD1R.P 8(R1), [V3.D2]
+	VLD1R.P 8(R1), [V4.D2]
+	VLD1R.P 8(R1), [V5.D2]
+	VLD1R.P 8(R1), [V6.D2]
+	VLD1R.P 8(R1), [V7.D2]
+segment1:
+	MOVD 80(R0), R9
+	SUBS $4, R9
+	BLT rest1
+four1:
+	FMOVD.P 8(R2), F24
+	FMOVQ 0(R8), F28
+	FMOVQ 64(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	FMOVQ 16(R8), F28
+	FMOVQ 80(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	FMOVQ 32(R8), F28
+	FMOVQ 96(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	FMOVQ 48(R8), F28
+	FMOVQ 112(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	FMOVD.P 8(R2), F24
+	FMOVQ 128(R8), F28
+	FMOVQ 192(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	FMOVQ 144(R8), F28
+	FMOVQ 208(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	FMOVQ 160(R8), F28
+	FMOVQ 224(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	FMOVQ 176(R8), F28
+	FMOVQ 240(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	ADD $256, R8
+	SUBS $4, R9
+	BGE four1
+rest1:
+	ADDS $4, R9
+	BEQ sums1
+one1:
+	FMOVS.P 4(R2), F24
+	FMOVQ 0(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	FMOVQ 16(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	FMOVQ 32(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	FMOVQ 48(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	ADD $64, R8
+	SUBS $1, R9
+	BNE one1
+sums1:
+	ADD R10, R2
+	SUBS $1, R11
+	BNE segment1
+	WORD $0x4ec12818 // trn1 v24.2d, v0.2d, v1.2d
+	WORD $0x4ec1681c // trn2 v28.2d, v0.2d, v1.2d
+	WORD $0x4ec32859 // trn1 v25.2d, v2.2d, v3.2d
+	WORD $0x4ec3685d // trn2 v29.2d, v2.2d, v3.2d
+	WORD $0x4ec5289a // trn1 v26.2d, v4.2d, v5.2d
+	WORD $0x4ec5689e // trn2 v30.2d, v4.2d, v5.2d
+	WORD $0x4ec728db // trn1 v27.2d, v6.2d, v7.2d
+	WORD $0x4ec768df // trn2 v31.2d, v6.2d, v7.2d
+	VMOV V24.B16, V0.B16
+	VMOV V25.B16, V1.B16
+	VMOV V26.B16, V2.B16
+	VMOV V27.B16, V3.B16
+	VMOV V28.B16, V4.B16
+	VMOV V29.B16, V5.B16
+	VMOV V30.B16, V6.B16
+	VMOV V31.B16, V7.B16
+	MOVD 32(R0), R2
+	MOVD 64(R0), R3
+	MOVD 40(R0), R4
+	MOVD 72(R0), R5
+	MOVD 24(R0), R1
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	MOVD 120(R0), R1
+	CMP $1, R1
+	BEQ round1
+	CMP $2, R1
+	BEQ bytes1
+	CMP $3, R1
+	BEQ table1
+	CMP $4, R1
+	BEQ sum1
+float1:
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next1
+round1:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next1
+bytes1:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	FMOVQ F0, (R2)
+	ADD R3, R2
+	B next1
+table1:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	MOVD 48(R0), R1
+	FLDPQ 0(R1), (F16, F17)
+	FLDPQ 32(R1), (F18, F19)
+	FLDPQ 64(R1), (F20, F21)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
+	FLDPQ 160(R1), (F26, F27)
+	FLDPQ 192(R1), (F28, F29)
+	FLDPQ 224(R1), (F30, F31)
+	WORD $0x4f02e40f // movi v15.16b, #64
+	WORD $0x4e006208 // tbl v8.16b, {v16.16b-v19.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007288 // tbx v8.16b, {v20.16b-v23.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007308 // tbx v8.16b, {v24.16b-v27.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007388 // tbx v8.16b, {v28.16b-v31.16b}, v0.16b
+	FMOVQ F8, (R2)
+	ADD R3, R2
+	B next1
+sum1:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS 144(R0), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	FMOVS 136(R0), F31
+	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS 148(R0), F27
+	WORD $0x4e02077b // dup v27.8h, v27.h[0]
+	FMOVQ (R4), F24
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+next1:
+	MOVD R2, 32(R0)
+	MOVD R4, 40(R0)
+	MOVD 0(R0), R1
+	MOVD $1, R2
+	MADD R2, R1, R12, R1
+	MOVD R1, 0(R0)
+	MOVD 112(R0), R1
+	SUBS $1, R1
+	MOVD R1, 112(R0)
+	BNE rows1
+	RET
+rows3:
+	MOVD 0(R0), R2
+	ADD R12, R2, R3
+	ADD R12, R3, R4
+	MOVD 8(R0), R8
+	MOVD 88(R0), R11
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V0.D2]
+	VLD1R.P 8(R1), [V1.D2]
+	VLD1R.P 8(R1), [V2.D2]
+	VLD1R.P 8(R1), [V3.D2]
+	VLD1R.P 8(R1), [V4.D2]
+	VLD1R.P 8(R1), [V5.D2]
+	VLD1R.P 8(R1), [V6.D2]
+	VLD1R.P 8(R1), [V7.D2]
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V8.D2]
+	VLD1R.P 8(R1), [V9.D2]
+	VLD1R.P 8(R1), [V10.D2]
+	VLD1R.P 8(R1), [V11.D2]
+	VLD1R.P 8(R1), [V12.D2]
+	VLD1R.P 8(R1), [V13.D2]
+	VLD1R.P 8(R1), [V14.D2]
+	VLD1R.P 8(R1), [V15.D2]
+segment3:
+	MOVD 80(R0), R9
+	SUBS $4, R9
+	BLT rest3
+four3:
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVQ 0(R8), F28
+	FMOVQ 64(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	FMOVQ 16(R8), F28
+	FMOVQ 80(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	FMOVQ 32(R8), F28
+	FMOVQ 96(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	FMOVQ 48(R8), F28
+	FMOVQ 112(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVQ 128(R8), F28
+	FMOVQ 192(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	FMOVQ 144(R8), F28
+	FMOVQ 208(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	FMOVQ 160(R8), F28
+	FMOVQ 224(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	FMOVQ 176(R8), F28
+	FMOVQ 240(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	ADD $256, R8
+	SUBS $4, R9
+	BGE four3
+rest3:
+	ADDS $4, R9
+	BEQ sums3
+one3:
+	FMOVS.P 4(R2), F24
+	FMOVS.P 4(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVS.P 4(R4), F25
+	FMOVQ 0(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	FMOVQ 16(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	FMOVQ 32(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	FMOVQ 48(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	ADD $64, R8
+	SUBS $1, R9
+	BNE one3
+sums3:
+	ADD R10, R2
+	ADD R10, R3
+	ADD R10, R4
+	SUBS $1, R11
+	BNE segment3
+	WORD $0x4ec12818 // trn1 v24.2d, v0.2d, v1.2d
+	WORD $0x4ec1681c // trn2 v28.2d, v0.2d, v1.2d
+	WORD $0x4ec32859 // trn1 v25.2d, v2.2d, v3.2d
+	WORD $0x4ec3685d // trn2 v29.2d, v2.2d, v3.2d
+	WORD $0x4ec5289a // trn1 v26.2d, v4.2d, v5.2d
+	WORD $0x4ec5689e // trn2 v30.2d, v4.2d, v5.2d
+	WORD $0x4ec728db // trn1 v27.2d, v6.2d, v7.2d
+	WORD $0x4ec768df // trn2 v31.2d, v6.2d, v7.2d
+	VMOV V24.B16, V0.B16
+	VMOV V25.B16, V1.B16
+	VMOV V26.B16, V2.B16
+	VMOV V27.B16, V3.B16
+	VMOV V28.B16, V4.B16
+	VMOV V29.B16, V5.B16
+	VMOV V30.B16, V6.B16
+	VMOV V31.B16, V7.B16
+	WORD $0x4ec92918 // trn1 v24.2d, v8.2d, v9.2d
+	WORD $0x4ec9691c // trn2 v28.2d, v8.2d, v9.2d
+	WORD $0x4ecb2959 // trn1 v25.2d, v10.2d, v11.2d
+	WORD $0x4ecb695d // trn2 v29.2d, v10.2d, v11.2d
+	WORD $0x4ecd299a // trn1 v26.2d, v12.2d, v13.2d
+	WORD $0x4ecd699e // trn2 v30.2d, v12.2d, v13.2d
+	WORD $0x4ecf29db // trn1 v27.2d, v14.2d, v15.2d
+	WORD $0x4ecf69df // trn2 v31.2d, v14.2d, v15.2d
+	VMOV V24.B16, V8.B16
+	VMOV V25.B16, V9.B16
+	VMOV V26.B16, V10.B16
+	VMOV V27.B16, V11.B16
+	VMOV V28.B16, V12.B16
+	VMOV V29.B16, V13.B16
+	VMOV V30.B16, V14.B16
+	VMOV V31.B16, V15.B16
+	MOVD 32(R0), R2
+	MOVD 64(R0), R3
+	MOVD 40(R0), R4
+	MOVD 72(R0), R5
+	MOVD 24(R0), R1
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	MOVD 120(R0), R1
+	CMP $1, R1
+	BEQ round3
+	CMP $2, R1
+	BEQ bytes3
+	CMP $3, R1
+	BEQ table3
+	CMP $4, R1
+	BEQ sum3
+float3:
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next3
+round3:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next3
+bytes3:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	FMOVQ F0, (R2)
+	ADD R3, R2
+	FMOVQ F1, (R2)
+	ADD R3, R2
+	FMOVQ F2, (R2)
+	ADD R3, R2
+	B next3
+table3:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	MOVD 48(R0), R1
+	FLDPQ 0(R1), (F16, F17)
+	FLDPQ 32(R1), (F18, F19)
+	FLDPQ 64(R1), (F20, F21)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
+	FLDPQ 160(R1), (F26, F27)
+	FLDPQ 192(R1), (F28, F29)
+	FLDPQ 224(R1), (F30, F31)
+	WORD $0x4f02e40f // movi v15.16b, #64
+	WORD $0x4e006208 // tbl v8.16b, {v16.16b-v19.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007288 // tbx v8.16b, {v20.16b-v23.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007308 // tbx v8.16b, {v24.16b-v27.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007388 // tbx v8.16b, {v28.16b-v31.16b}, v0.16b
+	WORD $0x4e016209 // tbl v9.16b, {v16.16b-v19.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017289 // tbx v9.16b, {v20.16b-v23.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017309 // tbx v9.16b, {v24.16b-v27.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017389 // tbx v9.16b, {v28.16b-v31.16b}, v1.16b
+	WORD $0x4e02620a // tbl v10.16b, {v16.16b-v19.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02728a // tbx v10.16b, {v20.16b-v23.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02730a // tbx v10.16b, {v24.16b-v27.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02738a // tbx v10.16b, {v28.16b-v31.16b}, v2.16b
+	FMOVQ F8, (R2)
+	ADD R3, R2
+	FMOVQ F9, (R2)
+	ADD R3, R2
+	FMOVQ F10, (R2)
+	ADD R3, R2
+	B next3
+sum3:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS 144(R0), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	FMOVS 136(R0), F31
+	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS 148(R0), F27
+	WORD $0x4e02077b // dup v27.8h, v27.h[0]
+	FMOVQ (R4), F24
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+next3:
+	MOVD R2, 32(R0)
+	MOVD R4, 40(R0)
+	MOVD 0(R0), R1
+	MOVD $3, R2
+	MADD R2, R1, R12, R1
+	MOVD R1, 0(R0)
+	MOVD 112(R0), R1
+	SUBS $1, R1
+	MOVD R1, 112(R0)
+	BNE rows3
+	RET
+rows4:
+	MOVD 0(R0), R2
+	ADD R12, R2, R3
+	ADD R12, R3, R4
+	ADD R12, R4, R5
+	MOVD 8(R0), R8
+	MOVD 88(R0), R11
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V0.D2]
+	VLD1R.P 8(R1), [V1.D2]
+	VLD1R.P 8(R1), [V2.D2]
+	VLD1R.P 8(R1), [V3.D2]
+	VLD1R.P 8(R1), [V4.D2]
+	VLD1R.P 8(R1), [V5.D2]
+	VLD1R.P 8(R1), [V6.D2]
+	VLD1R.P 8(R1), [V7.D2]
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V8.D2]
+	VLD1R.P 8(R1), [V9.D2]
+	VLD1R.P 8(R1), [V10.D2]
+	VLD1R.P 8(R1), [V11.D2]
+	VLD1R.P 8(R1), [V12.D2]
+	VLD1R.P 8(R1), [V13.D2]
+	VLD1R.P 8(R1), [V14.D2]
+	VLD1R.P 8(R1), [V15.D2]
+segment4:
+	MOVD 80(R0), R9
+	SUBS $4, R9
+	BLT rest4
+four4:
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVD.P 8(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVQ 0(R8), F28
+	FMOVQ 64(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	FMOVQ 16(R8), F28
+	FMOVQ 80(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	FMOVQ 32(R8), F28
+	FMOVQ 96(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	FMOVQ 48(R8), F28
+	FMOVQ 112(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVD.P 8(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVQ 128(R8), F28
+	FMOVQ 192(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	FMOVQ 144(R8), F28
+	FMOVQ 208(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	FMOVQ 160(R8), F28
+	FMOVQ 224(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	FMOVQ 176(R8), F28
+	FMOVQ 240(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	ADD $256, R8
+	SUBS $4, R9
+	BGE four4
+rest4:
+	ADDS $4, R9
+	BEQ sums4
+one4:
+	FMOVS.P 4(R2), F24
+	FMOVS.P 4(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVS.P 4(R4), F25
+	FMOVS.P 4(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVQ 0(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	FMOVQ 16(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	FMOVQ 32(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	FMOVQ 48(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	ADD $64, R8
+	SUBS $1, R9
+	BNE one4
+sums4:
+	ADD R10, R2
+	ADD R10, R3
+	ADD R10, R4
+	ADD R10, R5
+	SUBS $1, R11
+	BNE segment4
+	WORD $0x4ec12818 // trn1 v24.2d, v0.2d, v1.2d
+	WORD $0x4ec1681c // trn2 v28.2d, v0.2d, v1.2d
+	WORD $0x4ec32859 // trn1 v25.2d, v2.2d, v3.2d
+	WORD $0x4ec3685d // trn2 v29.2d, v2.2d, v3.2d
+	WORD $0x4ec5289a // trn1 v26.2d, v4.2d, v5.2d
+	WORD $0x4ec5689e // trn2 v30.2d, v4.2d, v5.2d
+	WORD $0x4ec728db // trn1 v27.2d, v6.2d, v7.2d
+	WORD $0x4ec768df // trn2 v31.2d, v6.2d, v7.2d
+	VMOV V24.B16, V0.B16
+	VMOV V25.B16, V1.B16
+	VMOV V26.B16, V2.B16
+	VMOV V27.B16, V3.B16
+	VMOV V28.B16, V4.B16
+	VMOV V29.B16, V5.B16
+	VMOV V30.B16, V6.B16
+	VMOV V31.B16, V7.B16
+	WORD $0x4ec92918 // trn1 v24.2d, v8.2d, v9.2d
+	WORD $0x4ec9691c // trn2 v28.2d, v8.2d, v9.2d
+	WORD $0x4ecb2959 // trn1 v25.2d, v10.2d, v11.2d
+	WORD $0x4ecb695d // trn2 v29.2d, v10.2d, v11.2d
+	WORD $0x4ecd299a // trn1 v26.2d, v12.2d, v13.2d
+	WORD $0x4ecd699e // trn2 v30.2d, v12.2d, v13.2d
+	WORD $0x4ecf29db // trn1 v27.2d, v14.2d, v15.2d
+	WORD $0x4ecf69df // trn2 v31.2d, v14.2d, v15.2d
+	VMOV V24.B16, V8.B16
+	VMOV V25.B16, V9.B16
+	VMOV V26.B16, V10.B16
+	VMOV V27.B16, V11.B16
+	VMOV V28.B16, V12.B16
+	VMOV V29.B16, V13.B16
+	VMOV V30.B16, V14.B16
+	VMOV V31.B16, V15.B16
+	MOVD 32(R0), R2
+	MOVD 64(R0), R3
+	MOVD 40(R0), R4
+	MOVD 72(R0), R5
+	MOVD 24(R0), R1
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
+	MOVD 120(R0), R1
+	CMP $1, R1
+	BEQ round4
+	CMP $2, R1
+	BEQ bytes4
+	CMP $3, R1
+	BEQ table4
+	CMP $4, R1
+	BEQ sum4
+float4:
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FSTPQ (F12, F13), 0(R2)
+	FSTPQ (F14, F15), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next4
+round4:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4ebc658c // smax v12.4s, v12.4s, v28.4s
+	WORD $0x4ebd6d8c // smin v12.4s, v12.4s, v29.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ebc65ad // smax v13.4s, v13.4s, v28.4s
+	WORD $0x4ebd6dad // smin v13.4s, v13.4s, v29.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4ebc65ce // smax v14.4s, v14.4s, v28.4s
+	WORD $0x4ebd6dce // smin v14.4s, v14.4s, v29.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x4ebc65ef // smax v15.4s, v15.4s, v28.4s
+	WORD $0x4ebd6def // smin v15.4s, v15.4s, v29.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FSTPQ (F12, F13), 0(R2)
+	FSTPQ (F14, F15), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next4
+bytes4:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b03 // sqxtun v3.8b, v24.8h
+	WORD $0x6e212b23 // sqxtun2 v3.16b, v25.8h
+	WORD $0x6e3d6463 // umax v3.16b, v3.16b, v29.16b
+	FMOVQ F0, (R2)
+	ADD R3, R2
+	FMOVQ F1, (R2)
+	ADD R3, R2
+	FMOVQ F2, (R2)
+	ADD R3, R2
+	FMOVQ F3, (R2)
+	ADD R3, R2
+	B next4
+table4:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b03 // sqxtun v3.8b, v24.8h
+	WORD $0x6e212b23 // sqxtun2 v3.16b, v25.8h
+	WORD $0x6e3d6463 // umax v3.16b, v3.16b, v29.16b
+	MOVD 48(R0), R1
+	FLDPQ 0(R1), (F16, F17)
+	FLDPQ 32(R1), (F18, F19)
+	FLDPQ 64(R1), (F20, F21)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
+	FLDPQ 160(R1), (F26, F27)
+	FLDPQ 192(R1), (F28, F29)
+	FLDPQ 224(R1), (F30, F31)
+	WORD $0x4f02e40f // movi v15.16b, #64
+	WORD $0x4e006208 // tbl v8.16b, {v16.16b-v19.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007288 // tbx v8.16b, {v20.16b-v23.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007308 // tbx v8.16b, {v24.16b-v27.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007388 // tbx v8.16b, {v28.16b-v31.16b}, v0.16b
+	WORD $0x4e016209 // tbl v9.16b, {v16.16b-v19.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017289 // tbx v9.16b, {v20.16b-v23.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017309 // tbx v9.16b, {v24.16b-v27.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017389 // tbx v9.16b, {v28.16b-v31.16b}, v1.16b
+	WORD $0x4e02620a // tbl v10.16b, {v16.16b-v19.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02728a // tbx v10.16b, {v20.16b-v23.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02730a // tbx v10.16b, {v24.16b-v27.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02738a // tbx v10.16b, {v28.16b-v31.16b}, v2.16b
+	WORD $0x4e03620b // tbl v11.16b, {v16.16b-v19.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03728b // tbx v11.16b, {v20.16b-v23.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03730b // tbx v11.16b, {v24.16b-v27.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03738b // tbx v11.16b, {v28.16b-v31.16b}, v3.16b
+	FMOVQ F8, (R2)
+	ADD R3, R2
+	FMOVQ F9, (R2)
+	ADD R3, R2
+	FMOVQ F10, (R2)
+	ADD R3, R2
+	FMOVQ F11, (R2)
+	ADD R3, R2
+	B next4
+sum4:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS 144(R0), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	FMOVS 136(R0), F31
+	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS 148(R0), F27
+	WORD $0x4e02077b // dup v27.8h, v27.h[0]
+	FMOVQ (R4), F24
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4ebc658c // smax v12.4s, v12.4s, v28.4s
+	WORD $0x4ebd6d8c // smin v12.4s, v12.4s, v29.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ebc65ad // smax v13.4s, v13.4s, v28.4s
+	WORD $0x4ebd6dad // smin v13.4s, v13.4s, v29.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4ebc65ce // smax v14.4s, v14.4s, v28.4s
+	WORD $0x4ebd6dce // smin v14.4s, v14.4s, v29.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x4ebc65ef // smax v15.4s, v15.4s, v28.4s
+	WORD $0x4ebd6def // smin v15.4s, v15.4s, v29.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+next4:
+	MOVD R2, 32(R0)
+	MOVD R4, 40(R0)
+	MOVD 0(R0), R1
+	MOVD $4, R2
+	MADD R2, R1, R12, R1
+	MOVD R1, 0(R0)
+	MOVD 112(R0), R1
+	SUBS $1, R1
+	MOVD R1, 112(R0)
+	BNE rows4
+	RET
+rows5:
+	MOVD 0(R0), R2
+	ADD R12, R2, R3
+	ADD R12, R3, R4
+	ADD R12, R4, R5
+	ADD R12, R5, R6
+	MOVD 8(R0), R8
+	MOVD 88(R0), R11
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V0.D2]
+	VLD1R.P 8(R1), [V1.D2]
+	VLD1R.P 8(R1), [V2.D2]
+	VLD1R.P 8(R1), [V3.D2]
+	VLD1R.P 8(R1), [V4.D2]
+	VLD1R.P 8(R1), [V5.D2]
+	VLD1R.P 8(R1), [V6.D2]
+	VLD1R.P 8(R1), [V7.D2]
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V8.D2]
+	VLD1R.P 8(R1), [V9.D2]
+	VLD1R.P 8(R1), [V10.D2]
+	VLD1R.P 8(R1), [V11.D2]
+	VLD1R.P 8(R1), [V12.D2]
+	VLD1R.P 8(R1), [V13.D2]
+	VLD1R.P 8(R1), [V14.D2]
+	VLD1R.P 8(R1), [V15.D2]
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V16.D2]
+	VLD1R.P 8(R1), [V17.D2]
+	VLD1R.P 8(R1), [V18.D2]
+	VLD1R.P 8(R1), [V19.D2]
+	VLD1R.P 8(R1), [V20.D2]
+	VLD1R.P 8(R1), [V21.D2]
+	VLD1R.P 8(R1), [V22.D2]
+	VLD1R.P 8(R1), [V23.D2]
+segment5:
+	MOVD 80(R0), R9
+	SUBS $4, R9
+	BLT rest5
+four5:
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVD.P 8(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVD.P 8(R6), F26
+	FMOVQ 0(R8), F28
+	FMOVQ 64(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf50 // usmmla v16.4s, v26.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	WORD $0x4e9faf51 // usmmla v17.4s, v26.16b, v31.16b
+	FMOVQ 16(R8), F28
+	FMOVQ 80(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf52 // usmmla v18.4s, v26.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	WORD $0x4e9faf53 // usmmla v19.4s, v26.16b, v31.16b
+	FMOVQ 32(R8), F28
+	FMOVQ 96(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf54 // usmmla v20.4s, v26.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	WORD $0x4e9faf55 // usmmla v21.4s, v26.16b, v31.16b
+	FMOVQ 48(R8), F28
+	FMOVQ 112(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf56 // usmmla v22.4s, v26.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	WORD $0x4e9faf57 // usmmla v23.4s, v26.16b, v31.16b
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVD.P 8(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVD.P 8(R6), F26
+	FMOVQ 128(R8), F28
+	FMOVQ 192(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf50 // usmmla v16.4s, v26.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	WORD $0x4e9faf51 // usmmla v17.4s, v26.16b, v31.16b
+	FMOVQ 144(R8), F28
+	FMOVQ 208(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf52 // usmmla v18.4s, v26.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	WORD $0x4e9faf53 // usmmla v19.4s, v26.16b, v31.16b
+	FMOVQ 160(R8), F28
+	FMOVQ 224(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf54 // usmmla v20.4s, v26.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	WORD $0x4e9faf55 // usmmla v21.4s, v26.16b, v31.16b
+	FMOVQ 176(R8), F28
+	FMOVQ 240(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf56 // usmmla v22.4s, v26.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	WORD $0x4e9faf57 // usmmla v23.4s, v26.16b, v31.16b
+	ADD $256, R8
+	SUBS $4, R9
+	BGE four5
+rest5:
+	ADDS $4, R9
+	BEQ sums5
+one5:
+	FMOVS.P 4(R2), F24
+	FMOVS.P 4(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVS.P 4(R4), F25
+	FMOVS.P 4(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVS.P 4(R6), F26
+	FMOVQ 0(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf50 // usmmla v16.4s, v26.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	WORD $0x4e9faf51 // usmmla v17.4s, v26.16b, v31.16b
+	FMOVQ 16(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf52 // usmmla v18.4s, v26.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	WORD $0x4e9faf53 // usmmla v19.4s, v26.16b, v31.16b
+	FMOVQ 32(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf54 // usmmla v20.4s, v26.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	WORD $0x4e9faf55 // usmmla v21.4s, v26.16b, v31.16b
+	FMOVQ 48(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf56 // usmmla v22.4s, v26.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	WORD $0x4e9faf57 // usmmla v23.4s, v26.16b, v31.16b
+	ADD $64, R8
+	SUBS $1, R9
+	BNE one5
+sums5:
+	ADD R10, R2
+	ADD R10, R3
+	ADD R10, R4
+	ADD R10, R5
+	ADD R10, R6
+	SUBS $1, R11
+	BNE segment5
+	WORD $0x4ec12818 // trn1 v24.2d, v0.2d, v1.2d
+	WORD $0x4ec1681c // trn2 v28.2d, v0.2d, v1.2d
+	WORD $0x4ec32859 // trn1 v25.2d, v2.2d, v3.2d
+	WORD $0x4ec3685d // trn2 v29.2d, v2.2d, v3.2d
+	WORD $0x4ec5289a // trn1 v26.2d, v4.2d, v5.2d
+	WORD $0x4ec5689e // trn2 v30.2d, v4.2d, v5.2d
+	WORD $0x4ec728db // trn1 v27.2d, v6.2d, v7.2d
+	WORD $0x4ec768df // trn2 v31.2d, v6.2d, v7.2d
+	VMOV V24.B16, V0.B16
+	VMOV V25.B16, V1.B16
+	VMOV V26.B16, V2.B16
+	VMOV V27.B16, V3.B16
+	VMOV V28.B16, V4.B16
+	VMOV V29.B16, V5.B16
+	VMOV V30.B16, V6.B16
+	VMOV V31.B16, V7.B16
+	WORD $0x4ec92918 // trn1 v24.2d, v8.2d, v9.2d
+	WORD $0x4ec9691c // trn2 v28.2d, v8.2d, v9.2d
+	WORD $0x4ecb2959 // trn1 v25.2d, v10.2d, v11.2d
+	WORD $0x4ecb695d // trn2 v29.2d, v10.2d, v11.2d
+	WORD $0x4ecd299a // trn1 v26.2d, v12.2d, v13.2d
+	WORD $0x4ecd699e // trn2 v30.2d, v12.2d, v13.2d
+	WORD $0x4ecf29db // trn1 v27.2d, v14.2d, v15.2d
+	WORD $0x4ecf69df // trn2 v31.2d, v14.2d, v15.2d
+	VMOV V24.B16, V8.B16
+	VMOV V25.B16, V9.B16
+	VMOV V26.B16, V10.B16
+	VMOV V27.B16, V11.B16
+	VMOV V28.B16, V12.B16
+	VMOV V29.B16, V13.B16
+	VMOV V30.B16, V14.B16
+	VMOV V31.B16, V15.B16
+	WORD $0x4ed12a18 // trn1 v24.2d, v16.2d, v17.2d
+	WORD $0x4ed16a1c // trn2 v28.2d, v16.2d, v17.2d
+	WORD $0x4ed32a59 // trn1 v25.2d, v18.2d, v19.2d
+	WORD $0x4ed36a5d // trn2 v29.2d, v18.2d, v19.2d
+	WORD $0x4ed52a9a // trn1 v26.2d, v20.2d, v21.2d
+	WORD $0x4ed56a9e // trn2 v30.2d, v20.2d, v21.2d
+	WORD $0x4ed72adb // trn1 v27.2d, v22.2d, v23.2d
+	WORD $0x4ed76adf // trn2 v31.2d, v22.2d, v23.2d
+	VMOV V24.B16, V16.B16
+	VMOV V25.B16, V17.B16
+	VMOV V26.B16, V18.B16
+	VMOV V27.B16, V19.B16
+	VMOV V28.B16, V20.B16
+	VMOV V29.B16, V21.B16
+	VMOV V30.B16, V22.B16
+	VMOV V31.B16, V23.B16
+	MOVD 32(R0), R2
+	MOVD 64(R0), R3
+	MOVD 40(R0), R4
+	MOVD 72(R0), R5
+	MOVD 24(R0), R1
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x6e3bde73 // fmul v19.4s, v19.4s, v27.4s
+	MOVD 120(R0), R1
+	CMP $1, R1
+	BEQ round5
+	CMP $2, R1
+	BEQ bytes5
+	CMP $3, R1
+	BEQ table5
+	CMP $4, R1
+	BEQ sum5
+float5:
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FSTPQ (F12, F13), 0(R2)
+	FSTPQ (F14, F15), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
+	FSTPQ (F16, F17), 0(R2)
+	FSTPQ (F18, F19), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next5
+round5:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4ebc658c // smax v12.4s, v12.4s, v28.4s
+	WORD $0x4ebd6d8c // smin v12.4s, v12.4s, v29.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ebc65ad // smax v13.4s, v13.4s, v28.4s
+	WORD $0x4ebd6dad // smin v13.4s, v13.4s, v29.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4ebc65ce // smax v14.4s, v14.4s, v28.4s
+	WORD $0x4ebd6dce // smin v14.4s, v14.4s, v29.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x4ebc65ef // smax v15.4s, v15.4s, v28.4s
+	WORD $0x4ebd6def // smin v15.4s, v15.4s, v29.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FSTPQ (F12, F13), 0(R2)
+	FSTPQ (F14, F15), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4ebc6610 // smax v16.4s, v16.4s, v28.4s
+	WORD $0x4ebd6e10 // smin v16.4s, v16.4s, v29.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4ebc6631 // smax v17.4s, v17.4s, v28.4s
+	WORD $0x4ebd6e31 // smin v17.4s, v17.4s, v29.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x6e3ede31 // fmul v17.4s, v17.4s, v30.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4ebc6652 // smax v18.4s, v18.4s, v28.4s
+	WORD $0x4ebd6e52 // smin v18.4s, v18.4s, v29.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4ebc6673 // smax v19.4s, v19.4s, v28.4s
+	WORD $0x4ebd6e73 // smin v19.4s, v19.4s, v29.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
+	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
+	FSTPQ (F16, F17), 0(R2)
+	FSTPQ (F18, F19), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next5
+bytes5:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b03 // sqxtun v3.8b, v24.8h
+	WORD $0x6e212b23 // sqxtun2 v3.16b, v25.8h
+	WORD $0x6e3d6463 // umax v3.16b, v3.16b, v29.16b
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a18 // sqxtn v24.4h, v16.4s
+	WORD $0x4e614a38 // sqxtn2 v24.8h, v17.4s
+	WORD $0x0e614a59 // sqxtn v25.4h, v18.4s
+	WORD $0x4e614a79 // sqxtn2 v25.8h, v19.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b04 // sqxtun v4.8b, v24.8h
+	WORD $0x6e212b24 // sqxtun2 v4.16b, v25.8h
+	WORD $0x6e3d6484 // umax v4.16b, v4.16b, v29.16b
+	FMOVQ F0, (R2)
+	ADD R3, R2
+	FMOVQ F1, (R2)
+	ADD R3, R2
+	FMOVQ F2, (R2)
+	ADD R3, R2
+	FMOVQ F3, (R2)
+	ADD R3, R2
+	FMOVQ F4, (R2)
+	ADD R3, R2
+	B next5
+table5:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b03 // sqxtun v3.8b, v24.8h
+	WORD $0x6e212b23 // sqxtun2 v3.16b, v25.8h
+	WORD $0x6e3d6463 // umax v3.16b, v3.16b, v29.16b
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a18 // sqxtn v24.4h, v16.4s
+	WORD $0x4e614a38 // sqxtn2 v24.8h, v17.4s
+	WORD $0x0e614a59 // sqxtn v25.4h, v18.4s
+	WORD $0x4e614a79 // sqxtn2 v25.8h, v19.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b04 // sqxtun v4.8b, v24.8h
+	WORD $0x6e212b24 // sqxtun2 v4.16b, v25.8h
+	WORD $0x6e3d6484 // umax v4.16b, v4.16b, v29.16b
+	MOVD 48(R0), R1
+	FLDPQ 0(R1), (F16, F17)
+	FLDPQ 32(R1), (F18, F19)
+	FLDPQ 64(R1), (F20, F21)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
+	FLDPQ 160(R1), (F26, F27)
+	FLDPQ 192(R1), (F28, F29)
+	FLDPQ 224(R1), (F30, F31)
+	WORD $0x4f02e40f // movi v15.16b, #64
+	WORD $0x4e006208 // tbl v8.16b, {v16.16b-v19.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007288 // tbx v8.16b, {v20.16b-v23.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007308 // tbx v8.16b, {v24.16b-v27.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007388 // tbx v8.16b, {v28.16b-v31.16b}, v0.16b
+	WORD $0x4e016209 // tbl v9.16b, {v16.16b-v19.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017289 // tbx v9.16b, {v20.16b-v23.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017309 // tbx v9.16b, {v24.16b-v27.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017389 // tbx v9.16b, {v28.16b-v31.16b}, v1.16b
+	WORD $0x4e02620a // tbl v10.16b, {v16.16b-v19.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02728a // tbx v10.16b, {v20.16b-v23.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02730a // tbx v10.16b, {v24.16b-v27.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02738a // tbx v10.16b, {v28.16b-v31.16b}, v2.16b
+	WORD $0x4e03620b // tbl v11.16b, {v16.16b-v19.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03728b // tbx v11.16b, {v20.16b-v23.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03730b // tbx v11.16b, {v24.16b-v27.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03738b // tbx v11.16b, {v28.16b-v31.16b}, v3.16b
+	WORD $0x4e04620c // tbl v12.16b, {v16.16b-v19.16b}, v4.16b
+	WORD $0x6e2f8484 // sub v4.16b, v4.16b, v15.16b
+	WORD $0x4e04728c // tbx v12.16b, {v20.16b-v23.16b}, v4.16b
+	WORD $0x6e2f8484 // sub v4.16b, v4.16b, v15.16b
+	WORD $0x4e04730c // tbx v12.16b, {v24.16b-v27.16b}, v4.16b
+	WORD $0x6e2f8484 // sub v4.16b, v4.16b, v15.16b
+	WORD $0x4e04738c // tbx v12.16b, {v28.16b-v31.16b}, v4.16b
+	FMOVQ F8, (R2)
+	ADD R3, R2
+	FMOVQ F9, (R2)
+	ADD R3, R2
+	FMOVQ F10, (R2)
+	ADD R3, R2
+	FMOVQ F11, (R2)
+	ADD R3, R2
+	FMOVQ F12, (R2)
+	ADD R3, R2
+	B next5
+sum5:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS 144(R0), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	FMOVS 136(R0), F31
+	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS 148(R0), F27
+	WORD $0x4e02077b // dup v27.8h, v27.h[0]
+	FMOVQ (R4), F24
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4ebc658c // smax v12.4s, v12.4s, v28.4s
+	WORD $0x4ebd6d8c // smin v12.4s, v12.4s, v29.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ebc65ad // smax v13.4s, v13.4s, v28.4s
+	WORD $0x4ebd6dad // smin v13.4s, v13.4s, v29.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4ebc65ce // smax v14.4s, v14.4s, v28.4s
+	WORD $0x4ebd6dce // smin v14.4s, v14.4s, v29.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x4ebc65ef // smax v15.4s, v15.4s, v28.4s
+	WORD $0x4ebd6def // smin v15.4s, v15.4s, v29.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4ebc6610 // smax v16.4s, v16.4s, v28.4s
+	WORD $0x4ebd6e10 // smin v16.4s, v16.4s, v29.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4ebc6631 // smax v17.4s, v17.4s, v28.4s
+	WORD $0x4ebd6e31 // smin v17.4s, v17.4s, v29.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x6e3ede31 // fmul v17.4s, v17.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4ebc6652 // smax v18.4s, v18.4s, v28.4s
+	WORD $0x4ebd6e52 // smin v18.4s, v18.4s, v29.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4ebc6673 // smax v19.4s, v19.4s, v28.4s
+	WORD $0x4ebd6e73 // smin v19.4s, v19.4s, v29.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a18 // sqxtn v24.4h, v16.4s
+	WORD $0x4e614a38 // sqxtn2 v24.8h, v17.4s
+	WORD $0x0e614a59 // sqxtn v25.4h, v18.4s
+	WORD $0x4e614a79 // sqxtn2 v25.8h, v19.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+next5:
+	MOVD R2, 32(R0)
+	MOVD R4, 40(R0)
+	MOVD 0(R0), R1
+	MOVD $5, R2
+	MADD R2, R1, R12, R1
+	MOVD R1, 0(R0)
+	MOVD 112(R0), R1
+	SUBS $1, R1
+	MOVD R1, 112(R0)
+	BNE rows5
+	RET
+rows6:
+	MOVD 0(R0), R2
+	ADD R12, R2, R3
+	ADD R12, R3, R4
+	ADD R12, R4, R5
+	ADD R12, R5, R6
+	ADD R12, R6, R7
+	MOVD 8(R0), R8
+	MOVD 88(R0), R11
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V0.D2]
+	VLD1R.P 8(R1), [V1.D2]
+	VLD1R.P 8(R1), [V2.D2]
+	VLD1R.P 8(R1), [V3.D2]
+	VLD1R.P 8(R1), [V4.D2]
+	VLD1R.P 8(R1), [V5.D2]
+	VLD1R.P 8(R1), [V6.D2]
+	VLD1R.P 8(R1), [V7.D2]
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V8.D2]
+	VLD1R.P 8(R1), [V9.D2]
+	VLD1R.P 8(R1), [V10.D2]
+	VLD1R.P 8(R1), [V11.D2]
+	VLD1R.P 8(R1), [V12.D2]
+	VLD1R.P 8(R1), [V13.D2]
+	VLD1R.P 8(R1), [V14.D2]
+	VLD1R.P 8(R1), [V15.D2]
+	MOVD 16(R0), R1
+	VLD1R.P 8(R1), [V16.D2]
+	VLD1R.P 8(R1), [V17.D2]
+	VLD1R.P 8(R1), [V18.D2]
+	VLD1R.P 8(R1), [V19.D2]
+	VLD1R.P 8(R1), [V20.D2]
+	VLD1R.P 8(R1), [V21.D2]
+	VLD1R.P 8(R1), [V22.D2]
+	VLD1R.P 8(R1), [V23.D2]
+segment6:
+	MOVD 80(R0), R9
+	SUBS $4, R9
+	BLT rest6
+four6:
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVD.P 8(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVD.P 8(R6), F26
+	FMOVD.P 8(R7), F27
+	WORD $0x4edb2b5a // trn1 v26.2d, v26.2d, v27.2d
+	FMOVQ 0(R8), F28
+	FMOVQ 64(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf50 // usmmla v16.4s, v26.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	WORD $0x4e9faf51 // usmmla v17.4s, v26.16b, v31.16b
+	FMOVQ 16(R8), F28
+	FMOVQ 80(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf52 // usmmla v18.4s, v26.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	WORD $0x4e9faf53 // usmmla v19.4s, v26.16b, v31.16b
+	FMOVQ 32(R8), F28
+	FMOVQ 96(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf54 // usmmla v20.4s, v26.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	WORD $0x4e9faf55 // usmmla v21.4s, v26.16b, v31.16b
+	FMOVQ 48(R8), F28
+	FMOVQ 112(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf56 // usmmla v22.4s, v26.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	WORD $0x4e9faf57 // usmmla v23.4s, v26.16b, v31.16b
+	FMOVD.P 8(R2), F24
+	FMOVD.P 8(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVD.P 8(R4), F25
+	FMOVD.P 8(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVD.P 8(R6), F26
+	FMOVD.P 8(R7), F27
+	WORD $0x4edb2b5a // trn1 v26.2d, v26.2d, v27.2d
+	FMOVQ 128(R8), F28
+	FMOVQ 192(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf50 // usmmla v16.4s, v26.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	WORD $0x4e9faf51 // usmmla v17.4s, v26.16b, v31.16b
+	FMOVQ 144(R8), F28
+	FMOVQ 208(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf52 // usmmla v18.4s, v26.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	WORD $0x4e9faf53 // usmmla v19.4s, v26.16b, v31.16b
+	FMOVQ 160(R8), F28
+	FMOVQ 224(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf54 // usmmla v20.4s, v26.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	WORD $0x4e9faf55 // usmmla v21.4s, v26.16b, v31.16b
+	FMOVQ 176(R8), F28
+	FMOVQ 240(R8), F29
+	WORD $0x4e9d3b9e // zip1 v30.4s, v28.4s, v29.4s
+	WORD $0x4e9d7b9f // zip2 v31.4s, v28.4s, v29.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf56 // usmmla v22.4s, v26.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	WORD $0x4e9faf57 // usmmla v23.4s, v26.16b, v31.16b
+	ADD $256, R8
+	SUBS $4, R9
+	BGE four6
+rest6:
+	ADDS $4, R9
+	BEQ sums6
+one6:
+	FMOVS.P 4(R2), F24
+	FMOVS.P 4(R3), F27
+	WORD $0x4edb2b18 // trn1 v24.2d, v24.2d, v27.2d
+	FMOVS.P 4(R4), F25
+	FMOVS.P 4(R5), F27
+	WORD $0x4edb2b39 // trn1 v25.2d, v25.2d, v27.2d
+	FMOVS.P 4(R6), F26
+	FMOVS.P 4(R7), F27
+	WORD $0x4edb2b5a // trn1 v26.2d, v26.2d, v27.2d
+	FMOVQ 0(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf00 // usmmla v0.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf28 // usmmla v8.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf50 // usmmla v16.4s, v26.16b, v30.16b
+	WORD $0x4e9faf01 // usmmla v1.4s, v24.16b, v31.16b
+	WORD $0x4e9faf29 // usmmla v9.4s, v25.16b, v31.16b
+	WORD $0x4e9faf51 // usmmla v17.4s, v26.16b, v31.16b
+	FMOVQ 16(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf02 // usmmla v2.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2a // usmmla v10.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf52 // usmmla v18.4s, v26.16b, v30.16b
+	WORD $0x4e9faf03 // usmmla v3.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2b // usmmla v11.4s, v25.16b, v31.16b
+	WORD $0x4e9faf53 // usmmla v19.4s, v26.16b, v31.16b
+	FMOVQ 32(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf04 // usmmla v4.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2c // usmmla v12.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf54 // usmmla v20.4s, v26.16b, v30.16b
+	WORD $0x4e9faf05 // usmmla v5.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2d // usmmla v13.4s, v25.16b, v31.16b
+	WORD $0x4e9faf55 // usmmla v21.4s, v26.16b, v31.16b
+	FMOVQ 48(R8), F28
+	WORD $0x4e9c3b9e // zip1 v30.4s, v28.4s, v28.4s
+	WORD $0x4e9c7b9f // zip2 v31.4s, v28.4s, v28.4s
+	WORD $0x4e9eaf06 // usmmla v6.4s, v24.16b, v30.16b
+	WORD $0x4e9eaf2e // usmmla v14.4s, v25.16b, v30.16b
+	WORD $0x4e9eaf56 // usmmla v22.4s, v26.16b, v30.16b
+	WORD $0x4e9faf07 // usmmla v7.4s, v24.16b, v31.16b
+	WORD $0x4e9faf2f // usmmla v15.4s, v25.16b, v31.16b
+	WORD $0x4e9faf57 // usmmla v23.4s, v26.16b, v31.16b
+	ADD $64, R8
+	SUBS $1, R9
+	BNE one6
+sums6:
+	ADD R10, R2
+	ADD R10, R3
+	ADD R10, R4
+	ADD R10, R5
+	ADD R10, R6
+	ADD R10, R7
+	SUBS $1, R11
+	BNE segment6
+	WORD $0x4ec12818 // trn1 v24.2d, v0.2d, v1.2d
+	WORD $0x4ec1681c // trn2 v28.2d, v0.2d, v1.2d
+	WORD $0x4ec32859 // trn1 v25.2d, v2.2d, v3.2d
+	WORD $0x4ec3685d // trn2 v29.2d, v2.2d, v3.2d
+	WORD $0x4ec5289a // trn1 v26.2d, v4.2d, v5.2d
+	WORD $0x4ec5689e // trn2 v30.2d, v4.2d, v5.2d
+	WORD $0x4ec728db // trn1 v27.2d, v6.2d, v7.2d
+	WORD $0x4ec768df // trn2 v31.2d, v6.2d, v7.2d
+	VMOV V24.B16, V0.B16
+	VMOV V25.B16, V1.B16
+	VMOV V26.B16, V2.B16
+	VMOV V27.B16, V3.B16
+	VMOV V28.B16, V4.B16
+	VMOV V29.B16, V5.B16
+	VMOV V30.B16, V6.B16
+	VMOV V31.B16, V7.B16
+	WORD $0x4ec92918 // trn1 v24.2d, v8.2d, v9.2d
+	WORD $0x4ec9691c // trn2 v28.2d, v8.2d, v9.2d
+	WORD $0x4ecb2959 // trn1 v25.2d, v10.2d, v11.2d
+	WORD $0x4ecb695d // trn2 v29.2d, v10.2d, v11.2d
+	WORD $0x4ecd299a // trn1 v26.2d, v12.2d, v13.2d
+	WORD $0x4ecd699e // trn2 v30.2d, v12.2d, v13.2d
+	WORD $0x4ecf29db // trn1 v27.2d, v14.2d, v15.2d
+	WORD $0x4ecf69df // trn2 v31.2d, v14.2d, v15.2d
+	VMOV V24.B16, V8.B16
+	VMOV V25.B16, V9.B16
+	VMOV V26.B16, V10.B16
+	VMOV V27.B16, V11.B16
+	VMOV V28.B16, V12.B16
+	VMOV V29.B16, V13.B16
+	VMOV V30.B16, V14.B16
+	VMOV V31.B16, V15.B16
+	WORD $0x4ed12a18 // trn1 v24.2d, v16.2d, v17.2d
+	WORD $0x4ed16a1c // trn2 v28.2d, v16.2d, v17.2d
+	WORD $0x4ed32a59 // trn1 v25.2d, v18.2d, v19.2d
+	WORD $0x4ed36a5d // trn2 v29.2d, v18.2d, v19.2d
+	WORD $0x4ed52a9a // trn1 v26.2d, v20.2d, v21.2d
+	WORD $0x4ed56a9e // trn2 v30.2d, v20.2d, v21.2d
+	WORD $0x4ed72adb // trn1 v27.2d, v22.2d, v23.2d
+	WORD $0x4ed76adf // trn2 v31.2d, v22.2d, v23.2d
+	VMOV V24.B16, V16.B16
+	VMOV V25.B16, V17.B16
+	VMOV V26.B16, V18.B16
+	VMOV V27.B16, V19.B16
+	VMOV V28.B16, V20.B16
+	VMOV V29.B16, V21.B16
+	VMOV V30.B16, V22.B16
+	VMOV V31.B16, V23.B16
+	MOVD 32(R0), R2
+	MOVD 64(R0), R3
+	MOVD 40(R0), R4
+	MOVD 72(R0), R5
+	MOVD 24(R0), R1
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e38dc00 // fmul v0.4s, v0.4s, v24.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3adc42 // fmul v2.4s, v2.4s, v26.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3bdc63 // fmul v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e39dca5 // fmul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3adcc6 // fmul v6.4s, v6.4s, v26.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3bdce7 // fmul v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3addce // fmul v14.4s, v14.4s, v26.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x6e3bde73 // fmul v19.4s, v19.4s, v27.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x6e38de94 // fmul v20.4s, v20.4s, v24.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6e3aded6 // fmul v22.4s, v22.4s, v26.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x6e3bdef7 // fmul v23.4s, v23.4s, v27.4s
+	MOVD 120(R0), R1
+	CMP $1, R1
+	BEQ round6
+	CMP $2, R1
+	BEQ bytes6
+	CMP $3, R1
+	BEQ table6
+	CMP $4, R1
+	BEQ sum6
+float6:
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FSTPQ (F12, F13), 0(R2)
+	FSTPQ (F14, F15), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
+	FSTPQ (F16, F17), 0(R2)
+	FSTPQ (F18, F19), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	WORD $0x4e3ad6d6 // fadd v22.4s, v22.4s, v26.4s
+	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
+	FSTPQ (F20, F21), 0(R2)
+	FSTPQ (F22, F23), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next6
+round6:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FSTPQ (F8, F9), 0(R2)
+	FSTPQ (F10, F11), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4ebc658c // smax v12.4s, v12.4s, v28.4s
+	WORD $0x4ebd6d8c // smin v12.4s, v12.4s, v29.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ebc65ad // smax v13.4s, v13.4s, v28.4s
+	WORD $0x4ebd6dad // smin v13.4s, v13.4s, v29.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4ebc65ce // smax v14.4s, v14.4s, v28.4s
+	WORD $0x4ebd6dce // smin v14.4s, v14.4s, v29.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x4ebc65ef // smax v15.4s, v15.4s, v28.4s
+	WORD $0x4ebd6def // smin v15.4s, v15.4s, v29.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FSTPQ (F12, F13), 0(R2)
+	FSTPQ (F14, F15), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4ebc6610 // smax v16.4s, v16.4s, v28.4s
+	WORD $0x4ebd6e10 // smin v16.4s, v16.4s, v29.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4ebc6631 // smax v17.4s, v17.4s, v28.4s
+	WORD $0x4ebd6e31 // smin v17.4s, v17.4s, v29.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x6e3ede31 // fmul v17.4s, v17.4s, v30.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4ebc6652 // smax v18.4s, v18.4s, v28.4s
+	WORD $0x4ebd6e52 // smin v18.4s, v18.4s, v29.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4ebc6673 // smax v19.4s, v19.4s, v28.4s
+	WORD $0x4ebd6e73 // smin v19.4s, v19.4s, v29.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
+	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
+	FSTPQ (F16, F17), 0(R2)
+	FSTPQ (F18, F19), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	FLDPQ 0(R4), (F24, F25)
+	FLDPQ 32(R4), (F26, F27)
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4ebc6694 // smax v20.4s, v20.4s, v28.4s
+	WORD $0x4ebd6e94 // smin v20.4s, v20.4s, v29.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x4ebc66b5 // smax v21.4s, v21.4s, v28.4s
+	WORD $0x4ebd6eb5 // smin v21.4s, v21.4s, v29.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4ebc66d6 // smax v22.4s, v22.4s, v28.4s
+	WORD $0x4ebd6ed6 // smin v22.4s, v22.4s, v29.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
+	WORD $0x4e3ad6d6 // fadd v22.4s, v22.4s, v26.4s
+	WORD $0x4e21aaf7 // fcvtns v23.4s, v23.4s
+	WORD $0x4ebc66f7 // smax v23.4s, v23.4s, v28.4s
+	WORD $0x4ebd6ef7 // smin v23.4s, v23.4s, v29.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x6e3edef7 // fmul v23.4s, v23.4s, v30.4s
+	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
+	FSTPQ (F20, F21), 0(R2)
+	FSTPQ (F22, F23), 32(R2)
+	ADD R5, R4
+	ADD R3, R2
+	B next6
+bytes6:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b03 // sqxtun v3.8b, v24.8h
+	WORD $0x6e212b23 // sqxtun2 v3.16b, v25.8h
+	WORD $0x6e3d6463 // umax v3.16b, v3.16b, v29.16b
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a18 // sqxtn v24.4h, v16.4s
+	WORD $0x4e614a38 // sqxtn2 v24.8h, v17.4s
+	WORD $0x0e614a59 // sqxtn v25.4h, v18.4s
+	WORD $0x4e614a79 // sqxtn2 v25.8h, v19.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b04 // sqxtun v4.8b, v24.8h
+	WORD $0x6e212b24 // sqxtun2 v4.16b, v25.8h
+	WORD $0x6e3d6484 // umax v4.16b, v4.16b, v29.16b
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4e21aaf7 // fcvtns v23.4s, v23.4s
+	WORD $0x0e614a98 // sqxtn v24.4h, v20.4s
+	WORD $0x4e614ab8 // sqxtn2 v24.8h, v21.4s
+	WORD $0x0e614ad9 // sqxtn v25.4h, v22.4s
+	WORD $0x4e614af9 // sqxtn2 v25.8h, v23.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b05 // sqxtun v5.8b, v24.8h
+	WORD $0x6e212b25 // sqxtun2 v5.16b, v25.8h
+	WORD $0x6e3d64a5 // umax v5.16b, v5.16b, v29.16b
+	FMOVQ F0, (R2)
+	ADD R3, R2
+	FMOVQ F1, (R2)
+	ADD R3, R2
+	FMOVQ F2, (R2)
+	ADD R3, R2
+	FMOVQ F3, (R2)
+	ADD R3, R2
+	FMOVQ F4, (R2)
+	ADD R3, R2
+	FMOVQ F5, (R2)
+	ADD R3, R2
+	B next6
+table6:
+	FMOVS 148(R0), F28
+	WORD $0x4e02079c // dup v28.8h, v28.h[0]
+	FMOVS 152(R0), F29
+	WORD $0x4e0107bd // dup v29.16b, v29.b[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b00 // sqxtun v0.8b, v24.8h
+	WORD $0x6e212b20 // sqxtun2 v0.16b, v25.8h
+	WORD $0x6e3d6400 // umax v0.16b, v0.16b, v29.16b
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b01 // sqxtun v1.8b, v24.8h
+	WORD $0x6e212b21 // sqxtun2 v1.16b, v25.8h
+	WORD $0x6e3d6421 // umax v1.16b, v1.16b, v29.16b
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b02 // sqxtun v2.8b, v24.8h
+	WORD $0x6e212b22 // sqxtun2 v2.16b, v25.8h
+	WORD $0x6e3d6442 // umax v2.16b, v2.16b, v29.16b
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b03 // sqxtun v3.8b, v24.8h
+	WORD $0x6e212b23 // sqxtun2 v3.16b, v25.8h
+	WORD $0x6e3d6463 // umax v3.16b, v3.16b, v29.16b
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a18 // sqxtn v24.4h, v16.4s
+	WORD $0x4e614a38 // sqxtn2 v24.8h, v17.4s
+	WORD $0x0e614a59 // sqxtn v25.4h, v18.4s
+	WORD $0x4e614a79 // sqxtn2 v25.8h, v19.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b04 // sqxtun v4.8b, v24.8h
+	WORD $0x6e212b24 // sqxtun2 v4.16b, v25.8h
+	WORD $0x6e3d6484 // umax v4.16b, v4.16b, v29.16b
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4e21aaf7 // fcvtns v23.4s, v23.4s
+	WORD $0x0e614a98 // sqxtn v24.4h, v20.4s
+	WORD $0x4e614ab8 // sqxtn2 v24.8h, v21.4s
+	WORD $0x0e614ad9 // sqxtn v25.4h, v22.4s
+	WORD $0x4e614af9 // sqxtn2 v25.8h, v23.4s
+	WORD $0x4e7c0f18 // sqadd v24.8h, v24.8h, v28.8h
+	WORD $0x4e7c0f39 // sqadd v25.8h, v25.8h, v28.8h
+	WORD $0x2e212b05 // sqxtun v5.8b, v24.8h
+	WORD $0x6e212b25 // sqxtun2 v5.16b, v25.8h
+	WORD $0x6e3d64a5 // umax v5.16b, v5.16b, v29.16b
+	MOVD 48(R0), R1
+	FLDPQ 0(R1), (F16, F17)
+	FLDPQ 32(R1), (F18, F19)
+	FLDPQ 64(R1), (F20, F21)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
+	FLDPQ 160(R1), (F26, F27)
+	FLDPQ 192(R1), (F28, F29)
+	FLDPQ 224(R1), (F30, F31)
+	WORD $0x4f02e40f // movi v15.16b, #64
+	WORD $0x4e006208 // tbl v8.16b, {v16.16b-v19.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007288 // tbx v8.16b, {v20.16b-v23.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007308 // tbx v8.16b, {v24.16b-v27.16b}, v0.16b
+	WORD $0x6e2f8400 // sub v0.16b, v0.16b, v15.16b
+	WORD $0x4e007388 // tbx v8.16b, {v28.16b-v31.16b}, v0.16b
+	WORD $0x4e016209 // tbl v9.16b, {v16.16b-v19.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017289 // tbx v9.16b, {v20.16b-v23.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017309 // tbx v9.16b, {v24.16b-v27.16b}, v1.16b
+	WORD $0x6e2f8421 // sub v1.16b, v1.16b, v15.16b
+	WORD $0x4e017389 // tbx v9.16b, {v28.16b-v31.16b}, v1.16b
+	WORD $0x4e02620a // tbl v10.16b, {v16.16b-v19.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02728a // tbx v10.16b, {v20.16b-v23.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02730a // tbx v10.16b, {v24.16b-v27.16b}, v2.16b
+	WORD $0x6e2f8442 // sub v2.16b, v2.16b, v15.16b
+	WORD $0x4e02738a // tbx v10.16b, {v28.16b-v31.16b}, v2.16b
+	WORD $0x4e03620b // tbl v11.16b, {v16.16b-v19.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03728b // tbx v11.16b, {v20.16b-v23.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03730b // tbx v11.16b, {v24.16b-v27.16b}, v3.16b
+	WORD $0x6e2f8463 // sub v3.16b, v3.16b, v15.16b
+	WORD $0x4e03738b // tbx v11.16b, {v28.16b-v31.16b}, v3.16b
+	WORD $0x4e04620c // tbl v12.16b, {v16.16b-v19.16b}, v4.16b
+	WORD $0x6e2f8484 // sub v4.16b, v4.16b, v15.16b
+	WORD $0x4e04728c // tbx v12.16b, {v20.16b-v23.16b}, v4.16b
+	WORD $0x6e2f8484 // sub v4.16b, v4.16b, v15.16b
+	WORD $0x4e04730c // tbx v12.16b, {v24.16b-v27.16b}, v4.16b
+	WORD $0x6e2f8484 // sub v4.16b, v4.16b, v15.16b
+	WORD $0x4e04738c // tbx v12.16b, {v28.16b-v31.16b}, v4.16b
+	WORD $0x4e05620d // tbl v13.16b, {v16.16b-v19.16b}, v5.16b
+	WORD $0x6e2f84a5 // sub v5.16b, v5.16b, v15.16b
+	WORD $0x4e05728d // tbx v13.16b, {v20.16b-v23.16b}, v5.16b
+	WORD $0x6e2f84a5 // sub v5.16b, v5.16b, v15.16b
+	WORD $0x4e05730d // tbx v13.16b, {v24.16b-v27.16b}, v5.16b
+	WORD $0x6e2f84a5 // sub v5.16b, v5.16b, v15.16b
+	WORD $0x4e05738d // tbx v13.16b, {v28.16b-v31.16b}, v5.16b
+	FMOVQ F8, (R2)
+	ADD R3, R2
+	FMOVQ F9, (R2)
+	ADD R3, R2
+	FMOVQ F10, (R2)
+	ADD R3, R2
+	FMOVQ F11, (R2)
+	ADD R3, R2
+	FMOVQ F12, (R2)
+	ADD R3, R2
+	FMOVQ F13, (R2)
+	ADD R3, R2
+	B next6
+sum6:
+	FMOVS 128(R0), F28
+	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVS 132(R0), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	FMOVS 140(R0), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS 144(R0), F26
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	FMOVS 136(R0), F31
+	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS 148(R0), F27
+	WORD $0x4e02077b // dup v27.8h, v27.h[0]
+	FMOVQ (R4), F24
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4ebc6400 // smax v0.4s, v0.4s, v28.4s
+	WORD $0x4ebd6c00 // smin v0.4s, v0.4s, v29.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x6e3edc00 // fmul v0.4s, v0.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4ebc6421 // smax v1.4s, v1.4s, v28.4s
+	WORD $0x4ebd6c21 // smin v1.4s, v1.4s, v29.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e3edc21 // fmul v1.4s, v1.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4ebc6442 // smax v2.4s, v2.4s, v28.4s
+	WORD $0x4ebd6c42 // smin v2.4s, v2.4s, v29.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e3edc42 // fmul v2.4s, v2.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4ebc6463 // smax v3.4s, v3.4s, v28.4s
+	WORD $0x4ebd6c63 // smin v3.4s, v3.4s, v29.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e3edc63 // fmul v3.4s, v3.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614818 // sqxtn v24.4h, v0.4s
+	WORD $0x4e614838 // sqxtn2 v24.8h, v1.4s
+	WORD $0x0e614859 // sqxtn v25.4h, v2.4s
+	WORD $0x4e614879 // sqxtn2 v25.8h, v3.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4ebc6484 // smax v4.4s, v4.4s, v28.4s
+	WORD $0x4ebd6c84 // smin v4.4s, v4.4s, v29.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e3edc84 // fmul v4.4s, v4.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4ebc64a5 // smax v5.4s, v5.4s, v28.4s
+	WORD $0x4ebd6ca5 // smin v5.4s, v5.4s, v29.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e3edca5 // fmul v5.4s, v5.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4ebc64c6 // smax v6.4s, v6.4s, v28.4s
+	WORD $0x4ebd6cc6 // smin v6.4s, v6.4s, v29.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e3edcc6 // fmul v6.4s, v6.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ebc64e7 // smax v7.4s, v7.4s, v28.4s
+	WORD $0x4ebd6ce7 // smin v7.4s, v7.4s, v29.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614898 // sqxtn v24.4h, v4.4s
+	WORD $0x4e6148b8 // sqxtn2 v24.8h, v5.4s
+	WORD $0x0e6148d9 // sqxtn v25.4h, v6.4s
+	WORD $0x4e6148f9 // sqxtn2 v25.8h, v7.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ebc6508 // smax v8.4s, v8.4s, v28.4s
+	WORD $0x4ebd6d08 // smin v8.4s, v8.4s, v29.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e3edd08 // fmul v8.4s, v8.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ebc6529 // smax v9.4s, v9.4s, v28.4s
+	WORD $0x4ebd6d29 // smin v9.4s, v9.4s, v29.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x6e3edd29 // fmul v9.4s, v9.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4ebc654a // smax v10.4s, v10.4s, v28.4s
+	WORD $0x4ebd6d4a // smin v10.4s, v10.4s, v29.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4ebc656b // smax v11.4s, v11.4s, v28.4s
+	WORD $0x4ebd6d6b // smin v11.4s, v11.4s, v29.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x6e3edd6b // fmul v11.4s, v11.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x0e614918 // sqxtn v24.4h, v8.4s
+	WORD $0x4e614938 // sqxtn2 v24.8h, v9.4s
+	WORD $0x0e614959 // sqxtn v25.4h, v10.4s
+	WORD $0x4e614979 // sqxtn2 v25.8h, v11.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4ebc658c // smax v12.4s, v12.4s, v28.4s
+	WORD $0x4ebd6d8c // smin v12.4s, v12.4s, v29.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x6e3edd8c // fmul v12.4s, v12.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ebc65ad // smax v13.4s, v13.4s, v28.4s
+	WORD $0x4ebd6dad // smin v13.4s, v13.4s, v29.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x6e3eddad // fmul v13.4s, v13.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4ebc65ce // smax v14.4s, v14.4s, v28.4s
+	WORD $0x4ebd6dce // smin v14.4s, v14.4s, v29.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6e3eddce // fmul v14.4s, v14.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x4ebc65ef // smax v15.4s, v15.4s, v28.4s
+	WORD $0x4ebd6def // smin v15.4s, v15.4s, v29.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e3eddef // fmul v15.4s, v15.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
+	WORD $0x0e614998 // sqxtn v24.4h, v12.4s
+	WORD $0x4e6149b8 // sqxtn2 v24.8h, v13.4s
+	WORD $0x0e6149d9 // sqxtn v25.4h, v14.4s
+	WORD $0x4e6149f9 // sqxtn2 v25.8h, v15.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4ebc6610 // smax v16.4s, v16.4s, v28.4s
+	WORD $0x4ebd6e10 // smin v16.4s, v16.4s, v29.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x6e3ede10 // fmul v16.4s, v16.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4ebc6631 // smax v17.4s, v17.4s, v28.4s
+	WORD $0x4ebd6e31 // smin v17.4s, v17.4s, v29.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x6e3ede31 // fmul v17.4s, v17.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4ebc6652 // smax v18.4s, v18.4s, v28.4s
+	WORD $0x4ebd6e52 // smin v18.4s, v18.4s, v29.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x6e3ede52 // fmul v18.4s, v18.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4ebc6673 // smax v19.4s, v19.4s, v28.4s
+	WORD $0x4ebd6e73 // smin v19.4s, v19.4s, v29.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x6e3ede73 // fmul v19.4s, v19.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x0e614a18 // sqxtn v24.4h, v16.4s
+	WORD $0x4e614a38 // sqxtn2 v24.8h, v17.4s
+	WORD $0x0e614a59 // sqxtn v25.4h, v18.4s
+	WORD $0x4e614a79 // sqxtn2 v25.8h, v19.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+	FMOVQ (R4), F24
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4ebc6694 // smax v20.4s, v20.4s, v28.4s
+	WORD $0x4ebd6e94 // smin v20.4s, v20.4s, v29.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x6e3ede94 // fmul v20.4s, v20.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x4ebc66b5 // smax v21.4s, v21.4s, v28.4s
+	WORD $0x4ebd6eb5 // smin v21.4s, v21.4s, v29.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e3edeb5 // fmul v21.4s, v21.4s, v30.4s
+	WORD $0x2f08a719 // uxtl v25.8h, v24.8b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4ebc66d6 // smax v22.4s, v22.4s, v28.4s
+	WORD $0x4ebd6ed6 // smin v22.4s, v22.4s, v29.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6e3eded6 // fmul v22.4s, v22.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x2f10a739 // uxtl v25.4s, v25.4h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4e21aaf7 // fcvtns v23.4s, v23.4s
+	WORD $0x4ebc66f7 // smax v23.4s, v23.4s, v28.4s
+	WORD $0x4ebd6ef7 // smin v23.4s, v23.4s, v29.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x6e3edef7 // fmul v23.4s, v23.4s, v30.4s
+	WORD $0x6f08a719 // uxtl2 v25.8h, v24.16b
+	WORD $0x6f10a739 // uxtl2 v25.4s, v25.8h
+	WORD $0x6ebf8739 // sub v25.4s, v25.4s, v31.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e3adf39 // fmul v25.4s, v25.4s, v26.4s
+	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+	WORD $0x4e21aaf7 // fcvtns v23.4s, v23.4s
+	WORD $0x0e614a98 // sqxtn v24.4h, v20.4s
+	WORD $0x4e614ab8 // sqxtn2 v24.8h, v21.4s
+	WORD $0x0e614ad9 // sqxtn v25.4h, v22.4s
+	WORD $0x4e614af9 // sqxtn2 v25.8h, v23.4s
+	WORD $0x4e7b0f18 // sqadd v24.8h, v24.8h, v27.8h
+	WORD $0x4e7b0f39 // sqadd v25.8h, v25.8h, v27.8h
+	WORD $0x2e212b18 // sqxtun v24.8b, v24.8h
+	WORD $0x6e212b38 // sqxtun2 v24.16b, v25.8h
+	FMOVQ F24, (R2)
+	ADD R5, R4
+	ADD R3, R2
+next6:
+	MOVD R2, 32(R0)
+	MOVD R4, 40(R0)
+	MOVD 0(R0), R1
+	MOVD $6, R2
+	MADD R2, R1, R12, R1
+	MOVD R1, 0(R0)
+	MOVD 112(R0), R1
+	SUBS $1, R1
+	MOVD R1, 112(R0)
+	BNE rows6
+	RET
+
 // func gemm8Dot(d *byte)
 TEXT ·gemm8Dot(SB), NOSPLIT, $0-8
 	MOVD d+0(FP), R0
@@ -30,8 +4148,8 @@ segment1:
 	SUBS $4, R9
 	BLT rest1
 four1:
-	FMOVQ.P 16(R2), F24
 	WORD $0x4f04e41e // movi v30.16b, #128
+	FMOVQ.P 16(R2), F24
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	FMOVQ (R8), F30
 	FMOVQ 16(R8), F31
@@ -72,8 +4190,8 @@ rest1:
 	ADDS $4, R9
 	BEQ sums1
 one1:
-	FMOVS.P 4(R2), F24
 	WORD $0x4f04e41e // movi v30.16b, #128
+	FMOVS.P 4(R2), F24
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	FMOVQ (R8), F30
 	FMOVQ 16(R8), F31
@@ -326,10 +4444,10 @@ segment3:
 	SUBS $4, R9
 	BLT rest3
 four3:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVQ.P 16(R2), F24
 	FMOVQ.P 16(R3), F25
 	FMOVQ.P 16(R4), F26
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -404,10 +4522,10 @@ rest3:
 	ADDS $4, R9
 	BEQ sums3
 one3:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVS.P 4(R2), F24
 	FMOVS.P 4(R3), F25
 	FMOVS.P 4(R4), F26
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -965,11 +5083,11 @@ segment4:
 	SUBS $4, R9
 	BLT rest4
 four4:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVQ.P 16(R2), F24
 	FMOVQ.P 16(R3), F25
 	FMOVQ.P 16(R4), F26
 	FMOVQ.P 16(R5), F27
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -1061,11 +5179,11 @@ rest4:
 	ADDS $4, R9
 	BEQ sums4
 one4:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVS.P 4(R2), F24
 	FMOVS.P 4(R3), F25
 	FMOVS.P 4(R4), F26
 	FMOVS.P 4(R5), F27
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -1777,12 +5895,12 @@ segment5:
 	SUBS $4, R9
 	BLT rest5
 four5:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVQ.P 16(R2), F24
 	FMOVQ.P 16(R3), F25
 	FMOVQ.P 16(R4), F26
 	FMOVQ.P 16(R5), F27
 	FMOVQ.P 16(R6), F28
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -1891,12 +6009,12 @@ rest5:
 	ADDS $4, R9
 	BEQ sums5
 one5:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVS.P 4(R2), F24
 	FMOVS.P 4(R3), F25
 	FMOVS.P 4(R4), F26
 	FMOVS.P 4(R5), F27
 	FMOVS.P 4(R6), F28
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -2762,13 +6880,13 @@ segment6:
 	SUBS $4, R9
 	BLT rest6
 four6:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVQ.P 16(R2), F24
 	FMOVQ.P 16(R3), F25
 	FMOVQ.P 16(R4), F26
 	FMOVQ.P 16(R5), F27
 	FMOVQ.P 16(R6), F28
 	FMOVQ.P 16(R7), F29
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -2894,13 +7012,13 @@ rest6:
 	ADDS $4, R9
 	BEQ sums6
 one6:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVS.P 4(R2), F24
 	FMOVS.P 4(R3), F25
 	FMOVS.P 4(R4), F26
 	FMOVS.P 4(R5), F27
 	FMOVS.P 4(R6), F28
 	FMOVS.P 4(R7), F29
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1f18 // eor v24.16b, v24.16b, v30.16b
 	WORD $0x6e3e1f39 // eor v25.16b, v25.16b, v30.16b
 	WORD $0x6e3e1f5a // eor v26.16b, v26.16b, v30.16b
@@ -3916,8 +8034,8 @@ segment1:
 	SUBS $4, R9
 	BLT rest1
 four1:
-	FMOVQ.P 16(R2), F22
 	WORD $0x4f04e41e // movi v30.16b, #128
+	FMOVQ.P 16(R2), F22
 	WORD $0x6e3e1ed6 // eor v22.16b, v22.16b, v30.16b
 	FMOVQ (R8), F30
 	WORD $0x4e0406d8 // dup v24.4s, v22.s[0]
@@ -4010,8 +8128,8 @@ rest1:
 	ADDS $4, R9
 	BEQ sums1
 one1:
-	FMOVS.P 4(R2), F22
 	WORD $0x4f04e41e // movi v30.16b, #128
+	FMOVS.P 4(R2), F22
 	WORD $0x6e3e1ed6 // eor v22.16b, v22.16b, v30.16b
 	FMOVQ (R8), F30
 	WORD $0x4e0406d8 // dup v24.4s, v22.s[0]
@@ -4298,9 +8416,9 @@ segment2:
 	SUBS $4, R9
 	BLT rest2
 four2:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVQ.P 16(R2), F22
 	FMOVQ.P 16(R3), F23
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1ed6 // eor v22.16b, v22.16b, v30.16b
 	WORD $0x6e3e1ef7 // eor v23.16b, v23.16b, v30.16b
 	FMOVQ (R8), F30
@@ -4462,9 +8580,9 @@ rest2:
 	ADDS $4, R9
 	BEQ sums2
 one2:
+	WORD $0x4f04e41e // movi v30.16b, #128
 	FMOVS.P 4(R2), F22
 	FMOVS.P 4(R3), F23
-	WORD $0x4f04e41e // movi v30.16b, #128
 	WORD $0x6e3e1ed6 // eor v22.16b, v22.16b, v30.16b
 	WORD $0x6e3e1ef7 // eor v23.16b, v23.16b, v30.16b
 	FMOVQ (R8), F30

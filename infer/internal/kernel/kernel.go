@@ -15,8 +15,8 @@
 // # Instruction sets
 //
 // Every kernel exists in plain Go and, unless the purego build tag is set, in assembly: on
-// amd64 for AVX2+FMA and AVX-512 (VNNI for int8), on arm64 for NEON (with and without dot
-// products for int8). [Best] returns the set that the machine runs best, [All] every set that
+// amd64 for AVX2+FMA and AVX-512 (VNNI for int8), on arm64 for NEON (for int8 with matrix
+// products, dot products or neither). [Best] returns the set that the machine runs best, [All] every set that
 // it can run, for tests and benchmarks. The layout is the same for all; only packed weights
 // belong to the set that packed them.
 //

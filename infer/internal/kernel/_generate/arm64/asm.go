@@ -86,7 +86,6 @@ var encodings = map[string]struct {
 	"sqxtun2 v.16b, v.8h":        {0x6e212800, noLane},
 	"sub v.16b, v.16b, v.16b":    {0x6e208400, noLane},
 	"sub v.4s, v.4s, v.4s":       {0x6ea08400, noLane},
-	"sudot v.4s, v.16b, v.4b":    {0x4f00f000, word},
 	"tbl v.16b, {v.16b-v.16b}, ": {0x4e006000, noLane},
 	"tbx v.16b, {v.16b-v.16b}, ": {0x4e007000, noLane},
 	"trn1 v.2d, v.2d, v.2d":      {0x4ec02800, noLane},
@@ -96,10 +95,13 @@ var encodings = map[string]struct {
 	"uaddw v.4s, v.4s, v.4h":     {0x2e601000, noLane},
 	"uaddw2 v.4s, v.4s, v.8h":    {0x6e601000, noLane},
 	"umax v.16b, v.16b, v.16b":   {0x6e206400, noLane},
+	"usmmla v.4s, v.16b, v.16b":  {0x4e80ac00, noLane},
 	"uxtl v.4s, v.4h":            {0x2f10a400, noLane},
 	"uxtl v.8h, v.8b":            {0x2f08a400, noLane},
 	"uxtl2 v.4s, v.8h":           {0x6f10a400, noLane},
 	"uxtl2 v.8h, v.16b":          {0x6f08a400, noLane},
+	"zip1 v.4s, v.4s, v.4s":      {0x4e803800, noLane},
+	"zip2 v.4s, v.4s, v.4s":      {0x4e807800, noLane},
 }
 
 var (

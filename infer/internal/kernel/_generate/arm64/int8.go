@@ -36,12 +36,26 @@ const (
 type product struct {
 	name string
 	rows []int // that tiles have, the most last
-	// start sets the sums of a tile up; groups emits the products of a number of groups, of
-	// which each row has the inputs in the register that row says; finish completes the sums.
+	// start sets the sums of a tile up; groups emits the products of one group, or four, and
+	// moves on; finish completes the sums.
 	start  func(a *asm, rows int)
-	row    func(r int) int
 	groups func(a *asm, rows, groups int)
 	finish func(a *asm, rows int)
+}
+
+// inputs loads a number of groups of each row to registers from first on, less 128.
+func (a *asm) inputs(rows, groups, first, temporary int) {
+	a.arm("movi v%d.16b, #128", temporary)
+	for r := range rows {
+		if groups == 4 {
+			a.op("FMOVQ.P 16(%s), F%d", rowPointer(r), first+r)
+		} else {
+			a.op("FMOVS.P 4(%s), F%d", rowPointer(r), first+r)
+		}
+	}
+	for r := range rows {
+		a.arm("eor v%d.16b, v%d.16b, v%d.16b", first+r, first+r, temporary)
+	}
 }
 
 // dots multiplies by SDOT: up to 6 rows, V24 to V29 inputs, V30 and V31 weights. SDOT knows
@@ -56,12 +70,8 @@ var dots = product{
 			a.load("R1", 0, 4*r, 4)
 		}
 	},
-	row: func(r int) int { return 24 + r },
 	groups: func(a *asm, rows, groups int) {
-		a.arm("movi v30.16b, #128")
-		for r := range rows {
-			a.arm("eor v%d.16b, v%d.16b, v30.16b", 24+r, 24+r)
-		}
+		a.inputs(rows, groups, 24, 30)
 		a.op("FMOVQ (R8), F30")
 		for i := range 4 * groups {
 			if i < 4*groups-1 {
@@ -88,12 +98,8 @@ var widened = product{
 			a.arm("movi v%d.2d, #0", i)
 		}
 	},
-	row: func(r int) int { return 22 + r },
 	groups: func(a *asm, rows, groups int) {
-		a.arm("movi v30.16b, #128")
-		for r := range rows {
-			a.arm("eor v%d.16b, v%d.16b, v30.16b", 22+r, 22+r)
-		}
+		a.inputs(rows, groups, 22, 30)
 		a.op("FMOVQ (R8), F30")
 		for i := range 4 * groups {
 			if i%4 == 0 {
@@ -124,6 +130,66 @@ var widened = product{
 		for i := range 4 * rows {
 			a.arm("addp v%d.4s, v%d.4s, v%d.4s", i, 2*i, 2*i+1)
 			a.arm("add v%d.4s, v%d.4s, v%d.4s", i, i, 24+i%4)
+		}
+	},
+}
+
+// matrices multiplies by USMMLA: two rows of eight k by two columns of them, which are two
+// groups of four put together. Up to 6 rows, the odd one in a pair by itself. A pair has its
+// sums in eight registers, one for each pair of columns. V24 to V26 pairs of rows, V27 the
+// second row of one, V28 and V29 weights, V30 and V31 pairs of columns.
+var matrices = product{
+	name: "Matrix",
+	rows: []int{1, 3, 4, 5, 6},
+	start: func(a *asm, rows int) {
+		for pair := range (rows + 1) / 2 {
+			a.op("MOVD %s, R1", field(unsafe.Offsetof(t8.bias)))
+			for c := range 8 {
+				a.op("VLD1R.P 8(R1), [V%d.D2]", 8*pair+c)
+			}
+		}
+	},
+	groups: func(a *asm, rows, groups int) {
+		load := "FMOVD.P 8"
+		if groups == 1 {
+			load = "FMOVS.P 4"
+		}
+		for step := 0; step < groups; step += 2 {
+			for r := 0; r < rows; r += 2 {
+				a.op("%s(%s), F%d", load, rowPointer(r), 24+r/2)
+				if r+1 < rows {
+					a.op("%s(%s), F27", load, rowPointer(r+1))
+					a.arm("trn1 v%d.2d, v%d.2d, v27.2d", 24+r/2, 24+r/2)
+				}
+			}
+			for c := range 4 {
+				at := 64*step + 16*c
+				a.op("FMOVQ %d(R8), F28", at)
+				second := 28 // any numbers: without a second group the inputs are zero there
+				if groups > 1 {
+					second = 29
+					a.op("FMOVQ %d(R8), F29", at+64)
+				}
+				a.arm("zip1 v30.4s, v28.4s, v%d.4s", second)
+				a.arm("zip2 v31.4s, v28.4s, v%d.4s", second)
+				for half := range 2 {
+					for pair := range (rows + 1) / 2 {
+						a.arm("usmmla v%d.4s, v%d.16b, v%d.16b", 8*pair+2*c+half, 24+pair, 30+half)
+					}
+				}
+			}
+		}
+		a.op("ADD $%d, R8", 64*groups)
+	},
+	finish: func(a *asm, rows int) {
+		for first := 0; first < 4*rows; first += 8 {
+			for c := range 4 {
+				a.arm("trn1 v%d.2d, v%d.2d, v%d.2d", 24+c, first+2*c, first+2*c+1)
+				a.arm("trn2 v%d.2d, v%d.2d, v%d.2d", 28+c, first+2*c, first+2*c+1)
+			}
+			for i := range 8 {
+				a.op("VMOV V%d.B16, V%d.B16", 24+i, first+i)
+			}
 		}
 	},
 }
@@ -162,9 +228,6 @@ func (a *asm) tile8(p product, rows int) {
 	a.op("SUBS $4, R9")
 	a.op("BLT %s", label("rest"))
 	a.label(label("four"))
-	for r := range rows {
-		a.op("FMOVQ.P 16(%s), F%d", rowPointer(r), p.row(r))
-	}
 	p.groups(a, rows, 4)
 	a.op("SUBS $4, R9")
 	a.op("BGE %s", label("four"))
@@ -172,9 +235,6 @@ func (a *asm) tile8(p product, rows int) {
 	a.op("ADDS $4, R9")
 	a.op("BEQ %s", label("sums"))
 	a.label(label("one"))
-	for r := range rows {
-		a.op("FMOVS.P 4(%s), F%d", rowPointer(r), p.row(r))
-	}
 	p.groups(a, rows, 1)
 	a.op("SUBS $1, R9")
 	a.op("BNE %s", label("one"))

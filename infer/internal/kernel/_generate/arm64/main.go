@@ -27,6 +27,7 @@ func main() {
 	write("../float32_arm64.s", a.Bytes())
 	write("../float32_tables_arm64.go", tables())
 	a = newFile()
+	a.gemm8(matrices)
 	a.gemm8(dots)
 	a.gemm8(widened)
 	a.depthwise8()
