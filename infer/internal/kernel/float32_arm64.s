@@ -119,68 +119,68 @@ done1:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -202,68 +202,68 @@ done1:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
@@ -431,68 +431,68 @@ done2:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -514,68 +514,68 @@ done2:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
@@ -597,68 +597,68 @@ done2:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
@@ -680,68 +680,68 @@ done2:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
@@ -949,68 +949,68 @@ done3:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -1032,68 +1032,68 @@ done3:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
@@ -1115,68 +1115,68 @@ done3:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
@@ -1198,68 +1198,68 @@ done3:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
@@ -1281,68 +1281,68 @@ done3:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
@@ -1364,68 +1364,68 @@ done3:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
@@ -1673,68 +1673,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -1756,68 +1756,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
@@ -1839,68 +1839,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
@@ -1922,68 +1922,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
@@ -2005,68 +2005,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
@@ -2088,68 +2088,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
@@ -2171,68 +2171,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
@@ -2254,68 +2254,68 @@ done4:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
@@ -2603,68 +2603,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -2686,68 +2686,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
@@ -2769,68 +2769,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
@@ -2852,68 +2852,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
@@ -2935,68 +2935,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
@@ -3018,68 +3018,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
@@ -3101,68 +3101,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
@@ -3184,68 +3184,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
@@ -3267,68 +3267,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f610 // fmax v16.4s, v16.4s, v24.4s
@@ -3350,68 +3350,68 @@ done5:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f652 // fmax v18.4s, v18.4s, v24.4s
@@ -3739,68 +3739,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -3822,68 +3822,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
@@ -3905,68 +3905,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
@@ -3988,68 +3988,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
@@ -4071,68 +4071,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
@@ -4154,68 +4154,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
@@ -4237,68 +4237,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
@@ -4320,68 +4320,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
@@ -4403,68 +4403,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f610 // fmax v16.4s, v16.4s, v24.4s
@@ -4486,68 +4486,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f652 // fmax v18.4s, v18.4s, v24.4s
@@ -4569,68 +4569,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f694 // fmax v20.4s, v20.4s, v24.4s
@@ -4652,68 +4652,68 @@ done6:
 	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
 	FMOVQ 0(R1), F29
 	FMOVQ 16(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 32(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 32(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 48(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 64(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 64(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 80(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 96(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 96(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 112(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 128(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 128(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 144(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 160(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 160(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 176(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 192(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 192(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 208(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 224(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 224(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	FMOVQ 240(R1), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R1), F31
+	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
 	FMOVQ 256(R1), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	FMOVQ 256(R1), F29
+	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
 	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
 	WORD $0x6f00e418 // movi v24.2d, #0
 	WORD $0x4e38f6d6 // fmax v22.4s, v22.4s, v24.4s
@@ -7187,172 +7187,169 @@ TEXT ·applyNEON(SB), NOSPLIT, $0-32
 gelu:
 	FLDPQ 0(R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
-	FMOVQ 272(R3), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R3), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R3), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R3), F29
+	FMOVQ 272(R3), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R3), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R3), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R3), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R3), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R3), F27
+	FMOVQ 16(R3), F28
+	FMOVQ 16(R3), F29
 	FMOVQ 16(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 16(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 32(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R3), F24
+	FMOVQ 32(R3), F25
+	FMOVQ 32(R3), F26
+	FMOVQ 32(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R3), F28
+	FMOVQ 48(R3), F29
 	FMOVQ 48(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 48(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 64(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R3), F24
+	FMOVQ 64(R3), F25
+	FMOVQ 64(R3), F26
+	FMOVQ 64(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R3), F28
+	FMOVQ 80(R3), F29
 	FMOVQ 80(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 80(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 96(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R3), F24
+	FMOVQ 96(R3), F25
+	FMOVQ 96(R3), F26
+	FMOVQ 96(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R3), F28
+	FMOVQ 112(R3), F29
 	FMOVQ 112(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 112(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 128(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R3), F24
+	FMOVQ 128(R3), F25
+	FMOVQ 128(R3), F26
+	FMOVQ 128(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R3), F28
+	FMOVQ 144(R3), F29
 	FMOVQ 144(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 144(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 160(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R3), F24
+	FMOVQ 160(R3), F25
+	FMOVQ 160(R3), F26
+	FMOVQ 160(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R3), F28
+	FMOVQ 176(R3), F29
 	FMOVQ 176(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 176(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 192(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R3), F24
+	FMOVQ 192(R3), F25
+	FMOVQ 192(R3), F26
+	FMOVQ 192(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R3), F28
+	FMOVQ 208(R3), F29
 	FMOVQ 208(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 208(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 224(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R3), F24
+	FMOVQ 224(R3), F25
+	FMOVQ 224(R3), F26
+	FMOVQ 224(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R3), F28
+	FMOVQ 240(R3), F29
 	FMOVQ 240(R3), F30
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
 	FMOVQ 240(R3), F31
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R3), F28
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	FMOVQ 256(R3), F29
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R3), F22
-	WORD $0x4ea0f850 // fabs v16.4s, v2.4s
-	WORD $0x4eb6f610 // fmin v16.4s, v16.4s, v22.4s
-	WORD $0x4eb0d6d2 // fsub v18.4s, v22.4s, v16.4s
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	WORD $0x4ea0f871 // fabs v17.4s, v3.4s
-	WORD $0x4eb6f631 // fmin v17.4s, v17.4s, v22.4s
-	WORD $0x4eb1d6d3 // fsub v19.4s, v22.4s, v17.4s
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	FMOVQ 288(R3), F22
-	WORD $0x4eb6d610 // fsub v16.4s, v16.4s, v22.4s
-	FMOVQ 0(R3), F20
-	WORD $0x4eb6d631 // fsub v17.4s, v17.4s, v22.4s
-	FMOVQ 0(R3), F21
-	FMOVQ 16(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 16(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 32(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 32(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 48(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 48(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 64(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 64(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 80(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 80(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 96(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 96(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 112(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 112(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 128(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 128(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 144(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 144(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 160(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 160(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 176(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 176(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 192(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 192(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 208(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 208(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 224(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 224(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
-	FMOVQ 240(R3), F22
-	WORD $0x4e30ce96 // fmla v22.4s, v20.4s, v16.4s
-	FMOVQ 240(R3), F23
-	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
-	FMOVQ 256(R3), F20
-	WORD $0x4e30ced4 // fmla v20.4s, v22.4s, v16.4s
-	FMOVQ 256(R3), F21
-	WORD $0x4e31cef5 // fmla v21.4s, v23.4s, v17.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R3), F24
+	FMOVQ 256(R3), F25
+	FMOVQ 256(R3), F26
+	FMOVQ 256(R3), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
 	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
 	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
-	WORD $0x4e32ce82 // fmla v2.4s, v20.4s, v18.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
 	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
-	WORD $0x4e33cea3 // fmla v3.4s, v21.4s, v19.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
 	ADD $64, R0

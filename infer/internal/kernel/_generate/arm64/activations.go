@@ -61,35 +61,37 @@ func geluTable() []float32 {
 	return append(table, geluEnd, geluEnd/2)
 }
 
-// gelu replaces two registers x by gelu(x), given the table's address and eight registers
-// from free on. NaN passes: minimum and maximum of it are NaN.
-func (a *asm) gelu(table string, x [2]int, free int) {
+// gelu replaces n registers from x on by their GELU, given the table's address and 4·n
+// registers from free on. Their chains of multiply-adds hide each other's latency. NaN
+// passes: minimum and maximum of it are NaN.
+func (a *asm) gelu(table string, x, n, free int) {
 	row := func(i, v int) { a.op("FMOVQ %d(%s), F%d", 16*i, table, v) }
-	t, m := free, free+2 // and one further each
-	sum, next := free+4, free+6
+	t, m, sum, next := free, free+n, free+2*n, free+3*n // the first of n each
 	row(geluRowEnd, next)
-	for i, v := range x {
-		a.arm("fabs v%d.4s, v%d.4s", t+i, v)
+	for i := range n {
+		a.arm("fabs v%d.4s, v%d.4s", t+i, x+i)
 		a.arm("fmin v%d.4s, v%d.4s, v%d.4s", t+i, t+i, next)
 		a.arm("fsub v%d.4s, v%d.4s, v%d.4s", m+i, next, t+i)
 		a.arm("fmul v%d.4s, v%d.4s, v%d.4s", m+i, m+i, t+i)
 	}
 	row(geluRowMiddle, next)
-	for i := range x {
+	for i := range n {
 		a.arm("fsub v%d.4s, v%d.4s, v%d.4s", t+i, t+i, next)
 		row(0, sum+i)
 	}
 	for c := 1; c <= geluDegree; c++ {
-		for i := range x {
+		for i := range n {
 			row(c, next+i)
+		}
+		for i := range n {
 			a.arm("fmla v%d.4s, v%d.4s, v%d.4s", next+i, sum+i, t+i)
 		}
 		sum, next = next, sum
 	}
 	a.arm("movi v%d.2d, #0", t)
-	for i, v := range x {
-		a.arm("fmax v%d.4s, v%d.4s, v%d.4s", v, v, t)
-		a.arm("fmla v%d.4s, v%d.4s, v%d.4s", v, sum+i, m+i)
+	for i := range n {
+		a.arm("fmax v%d.4s, v%d.4s, v%d.4s", x+i, x+i, t)
+		a.arm("fmla v%d.4s, v%d.4s, v%d.4s", x+i, sum+i, m+i)
 	}
 }
 
@@ -154,8 +156,8 @@ func (a *asm) sigmoid(table string, x, free int) {
 
 // apply emits the function that applies an activation to whole vectors in memory.
 //
-// Registers: R0 elements, R2 vectors left, R3 table; V0 to V3 the values, V4 to V7 temporary
-// for clamps; V24 to V31 temporary, for clamps V28 to V31 the parameters.
+// Registers: R0 elements, R2 vectors left, R3 table; V0 to V3 the values, the others temporary,
+// for clamps V28 to V31 the parameters.
 func (a *asm) apply() {
 	a.doc("func applyNEON(x *float32, vectors, act int, table *float32)")
 	a.text("applyNEON", 32)
@@ -178,10 +180,7 @@ func (a *asm) apply() {
 	a.op("BGT clamps")
 	a.op("CMP $%d, R1", actReLU)
 	a.op("BEQ relus")
-	loop("gelu", func() {
-		a.gelu("R3", [2]int{0, 1}, 24)
-		a.gelu("R3", [2]int{2, 3}, 16)
-	})
+	loop("gelu", func() { a.gelu("R3", 0, 4, 16) })
 	a.label("relus")
 	a.arm("movi v24.2d, #0")
 	loop("relu", func() {

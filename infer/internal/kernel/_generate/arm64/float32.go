@@ -123,7 +123,7 @@ func (a *asm) tile(rows int) {
 	a.op("BNE %s", label("relu"))
 	a.op("MOVD %s, R1", field(unsafe.Offsetof(t.table)))
 	for i := 0; i < 4*rows; i += 2 {
-		a.gelu("R1", [2]int{i, i + 1}, 24)
+		a.gelu("R1", i, 2, 24)
 	}
 	a.op("B %s", label("activated"))
 	a.label(label("relu"))
