@@ -11,8 +11,8 @@ import (
 // asm is a file of Go assembly. Loads, stores, branches and addresses are written as Go's
 // assembler has them, vector arithmetic as Arm's manual does: of the latter Go knows the
 // smaller part, and lacks what matters most, multiply-add by element and dot products. It
-// becomes words with the instruction as a comment. A test gives every comment to the GNU
-// assembler, which has to come to the same word.
+// becomes words with the instruction as a comment. A test (in interop) gives every comment to
+// the GNU assembler, which has to come to the same word.
 type asm struct{ bytes.Buffer }
 
 func newFile() *asm {
