@@ -12,15 +12,9 @@ import (
 // Sets of int8 kernels, which differ in how they multiply matrices. Assembly takes four
 // registers for one vector.
 var (
-	neonMatrix8 = simd8{name: "neon-i8mm", lanes: 16, block: 16, quads: true, rows: 6, gemm: usmmla}
-	neonDot8    = simd8{name: "neon-dot", lanes: 16, block: 16, quads: true, signed: true, rows: 6, gemm: sdot}
-	neon8       = simd8{name: "neon", lanes: 16, block: 16, quads: true, signed: true, rows: 2}
-)
-
-// What multiplies, where it is not plain NEON.
-const (
-	usmmla = 1 + iota
-	sdot
+	neonMatrix8 = simd8{name: "neon-i8mm", lanes: 16, block: 16, quads: true}
+	neonDot8    = simd8{name: "neon-dot", lanes: 16, block: 16, quads: true, signed: true}
+	neon8       = simd8{name: "neon", lanes: 16, block: 16, quads: true, signed: true}
 )
 
 // int8Sets are the sets that this machine can run. All of Apple's processors for computers
@@ -38,15 +32,20 @@ var int8Sets = func() []*Int8 {
 
 // panel returns the vectors and the most rows of a tile of the panel that is next when a
 // number of vectors is left.
-func (s *simd8) panel(int) (vectors, rows int) { return 1, s.rows }
+func (s *simd8) panel(int) (vectors, rows int) {
+	if s.name == neon8.name { // which needs two sums for each number
+		return 1, 2
+	}
+	return 1, 6
+}
 
 // run computes the tiles that t describes.
 func (s *simd8) run(t *tile8, _ int, _ bool) {
 	p := (*byte)(unsafe.Pointer(t))
-	switch s.gemm {
-	case usmmla:
+	switch s.name {
+	case neonMatrix8.name:
 		gemm8Matrix(p)
-	case sdot:
+	case neonDot8.name:
 		gemm8Dot(p)
 	default:
 		gemm8NEON(p)

@@ -21,8 +21,6 @@ type simd8 struct {
 	// Products are of int8 numbers: activations are less 128, which the bias makes up for.
 	signed bool
 	table  bool // lookup in assembly
-	// arm64: the most rows of a tile, and what multiplies it.
-	rows, gemm int
 }
 
 // int8 returns the set; with table, bytes are looked up in assembly.

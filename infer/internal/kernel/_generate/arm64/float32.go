@@ -10,7 +10,7 @@ type tile struct {
 	a, b, bias, out, residual, table uintptr
 	lda, ldo, ldr                    int
 	step, k, segments                int
-	rows, tiles, act, ahead          int
+	rows, tiles, act, _              int
 	aOffset, bOffset                 [9]int
 }
 

@@ -504,12 +504,12 @@ func (a *asm) depthwise8() {
 
 // line8 mirrors package kernel's type of that name.
 type line8 struct {
-	dst, a, b                     uintptr
-	n                             int // vectors of 16 elements
-	rows                          int
-	aStep, bStep                  float32
-	aZero, bZero, zero, low, high int32
-	ld, ldb                       int
+	dst, a, b                uintptr
+	n                        int // vectors of 16 elements
+	rows                     int
+	aStep, bStep             float32
+	aZero, bZero, zero, _, _ int32
+	ld, ldb                  int
 }
 
 var l8 line8
