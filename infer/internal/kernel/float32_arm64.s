@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func gemmNEON(t *byte)
-TEXT ·gemmNEON(SB), NOSPLIT, $0-8
+TEXT ·gemmNEON(SB), NOSPLIT, $384-8
 	MOVD t+0(FP), R0
 	MOVD 72(R0), R10
 	MOVD 96(R0), R1
@@ -104,172 +104,184 @@ done1:
 	BLT activated1
 	BNE relu1
 	MOVD 40(R0), R1
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
+	MOVD $frame-384(SP), R2
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	MOVD $1, R3
+gelu1:
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FMOVQ 272(R1), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R1), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R1), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R1), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R1), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R1), F27
+	FMOVQ 16(R1), F28
+	FMOVQ 16(R1), F29
 	FMOVQ 16(R1), F30
 	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R1), F24
+	FMOVQ 32(R1), F25
+	FMOVQ 32(R1), F26
+	FMOVQ 32(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R1), F28
+	FMOVQ 48(R1), F29
 	FMOVQ 48(R1), F30
 	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R1), F24
+	FMOVQ 64(R1), F25
+	FMOVQ 64(R1), F26
+	FMOVQ 64(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R1), F28
+	FMOVQ 80(R1), F29
 	FMOVQ 80(R1), F30
 	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R1), F24
+	FMOVQ 96(R1), F25
+	FMOVQ 96(R1), F26
+	FMOVQ 96(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R1), F28
+	FMOVQ 112(R1), F29
 	FMOVQ 112(R1), F30
 	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R1), F24
+	FMOVQ 128(R1), F25
+	FMOVQ 128(R1), F26
+	FMOVQ 128(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R1), F28
+	FMOVQ 144(R1), F29
 	FMOVQ 144(R1), F30
 	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R1), F24
+	FMOVQ 160(R1), F25
+	FMOVQ 160(R1), F26
+	FMOVQ 160(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R1), F28
+	FMOVQ 176(R1), F29
 	FMOVQ 176(R1), F30
 	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R1), F24
+	FMOVQ 192(R1), F25
+	FMOVQ 192(R1), F26
+	FMOVQ 192(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R1), F28
+	FMOVQ 208(R1), F29
 	FMOVQ 208(R1), F30
 	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F25
+	FMOVQ 224(R1), F26
+	FMOVQ 224(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R1), F28
+	FMOVQ 240(R1), F29
 	FMOVQ 240(R1), F30
 	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f858 // fabs v24.4s, v2.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f879 // fabs v25.4s, v3.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
-	WORD $0x4e3acf82 // fmla v2.4s, v28.4s, v26.4s
-	WORD $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
-	WORD $0x4e3bcfa3 // fmla v3.4s, v29.4s, v27.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R1), F24
+	FMOVQ 256(R1), F25
+	FMOVQ 256(R1), F26
+	FMOVQ 256(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
+	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD $64, R2
+	SUBS $1, R3
+	BNE gelu1
+	MOVD $frame-384(SP), R2
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
 	B activated1
 relu1:
 	WORD $0x6f00e418 // movi v24.2d, #0
@@ -416,338 +428,188 @@ done2:
 	BLT activated2
 	BNE relu2
 	MOVD 40(R0), R1
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
+	MOVD $frame-384(SP), R2
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	FSTPQ (F4, F5), 64(R2)
+	FSTPQ (F6, F7), 96(R2)
+	MOVD $2, R3
+gelu2:
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FMOVQ 272(R1), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R1), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R1), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R1), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R1), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R1), F27
+	FMOVQ 16(R1), F28
+	FMOVQ 16(R1), F29
 	FMOVQ 16(R1), F30
 	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R1), F24
+	FMOVQ 32(R1), F25
+	FMOVQ 32(R1), F26
+	FMOVQ 32(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R1), F28
+	FMOVQ 48(R1), F29
 	FMOVQ 48(R1), F30
 	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R1), F24
+	FMOVQ 64(R1), F25
+	FMOVQ 64(R1), F26
+	FMOVQ 64(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R1), F28
+	FMOVQ 80(R1), F29
 	FMOVQ 80(R1), F30
 	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R1), F24
+	FMOVQ 96(R1), F25
+	FMOVQ 96(R1), F26
+	FMOVQ 96(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R1), F28
+	FMOVQ 112(R1), F29
 	FMOVQ 112(R1), F30
 	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R1), F24
+	FMOVQ 128(R1), F25
+	FMOVQ 128(R1), F26
+	FMOVQ 128(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R1), F28
+	FMOVQ 144(R1), F29
 	FMOVQ 144(R1), F30
 	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R1), F24
+	FMOVQ 160(R1), F25
+	FMOVQ 160(R1), F26
+	FMOVQ 160(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R1), F28
+	FMOVQ 176(R1), F29
 	FMOVQ 176(R1), F30
 	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R1), F24
+	FMOVQ 192(R1), F25
+	FMOVQ 192(R1), F26
+	FMOVQ 192(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R1), F28
+	FMOVQ 208(R1), F29
 	FMOVQ 208(R1), F30
 	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F25
+	FMOVQ 224(R1), F26
+	FMOVQ 224(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R1), F28
+	FMOVQ 240(R1), F29
 	FMOVQ 240(R1), F30
 	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f858 // fabs v24.4s, v2.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f879 // fabs v25.4s, v3.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
-	WORD $0x4e3acf82 // fmla v2.4s, v28.4s, v26.4s
-	WORD $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
-	WORD $0x4e3bcfa3 // fmla v3.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f898 // fabs v24.4s, v4.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8b9 // fabs v25.4s, v5.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
-	WORD $0x4e38f4a5 // fmax v5.4s, v5.4s, v24.4s
-	WORD $0x4e3bcfa5 // fmla v5.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f8d8 // fabs v24.4s, v6.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8f9 // fabs v25.4s, v7.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
-	WORD $0x4e3acf86 // fmla v6.4s, v28.4s, v26.4s
-	WORD $0x4e38f4e7 // fmax v7.4s, v7.4s, v24.4s
-	WORD $0x4e3bcfa7 // fmla v7.4s, v29.4s, v27.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R1), F24
+	FMOVQ 256(R1), F25
+	FMOVQ 256(R1), F26
+	FMOVQ 256(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
+	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD $64, R2
+	SUBS $1, R3
+	BNE gelu2
+	MOVD $frame-384(SP), R2
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 96(R2), (F6, F7)
 	B activated2
 relu2:
 	WORD $0x6f00e418 // movi v24.2d, #0
@@ -934,504 +796,192 @@ done3:
 	BLT activated3
 	BNE relu3
 	MOVD 40(R0), R1
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
+	MOVD $frame-384(SP), R2
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	FSTPQ (F4, F5), 64(R2)
+	FSTPQ (F6, F7), 96(R2)
+	FSTPQ (F8, F9), 128(R2)
+	FSTPQ (F10, F11), 160(R2)
+	MOVD $3, R3
+gelu3:
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FMOVQ 272(R1), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R1), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R1), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R1), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R1), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R1), F27
+	FMOVQ 16(R1), F28
+	FMOVQ 16(R1), F29
 	FMOVQ 16(R1), F30
 	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R1), F24
+	FMOVQ 32(R1), F25
+	FMOVQ 32(R1), F26
+	FMOVQ 32(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R1), F28
+	FMOVQ 48(R1), F29
 	FMOVQ 48(R1), F30
 	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R1), F24
+	FMOVQ 64(R1), F25
+	FMOVQ 64(R1), F26
+	FMOVQ 64(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R1), F28
+	FMOVQ 80(R1), F29
 	FMOVQ 80(R1), F30
 	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R1), F24
+	FMOVQ 96(R1), F25
+	FMOVQ 96(R1), F26
+	FMOVQ 96(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R1), F28
+	FMOVQ 112(R1), F29
 	FMOVQ 112(R1), F30
 	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R1), F24
+	FMOVQ 128(R1), F25
+	FMOVQ 128(R1), F26
+	FMOVQ 128(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R1), F28
+	FMOVQ 144(R1), F29
 	FMOVQ 144(R1), F30
 	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R1), F24
+	FMOVQ 160(R1), F25
+	FMOVQ 160(R1), F26
+	FMOVQ 160(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R1), F28
+	FMOVQ 176(R1), F29
 	FMOVQ 176(R1), F30
 	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R1), F24
+	FMOVQ 192(R1), F25
+	FMOVQ 192(R1), F26
+	FMOVQ 192(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R1), F28
+	FMOVQ 208(R1), F29
 	FMOVQ 208(R1), F30
 	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F25
+	FMOVQ 224(R1), F26
+	FMOVQ 224(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R1), F28
+	FMOVQ 240(R1), F29
 	FMOVQ 240(R1), F30
 	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f858 // fabs v24.4s, v2.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f879 // fabs v25.4s, v3.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
-	WORD $0x4e3acf82 // fmla v2.4s, v28.4s, v26.4s
-	WORD $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
-	WORD $0x4e3bcfa3 // fmla v3.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f898 // fabs v24.4s, v4.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8b9 // fabs v25.4s, v5.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
-	WORD $0x4e38f4a5 // fmax v5.4s, v5.4s, v24.4s
-	WORD $0x4e3bcfa5 // fmla v5.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f8d8 // fabs v24.4s, v6.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8f9 // fabs v25.4s, v7.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
-	WORD $0x4e3acf86 // fmla v6.4s, v28.4s, v26.4s
-	WORD $0x4e38f4e7 // fmax v7.4s, v7.4s, v24.4s
-	WORD $0x4e3bcfa7 // fmla v7.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f918 // fabs v24.4s, v8.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f939 // fabs v25.4s, v9.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
-	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
-	WORD $0x4e38f529 // fmax v9.4s, v9.4s, v24.4s
-	WORD $0x4e3bcfa9 // fmla v9.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f958 // fabs v24.4s, v10.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f979 // fabs v25.4s, v11.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
-	WORD $0x4e3acf8a // fmla v10.4s, v28.4s, v26.4s
-	WORD $0x4e38f56b // fmax v11.4s, v11.4s, v24.4s
-	WORD $0x4e3bcfab // fmla v11.4s, v29.4s, v27.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R1), F24
+	FMOVQ 256(R1), F25
+	FMOVQ 256(R1), F26
+	FMOVQ 256(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
+	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD $64, R2
+	SUBS $1, R3
+	BNE gelu3
+	MOVD $frame-384(SP), R2
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 96(R2), (F6, F7)
+	FLDPQ 128(R2), (F8, F9)
+	FLDPQ 160(R2), (F10, F11)
 	B activated3
 relu3:
 	WORD $0x6f00e418 // movi v24.2d, #0
@@ -1658,670 +1208,196 @@ done4:
 	BLT activated4
 	BNE relu4
 	MOVD 40(R0), R1
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
+	MOVD $frame-384(SP), R2
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	FSTPQ (F4, F5), 64(R2)
+	FSTPQ (F6, F7), 96(R2)
+	FSTPQ (F8, F9), 128(R2)
+	FSTPQ (F10, F11), 160(R2)
+	FSTPQ (F12, F13), 192(R2)
+	FSTPQ (F14, F15), 224(R2)
+	MOVD $4, R3
+gelu4:
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FMOVQ 272(R1), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R1), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R1), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R1), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R1), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R1), F27
+	FMOVQ 16(R1), F28
+	FMOVQ 16(R1), F29
 	FMOVQ 16(R1), F30
 	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R1), F24
+	FMOVQ 32(R1), F25
+	FMOVQ 32(R1), F26
+	FMOVQ 32(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R1), F28
+	FMOVQ 48(R1), F29
 	FMOVQ 48(R1), F30
 	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R1), F24
+	FMOVQ 64(R1), F25
+	FMOVQ 64(R1), F26
+	FMOVQ 64(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R1), F28
+	FMOVQ 80(R1), F29
 	FMOVQ 80(R1), F30
 	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R1), F24
+	FMOVQ 96(R1), F25
+	FMOVQ 96(R1), F26
+	FMOVQ 96(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R1), F28
+	FMOVQ 112(R1), F29
 	FMOVQ 112(R1), F30
 	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R1), F24
+	FMOVQ 128(R1), F25
+	FMOVQ 128(R1), F26
+	FMOVQ 128(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R1), F28
+	FMOVQ 144(R1), F29
 	FMOVQ 144(R1), F30
 	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R1), F24
+	FMOVQ 160(R1), F25
+	FMOVQ 160(R1), F26
+	FMOVQ 160(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R1), F28
+	FMOVQ 176(R1), F29
 	FMOVQ 176(R1), F30
 	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R1), F24
+	FMOVQ 192(R1), F25
+	FMOVQ 192(R1), F26
+	FMOVQ 192(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R1), F28
+	FMOVQ 208(R1), F29
 	FMOVQ 208(R1), F30
 	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F25
+	FMOVQ 224(R1), F26
+	FMOVQ 224(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R1), F28
+	FMOVQ 240(R1), F29
 	FMOVQ 240(R1), F30
 	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f858 // fabs v24.4s, v2.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f879 // fabs v25.4s, v3.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
-	WORD $0x4e3acf82 // fmla v2.4s, v28.4s, v26.4s
-	WORD $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
-	WORD $0x4e3bcfa3 // fmla v3.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f898 // fabs v24.4s, v4.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8b9 // fabs v25.4s, v5.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
-	WORD $0x4e38f4a5 // fmax v5.4s, v5.4s, v24.4s
-	WORD $0x4e3bcfa5 // fmla v5.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f8d8 // fabs v24.4s, v6.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8f9 // fabs v25.4s, v7.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
-	WORD $0x4e3acf86 // fmla v6.4s, v28.4s, v26.4s
-	WORD $0x4e38f4e7 // fmax v7.4s, v7.4s, v24.4s
-	WORD $0x4e3bcfa7 // fmla v7.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f918 // fabs v24.4s, v8.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f939 // fabs v25.4s, v9.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
-	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
-	WORD $0x4e38f529 // fmax v9.4s, v9.4s, v24.4s
-	WORD $0x4e3bcfa9 // fmla v9.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f958 // fabs v24.4s, v10.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f979 // fabs v25.4s, v11.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
-	WORD $0x4e3acf8a // fmla v10.4s, v28.4s, v26.4s
-	WORD $0x4e38f56b // fmax v11.4s, v11.4s, v24.4s
-	WORD $0x4e3bcfab // fmla v11.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f998 // fabs v24.4s, v12.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f9b9 // fabs v25.4s, v13.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
-	WORD $0x4e3acf8c // fmla v12.4s, v28.4s, v26.4s
-	WORD $0x4e38f5ad // fmax v13.4s, v13.4s, v24.4s
-	WORD $0x4e3bcfad // fmla v13.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f9d8 // fabs v24.4s, v14.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f9f9 // fabs v25.4s, v15.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
-	WORD $0x4e3acf8e // fmla v14.4s, v28.4s, v26.4s
-	WORD $0x4e38f5ef // fmax v15.4s, v15.4s, v24.4s
-	WORD $0x4e3bcfaf // fmla v15.4s, v29.4s, v27.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R1), F24
+	FMOVQ 256(R1), F25
+	FMOVQ 256(R1), F26
+	FMOVQ 256(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
+	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD $64, R2
+	SUBS $1, R3
+	BNE gelu4
+	MOVD $frame-384(SP), R2
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 96(R2), (F6, F7)
+	FLDPQ 128(R2), (F8, F9)
+	FLDPQ 160(R2), (F10, F11)
+	FLDPQ 192(R2), (F12, F13)
+	FLDPQ 224(R2), (F14, F15)
 	B activated4
 relu4:
 	WORD $0x6f00e418 // movi v24.2d, #0
@@ -2588,836 +1664,200 @@ done5:
 	BLT activated5
 	BNE relu5
 	MOVD 40(R0), R1
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
+	MOVD $frame-384(SP), R2
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	FSTPQ (F4, F5), 64(R2)
+	FSTPQ (F6, F7), 96(R2)
+	FSTPQ (F8, F9), 128(R2)
+	FSTPQ (F10, F11), 160(R2)
+	FSTPQ (F12, F13), 192(R2)
+	FSTPQ (F14, F15), 224(R2)
+	FSTPQ (F16, F17), 256(R2)
+	FSTPQ (F18, F19), 288(R2)
+	MOVD $5, R3
+gelu5:
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FMOVQ 272(R1), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R1), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R1), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R1), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R1), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R1), F27
+	FMOVQ 16(R1), F28
+	FMOVQ 16(R1), F29
 	FMOVQ 16(R1), F30
 	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R1), F24
+	FMOVQ 32(R1), F25
+	FMOVQ 32(R1), F26
+	FMOVQ 32(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R1), F28
+	FMOVQ 48(R1), F29
 	FMOVQ 48(R1), F30
 	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R1), F24
+	FMOVQ 64(R1), F25
+	FMOVQ 64(R1), F26
+	FMOVQ 64(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R1), F28
+	FMOVQ 80(R1), F29
 	FMOVQ 80(R1), F30
 	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R1), F24
+	FMOVQ 96(R1), F25
+	FMOVQ 96(R1), F26
+	FMOVQ 96(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R1), F28
+	FMOVQ 112(R1), F29
 	FMOVQ 112(R1), F30
 	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R1), F24
+	FMOVQ 128(R1), F25
+	FMOVQ 128(R1), F26
+	FMOVQ 128(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R1), F28
+	FMOVQ 144(R1), F29
 	FMOVQ 144(R1), F30
 	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R1), F24
+	FMOVQ 160(R1), F25
+	FMOVQ 160(R1), F26
+	FMOVQ 160(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R1), F28
+	FMOVQ 176(R1), F29
 	FMOVQ 176(R1), F30
 	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R1), F24
+	FMOVQ 192(R1), F25
+	FMOVQ 192(R1), F26
+	FMOVQ 192(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R1), F28
+	FMOVQ 208(R1), F29
 	FMOVQ 208(R1), F30
 	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F25
+	FMOVQ 224(R1), F26
+	FMOVQ 224(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R1), F28
+	FMOVQ 240(R1), F29
 	FMOVQ 240(R1), F30
 	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f858 // fabs v24.4s, v2.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f879 // fabs v25.4s, v3.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
-	WORD $0x4e3acf82 // fmla v2.4s, v28.4s, v26.4s
-	WORD $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
-	WORD $0x4e3bcfa3 // fmla v3.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f898 // fabs v24.4s, v4.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8b9 // fabs v25.4s, v5.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
-	WORD $0x4e38f4a5 // fmax v5.4s, v5.4s, v24.4s
-	WORD $0x4e3bcfa5 // fmla v5.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f8d8 // fabs v24.4s, v6.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8f9 // fabs v25.4s, v7.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
-	WORD $0x4e3acf86 // fmla v6.4s, v28.4s, v26.4s
-	WORD $0x4e38f4e7 // fmax v7.4s, v7.4s, v24.4s
-	WORD $0x4e3bcfa7 // fmla v7.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f918 // fabs v24.4s, v8.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f939 // fabs v25.4s, v9.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
-	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
-	WORD $0x4e38f529 // fmax v9.4s, v9.4s, v24.4s
-	WORD $0x4e3bcfa9 // fmla v9.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f958 // fabs v24.4s, v10.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f979 // fabs v25.4s, v11.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
-	WORD $0x4e3acf8a // fmla v10.4s, v28.4s, v26.4s
-	WORD $0x4e38f56b // fmax v11.4s, v11.4s, v24.4s
-	WORD $0x4e3bcfab // fmla v11.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f998 // fabs v24.4s, v12.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f9b9 // fabs v25.4s, v13.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
-	WORD $0x4e3acf8c // fmla v12.4s, v28.4s, v26.4s
-	WORD $0x4e38f5ad // fmax v13.4s, v13.4s, v24.4s
-	WORD $0x4e3bcfad // fmla v13.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f9d8 // fabs v24.4s, v14.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f9f9 // fabs v25.4s, v15.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
-	WORD $0x4e3acf8e // fmla v14.4s, v28.4s, v26.4s
-	WORD $0x4e38f5ef // fmax v15.4s, v15.4s, v24.4s
-	WORD $0x4e3bcfaf // fmla v15.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0fa18 // fabs v24.4s, v16.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0fa39 // fabs v25.4s, v17.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f610 // fmax v16.4s, v16.4s, v24.4s
-	WORD $0x4e3acf90 // fmla v16.4s, v28.4s, v26.4s
-	WORD $0x4e38f631 // fmax v17.4s, v17.4s, v24.4s
-	WORD $0x4e3bcfb1 // fmla v17.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0fa58 // fabs v24.4s, v18.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0fa79 // fabs v25.4s, v19.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f652 // fmax v18.4s, v18.4s, v24.4s
-	WORD $0x4e3acf92 // fmla v18.4s, v28.4s, v26.4s
-	WORD $0x4e38f673 // fmax v19.4s, v19.4s, v24.4s
-	WORD $0x4e3bcfb3 // fmla v19.4s, v29.4s, v27.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R1), F24
+	FMOVQ 256(R1), F25
+	FMOVQ 256(R1), F26
+	FMOVQ 256(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
+	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD $64, R2
+	SUBS $1, R3
+	BNE gelu5
+	MOVD $frame-384(SP), R2
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 96(R2), (F6, F7)
+	FLDPQ 128(R2), (F8, F9)
+	FLDPQ 160(R2), (F10, F11)
+	FLDPQ 192(R2), (F12, F13)
+	FLDPQ 224(R2), (F14, F15)
+	FLDPQ 256(R2), (F16, F17)
+	FLDPQ 288(R2), (F18, F19)
 	B activated5
 relu5:
 	WORD $0x6f00e418 // movi v24.2d, #0
@@ -3724,1002 +2164,204 @@ done6:
 	BLT activated6
 	BNE relu6
 	MOVD 40(R0), R1
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f818 // fabs v24.4s, v0.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f839 // fabs v25.4s, v1.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
+	MOVD $frame-384(SP), R2
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	FSTPQ (F4, F5), 64(R2)
+	FSTPQ (F6, F7), 96(R2)
+	FSTPQ (F8, F9), 128(R2)
+	FSTPQ (F10, F11), 160(R2)
+	FSTPQ (F12, F13), 192(R2)
+	FSTPQ (F14, F15), 224(R2)
+	FSTPQ (F16, F17), 256(R2)
+	FSTPQ (F18, F19), 288(R2)
+	FSTPQ (F20, F21), 320(R2)
+	FSTPQ (F22, F23), 352(R2)
+	MOVD $6, R3
+gelu6:
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FMOVQ 272(R1), F28
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ebcf610 // fmin v16.4s, v16.4s, v28.4s
+	WORD $0x4eb0d794 // fsub v20.4s, v28.4s, v16.4s
+	WORD $0x6e30de94 // fmul v20.4s, v20.4s, v16.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ebcf631 // fmin v17.4s, v17.4s, v28.4s
+	WORD $0x4eb1d795 // fsub v21.4s, v28.4s, v17.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ebcf652 // fmin v18.4s, v18.4s, v28.4s
+	WORD $0x4eb2d796 // fsub v22.4s, v28.4s, v18.4s
+	WORD $0x6e32ded6 // fmul v22.4s, v22.4s, v18.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ebcf673 // fmin v19.4s, v19.4s, v28.4s
+	WORD $0x4eb3d797 // fsub v23.4s, v28.4s, v19.4s
+	WORD $0x6e33def7 // fmul v23.4s, v23.4s, v19.4s
+	FMOVQ 288(R1), F28
+	WORD $0x4ebcd610 // fsub v16.4s, v16.4s, v28.4s
+	FMOVQ 0(R1), F24
+	WORD $0x4ebcd631 // fsub v17.4s, v17.4s, v28.4s
+	FMOVQ 0(R1), F25
+	WORD $0x4ebcd652 // fsub v18.4s, v18.4s, v28.4s
+	FMOVQ 0(R1), F26
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R1), F27
+	FMOVQ 16(R1), F28
+	FMOVQ 16(R1), F29
 	FMOVQ 16(R1), F30
 	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 32(R1), F24
+	FMOVQ 32(R1), F25
+	FMOVQ 32(R1), F26
+	FMOVQ 32(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 48(R1), F28
+	FMOVQ 48(R1), F29
 	FMOVQ 48(R1), F30
 	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 64(R1), F24
+	FMOVQ 64(R1), F25
+	FMOVQ 64(R1), F26
+	FMOVQ 64(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 80(R1), F28
+	FMOVQ 80(R1), F29
 	FMOVQ 80(R1), F30
 	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 96(R1), F24
+	FMOVQ 96(R1), F25
+	FMOVQ 96(R1), F26
+	FMOVQ 96(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 112(R1), F28
+	FMOVQ 112(R1), F29
 	FMOVQ 112(R1), F30
 	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 128(R1), F24
+	FMOVQ 128(R1), F25
+	FMOVQ 128(R1), F26
+	FMOVQ 128(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 144(R1), F28
+	FMOVQ 144(R1), F29
 	FMOVQ 144(R1), F30
 	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 160(R1), F24
+	FMOVQ 160(R1), F25
+	FMOVQ 160(R1), F26
+	FMOVQ 160(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 176(R1), F28
+	FMOVQ 176(R1), F29
 	FMOVQ 176(R1), F30
 	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 192(R1), F24
+	FMOVQ 192(R1), F25
+	FMOVQ 192(R1), F26
+	FMOVQ 192(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 208(R1), F28
+	FMOVQ 208(R1), F29
 	FMOVQ 208(R1), F30
 	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 224(R1), F24
+	FMOVQ 224(R1), F25
+	FMOVQ 224(R1), F26
+	FMOVQ 224(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	FMOVQ 240(R1), F28
+	FMOVQ 240(R1), F29
 	FMOVQ 240(R1), F30
 	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
-	WORD $0x4e3acf80 // fmla v0.4s, v28.4s, v26.4s
-	WORD $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
-	WORD $0x4e3bcfa1 // fmla v1.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f858 // fabs v24.4s, v2.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f879 // fabs v25.4s, v3.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
-	WORD $0x4e3acf82 // fmla v2.4s, v28.4s, v26.4s
-	WORD $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
-	WORD $0x4e3bcfa3 // fmla v3.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f898 // fabs v24.4s, v4.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8b9 // fabs v25.4s, v5.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
-	WORD $0x4e3acf84 // fmla v4.4s, v28.4s, v26.4s
-	WORD $0x4e38f4a5 // fmax v5.4s, v5.4s, v24.4s
-	WORD $0x4e3bcfa5 // fmla v5.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f8d8 // fabs v24.4s, v6.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f8f9 // fabs v25.4s, v7.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
-	WORD $0x4e3acf86 // fmla v6.4s, v28.4s, v26.4s
-	WORD $0x4e38f4e7 // fmax v7.4s, v7.4s, v24.4s
-	WORD $0x4e3bcfa7 // fmla v7.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f918 // fabs v24.4s, v8.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f939 // fabs v25.4s, v9.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
-	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
-	WORD $0x4e38f529 // fmax v9.4s, v9.4s, v24.4s
-	WORD $0x4e3bcfa9 // fmla v9.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f958 // fabs v24.4s, v10.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f979 // fabs v25.4s, v11.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
-	WORD $0x4e3acf8a // fmla v10.4s, v28.4s, v26.4s
-	WORD $0x4e38f56b // fmax v11.4s, v11.4s, v24.4s
-	WORD $0x4e3bcfab // fmla v11.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f998 // fabs v24.4s, v12.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f9b9 // fabs v25.4s, v13.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
-	WORD $0x4e3acf8c // fmla v12.4s, v28.4s, v26.4s
-	WORD $0x4e38f5ad // fmax v13.4s, v13.4s, v24.4s
-	WORD $0x4e3bcfad // fmla v13.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0f9d8 // fabs v24.4s, v14.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0f9f9 // fabs v25.4s, v15.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
-	WORD $0x4e3acf8e // fmla v14.4s, v28.4s, v26.4s
-	WORD $0x4e38f5ef // fmax v15.4s, v15.4s, v24.4s
-	WORD $0x4e3bcfaf // fmla v15.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0fa18 // fabs v24.4s, v16.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0fa39 // fabs v25.4s, v17.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f610 // fmax v16.4s, v16.4s, v24.4s
-	WORD $0x4e3acf90 // fmla v16.4s, v28.4s, v26.4s
-	WORD $0x4e38f631 // fmax v17.4s, v17.4s, v24.4s
-	WORD $0x4e3bcfb1 // fmla v17.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0fa58 // fabs v24.4s, v18.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0fa79 // fabs v25.4s, v19.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f652 // fmax v18.4s, v18.4s, v24.4s
-	WORD $0x4e3acf92 // fmla v18.4s, v28.4s, v26.4s
-	WORD $0x4e38f673 // fmax v19.4s, v19.4s, v24.4s
-	WORD $0x4e3bcfb3 // fmla v19.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0fa98 // fabs v24.4s, v20.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0fab9 // fabs v25.4s, v21.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f694 // fmax v20.4s, v20.4s, v24.4s
-	WORD $0x4e3acf94 // fmla v20.4s, v28.4s, v26.4s
-	WORD $0x4e38f6b5 // fmax v21.4s, v21.4s, v24.4s
-	WORD $0x4e3bcfb5 // fmla v21.4s, v29.4s, v27.4s
-	FMOVQ 272(R1), F30
-	WORD $0x4ea0fad8 // fabs v24.4s, v22.4s
-	WORD $0x4ebef718 // fmin v24.4s, v24.4s, v30.4s
-	WORD $0x4eb8d7da // fsub v26.4s, v30.4s, v24.4s
-	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
-	WORD $0x4ea0faf9 // fabs v25.4s, v23.4s
-	WORD $0x4ebef739 // fmin v25.4s, v25.4s, v30.4s
-	WORD $0x4eb9d7db // fsub v27.4s, v30.4s, v25.4s
-	WORD $0x6e39df7b // fmul v27.4s, v27.4s, v25.4s
-	FMOVQ 288(R1), F30
-	WORD $0x4ebed718 // fsub v24.4s, v24.4s, v30.4s
-	FMOVQ 0(R1), F28
-	WORD $0x4ebed739 // fsub v25.4s, v25.4s, v30.4s
-	FMOVQ 0(R1), F29
-	FMOVQ 16(R1), F30
-	FMOVQ 16(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 32(R1), F28
-	FMOVQ 32(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 48(R1), F30
-	FMOVQ 48(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 64(R1), F28
-	FMOVQ 64(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 80(R1), F30
-	FMOVQ 80(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 96(R1), F28
-	FMOVQ 96(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 112(R1), F30
-	FMOVQ 112(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 128(R1), F28
-	FMOVQ 128(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 144(R1), F30
-	FMOVQ 144(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 160(R1), F28
-	FMOVQ 160(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 176(R1), F30
-	FMOVQ 176(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 192(R1), F28
-	FMOVQ 192(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 208(R1), F30
-	FMOVQ 208(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 224(R1), F28
-	FMOVQ 224(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	FMOVQ 240(R1), F30
-	FMOVQ 240(R1), F31
-	WORD $0x4e38cf9e // fmla v30.4s, v28.4s, v24.4s
-	WORD $0x4e39cfbf // fmla v31.4s, v29.4s, v25.4s
-	FMOVQ 256(R1), F28
-	FMOVQ 256(R1), F29
-	WORD $0x4e38cfdc // fmla v28.4s, v30.4s, v24.4s
-	WORD $0x4e39cffd // fmla v29.4s, v31.4s, v25.4s
-	WORD $0x6f00e418 // movi v24.2d, #0
-	WORD $0x4e38f6d6 // fmax v22.4s, v22.4s, v24.4s
-	WORD $0x4e3acf96 // fmla v22.4s, v28.4s, v26.4s
-	WORD $0x4e38f6f7 // fmax v23.4s, v23.4s, v24.4s
-	WORD $0x4e3bcfb7 // fmla v23.4s, v29.4s, v27.4s
+	WORD $0x4e30cf1c // fmla v28.4s, v24.4s, v16.4s
+	WORD $0x4e31cf3d // fmla v29.4s, v25.4s, v17.4s
+	WORD $0x4e32cf5e // fmla v30.4s, v26.4s, v18.4s
+	WORD $0x4e33cf7f // fmla v31.4s, v27.4s, v19.4s
+	FMOVQ 256(R1), F24
+	FMOVQ 256(R1), F25
+	FMOVQ 256(R1), F26
+	FMOVQ 256(R1), F27
+	WORD $0x4e30cf98 // fmla v24.4s, v28.4s, v16.4s
+	WORD $0x4e31cfb9 // fmla v25.4s, v29.4s, v17.4s
+	WORD $0x4e32cfda // fmla v26.4s, v30.4s, v18.4s
+	WORD $0x4e33cffb // fmla v27.4s, v31.4s, v19.4s
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD $0x4e34cf00 // fmla v0.4s, v24.4s, v20.4s
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD $0x4e35cf21 // fmla v1.4s, v25.4s, v21.4s
+	WORD $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD $0x4e36cf42 // fmla v2.4s, v26.4s, v22.4s
+	WORD $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD $0x4e37cf63 // fmla v3.4s, v27.4s, v23.4s
+	FSTPQ (F0, F1), 0(R2)
+	FSTPQ (F2, F3), 32(R2)
+	ADD $64, R2
+	SUBS $1, R3
+	BNE gelu6
+	MOVD $frame-384(SP), R2
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 96(R2), (F6, F7)
+	FLDPQ 128(R2), (F8, F9)
+	FLDPQ 160(R2), (F10, F11)
+	FLDPQ 192(R2), (F12, F13)
+	FLDPQ 224(R2), (F14, F15)
+	FLDPQ 256(R2), (F16, F17)
+	FLDPQ 288(R2), (F18, F19)
+	FLDPQ 320(R2), (F20, F21)
+	FLDPQ 352(R2), (F22, F23)
 	B activated6
 relu6:
 	WORD $0x6f00e418 // movi v24.2d, #0

@@ -61,10 +61,11 @@ func geluTable() []float32 {
 	return append(table, geluEnd, geluEnd/2)
 }
 
-// gelu replaces n registers from x on by their GELU, given the table's address and 4·n
-// registers from free on. Their chains of multiply-adds hide each other's latency. NaN
-// passes: minimum and maximum of it are NaN.
-func (a *asm) gelu(table string, x, n, free int) {
+// gelu replaces four registers from x on by their GELU, given the table's address and sixteen
+// registers from free on. Their chains of multiply-adds hide each other's latency. NaN passes:
+// minimum and maximum of it are NaN.
+func (a *asm) gelu(table string, x, free int) {
+	const n = 4
 	row := func(i, v int) { a.op("FMOVQ %d(%s), F%d", 16*i, table, v) }
 	t, m, sum, next := free, free+n, free+2*n, free+3*n // the first of n each
 	row(geluRowEnd, next)
@@ -180,7 +181,7 @@ func (a *asm) apply() {
 	a.op("BGT clamps")
 	a.op("CMP $%d, R1", actReLU)
 	a.op("BEQ relus")
-	loop("gelu", func() { a.gelu("R3", 0, 4, 16) })
+	loop("gelu", func() { a.gelu("R3", 0, 16) })
 	a.label("relus")
 	a.arm("movi v24.2d, #0")
 	loop("relu", func() {

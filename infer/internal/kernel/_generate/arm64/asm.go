@@ -22,8 +22,11 @@ func newFile() *asm {
 }
 
 // text begins a function whose parameters have a number of bytes.
-func (a *asm) text(name string, parameters int) {
-	fmt.Fprintf(a, "\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, parameters)
+func (a *asm) text(name string, parameters int) { a.frame(name, 0, parameters) }
+
+// frame begins a function that has a number of bytes on the stack as well.
+func (a *asm) frame(name string, bytes, parameters int) {
+	fmt.Fprintf(a, "\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", name, bytes, parameters)
 }
 
 func (a *asm) label(name string) { fmt.Fprintf(a, "%s:\n", name) }

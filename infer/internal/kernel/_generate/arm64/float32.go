@@ -23,7 +23,8 @@ const tileRows = 6
 //
 // A tile is up to 6 rows by 16 columns: 24 accumulators, which stay in registers over all of
 // k, hide the latency of four multipliers (Apple's cores) and more so of two. They start from
-// the bias; activation function and residual are applied before they are stored. Where a
+// the bias; activation function and residual are applied before they are stored. GELU takes them
+// from the stack, a row at a time, because it needs registers to hide latency. Where a
 // row's elements are neighbours, four of each row are loaded at once and multiply by element:
 // 22 loads for 96 multiplications. The vector of weights for the next 6 multiplications is
 // loaded before them, for cores that work in order.
@@ -37,7 +38,7 @@ const tileRows = 6
 // V29 rows, V30 and V31 weights. The epilogue uses V24 to V31 as temporary registers.
 func (a *asm) gemm() {
 	a.doc("func gemmNEON(t *byte)")
-	a.text("gemmNEON", 8)
+	a.frame("gemmNEON", 64*tileRows, 8)
 	a.op("MOVD t+0(FP), R0")
 	a.op("MOVD %s, R10", field(unsafe.Offsetof(t.step)))
 	a.op("MOVD %s, R1", field(unsafe.Offsetof(t.rows)))
@@ -122,9 +123,18 @@ func (a *asm) tile(rows int) {
 	a.op("BLT %s", label("activated"))
 	a.op("BNE %s", label("relu"))
 	a.op("MOVD %s, R1", field(unsafe.Offsetof(t.table)))
-	for i := 0; i < 4*rows; i += 2 {
-		a.gelu("R1", i, 2, 24)
-	}
+	a.op("MOVD $frame-%d(SP), R2", 64*tileRows)
+	a.store("R2", 0, 0, 4*rows)
+	a.op("MOVD $%d, R3", rows)
+	a.label(label("gelu"))
+	a.load("R2", 0, 0, 4)
+	a.gelu("R1", 0, 16)
+	a.store("R2", 0, 0, 4)
+	a.op("ADD $64, R2")
+	a.op("SUBS $1, R3")
+	a.op("BNE %s", label("gelu"))
+	a.op("MOVD $frame-%d(SP), R2", 64*tileRows)
+	a.load("R2", 0, 0, 4*rows)
 	a.op("B %s", label("activated"))
 	a.label(label("relu"))
 	a.arm("movi v24.2d, #0")
