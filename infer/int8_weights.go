@@ -24,6 +24,8 @@ func kernelSets(isa string) (*kernel.Float32, *kernel.Int8) {
 		real = "avx512"
 	case "avxvnni":
 		real = "avx2"
+	case "neon-dot", "neon-i8mm":
+		real = "neon"
 	}
 	set := kernel.Named(real)
 	for _, name := range whole {

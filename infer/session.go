@@ -29,9 +29,10 @@ type Options struct {
 	// Threads is how many cores one run uses at most, the caller's included; 0 means all
 	// that Go uses (GOMAXPROCS). Results have the same bits for any number.
 	Threads int
-	// ISA names the instruction set of the kernels: "avx512", "avx2" or "generic", or, for
-	// those of int8 networks, "avx512vnni" or "avxvnni" as well, which say more precisely
-	// what the integer kernels use. Empty means the best of this machine.
+	// ISA names the instruction set of the kernels: "avx512", "avx2", "neon" or "generic", or,
+	// for those of int8 networks, "avx512vnni", "avxvnni", "neon-i8mm" or "neon-dot" as well,
+	// which say more precisely what the integer kernels use. Empty means the best of this
+	// machine.
 	ISA string
 	// MaxMemory is the bytes that the packed weights, and a run's intermediate values and
 	// outputs, may take together, so that a model or an input from a stranger costs an

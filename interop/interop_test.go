@@ -1,6 +1,7 @@
 // Package interop tests the commands against software that shares no code with them: ONNX
-// Runtime, the ONNX checker, OpenCV and a browser. setup.sh installs them. Where a peer is
-// missing the tests that need it are skipped, but with CI=true they fail.
+// Runtime, the ONNX checker, OpenCV, a browser, the GNU assembler, and on arm64 by QEMU.
+// setup.sh installs them. Where a peer is missing the tests that need it are skipped, but
+// with CI=true they fail.
 package interop
 
 import (

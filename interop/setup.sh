@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the interop tests compare with: ONNX Runtime and playwright-core (npm), the
-# ONNX checker and its conformance tests, OpenCV, Chromium and two fonts (Debian). Does nothing where it is there already.
+# ONNX checker and its conformance tests, OpenCV, Chromium, two fonts, QEMU and the GNU
+# assembler for arm64 (Debian). Does nothing where it is there already.
 set -euo pipefail
 cd "$(dirname "$0")"
 # onnxruntime-node's install script only downloads GPU libraries, which nothing here uses.
@@ -8,6 +9,8 @@ cd "$(dirname "$0")"
 debs=()
 /usr/bin/python3 -c 'import onnx, cv2' 2>/dev/null || debs+=(python3-onnx python3-opencv)
 command -v chromium >/dev/null || debs+=(chromium)
+command -v qemu-aarch64-static >/dev/null || debs+=(qemu-user-static)
+command -v aarch64-linux-gnu-as >/dev/null || debs+=(binutils-aarch64-linux-gnu)
 [ -d /usr/share/libonnx-testdata ] || debs+=(libonnx-testdata)
 for font in fonts-dejavu-core:DejaVuSans.ttf fonts-noto-core:NotoSans-Regular.ttf; do
   find /usr/share/fonts -name "${font#*:}" 2>/dev/null | grep -q . || debs+=("${font%:*}")

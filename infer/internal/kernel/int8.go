@@ -104,7 +104,7 @@ type Sum8 struct {
 // Int8 is one instruction set's integer kernels. All of them may be called concurrently on
 // disjoint ranges of one output. Every set gives the same bits.
 type Int8 struct {
-	Name       string // "avx512vnni", "avxvnni", "avx2" or "generic"
+	Name       string // "avx512vnni", "avxvnni", "avx2", "neon-i8mm", "neon-dot", "neon" or "generic"
 	WeightSize int    // bytes of a packed weight, at most
 
 	// Pack lays out a weight matrix given as rows of output channels (N×K), with a bias of N

@@ -70,13 +70,14 @@ func dot8x8(in []uint8, b []int8, ld int, acc [8]int32) [8]int32 {
 	return [8]int32{s0, s1, s2, s3, s4, s5, s6, s7}
 }
 
-// finish turns the sums of row r from column j on into results.
+// finish turns the sums of row r from column j on into results. Conversions keep compilers
+// from fusing a product and a sum, which would round once instead of twice.
 func (g *Gemm8) finish(r, j int, acc []int32) {
 	scale := g.Scale[j:][:len(acc)]
 	for i, a := range acc {
-		v := float32(a) * scale[i]
+		v := float32(float32(a) * scale[i])
 		if g.Round {
-			v = roundBetween(v, g.Low, g.High) * g.Step
+			v = float32(roundBetween(v, g.Low, g.High) * g.Step)
 		}
 		if g.Out8.Data == nil {
 			// Without a residual zero is added, so that there is no negative zero.

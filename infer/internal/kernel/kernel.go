@@ -14,10 +14,11 @@
 //
 // # Instruction sets
 //
-// Every kernel exists in plain Go and, on amd64 unless the purego build tag is set, in
-// assembly for AVX2+FMA and AVX-512 (VNNI for int8). [Best] returns the set that the
-// machine runs best, [All] every set that it can run, for tests and benchmarks. The layout
-// is the same for all; only packed weights belong to the set that packed them.
+// Every kernel exists in plain Go and, unless the purego build tag is set, in assembly: on
+// amd64 for AVX2+FMA and AVX-512 (VNNI for int8), on arm64 for NEON (for int8 with matrix
+// products, dot products or neither). [Best] returns the set that the machine runs best, [All] every set that
+// it can run, for tests and benchmarks. The layout is the same for all; only packed weights
+// belong to the set that packed them.
 //
 // # Determinism
 //
@@ -27,6 +28,8 @@
 package kernel
 
 import "unsafe"
+
+//go:generate go -C _generate run ./arm64
 
 // Lanes is the multiple to which float32 rows are padded.
 const Lanes = 16
@@ -173,7 +176,7 @@ func mixerRows(hidden int) int { return max(1, (48<<10/Pad(max(hidden, 1), Lanes
 // Float32 is one instruction set's float32 kernels. All of them may be called concurrently
 // on disjoint ranges of one output.
 type Float32 struct {
-	Name string // "avx512", "avx2" or "generic"
+	Name string // "avx512", "avx2", "neon" or "generic"
 
 	// Pack lays out a weight matrix given as rows of output channels (N×K, as in PyTorch and
 	// ONNX), with a bias of N elements or nil.

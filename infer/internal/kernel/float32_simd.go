@@ -1,4 +1,4 @@
-//go:build amd64 && !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -7,23 +7,17 @@ import (
 	"unsafe"
 )
 
-//go:generate go -C _generate run ./float32 -pkg kernel -out ../float32_amd64.s -stubs ../float32_stubs_amd64.go -tables ../float32_tables_amd64.go
-
-// simd is the float32 kernels of an instruction set: what is done in Go around the assembly.
+// simd is the float32 kernels of an instruction set: what is done in Go around the assembly,
+// which the methods and functions of the processor's own file call.
 //
 // Its Packed.B is a sequence of panels, each K rows of one to three vectors of columns, so
 // that the panel with column j begins at element j·K.
 type simd struct {
 	name  string
-	lanes int // elements of a vector
+	lanes int // elements of a vector, as assembly counts them: it may work on several registers at a time
 	// Constants of the activation functions.
 	gelu, sigmoid []float32
 }
-
-var (
-	avx512 = simd{name: "avx512", lanes: 16, gelu: geluTableAVX512, sigmoid: sigmoidTableAVX512}
-	avx2   = simd{name: "avx2", lanes: 8, gelu: geluTableAVX2, sigmoid: sigmoidTableAVX2}
-)
 
 func (s *simd) float32() *Float32 {
 	return &Float32{
@@ -72,21 +66,6 @@ type tile struct {
 	aOffset, bOffset                 [9]int // of each segment
 }
 
-// panel returns the columns and the most rows of a tile of the panel that is next when a
-// number of columns is left. Three vectors take an odd one along.
-func (s *simd) panel(left int) (columns, rows int) {
-	if s.lanes == 8 {
-		return 16, 6
-	}
-	switch {
-	case left == 16:
-		return 16, 14
-	case left%32 == 0:
-		return 32, 14
-	}
-	return 48, 8
-}
-
 // tiles computes rows rows of a panel that t describes but for their number. Rows are
 // spread evenly over as few tiles as possible, because tiles of few rows do not keep the
 // multipliers busy. Every row is computed in the same order whatever its tile.
@@ -101,20 +80,6 @@ func (s *simd) tiles(t *tile, rows, columns, most int) {
 	s.run(t, columns)
 }
 
-func (s *simd) run(t *tile, columns int) {
-	p := (*byte)(unsafe.Pointer(t))
-	switch {
-	case s.lanes == 8:
-		gemm2AVX2(p)
-	case columns == 16:
-		gemm1AVX512(p)
-	case columns == 32:
-		gemm2AVX512(p)
-	default:
-		gemm3AVX512(p)
-	}
-}
-
 // pack transposes the weights of eight outputs at a time, and what remains one by one.
 func (s *simd) pack(weight []float32, n, k int, bias []float32) *Packed {
 	p := &Packed{K: k, N: n, B: Floats(k * Pad(n, Lanes)), Bias: padBias(bias, n)}
@@ -125,7 +90,7 @@ func (s *simd) pack(weight []float32, n, k int, bias []float32) *Packed {
 		to := min(from+columns, n)
 		o := from
 		for ; o+8 <= to && k >= 8; o += 8 {
-			transposeAVX2(&panel[o-from], &weight[o*k], 4*columns, 4*k, k/8)
+			transpose8(&panel[o-from], &weight[o*k], 4*columns, 4*k, k/8)
 			for j := range 8 {
 				column(panel[o-from+j:], weight[(o+j)*k:][:k], columns, k/8*8)
 			}
@@ -468,24 +433,6 @@ func (s *simd) depthwise(d *Depthwise) {
 	runtime.KeepAlive(d)
 }
 
-func (s *simd) rows(t *taps, stride, rows int) {
-	p := (*byte)(unsafe.Pointer(t))
-	switch {
-	case s.lanes == 8 && stride == 2:
-		depthwise2x1AVX2(p)
-	case s.lanes == 8 && rows == 2:
-		depthwise1x2AVX2(p)
-	case s.lanes == 8:
-		depthwise1x1AVX2(p)
-	case stride == 2:
-		depthwise2x1AVX512(p)
-	case rows == 2:
-		depthwise1x2AVX512(p)
-	default:
-		depthwise1x1AVX512(p)
-	}
-}
-
 // window describes a run of pixels of a row, whose windows lie in the image alike, to
 // assembly. Distances and offsets are in bytes.
 type window struct {
@@ -533,11 +480,7 @@ func (s *simd) depthwiseN(d *DepthwiseN) {
 			t.in = in + uintptr(4*ld*((n*d.H+top)*d.W+left))
 			t.out = out + uintptr(4*ld*(r*d.WO+x))
 			t.taps = taps
-			if s.lanes == 8 {
-				windowAVX2((*byte)(unsafe.Pointer(&t)))
-			} else {
-				windowAVX512((*byte)(unsafe.Pointer(&t)))
-			}
+			s.window(&t)
 			x += t.pixels
 		}
 		s.apply(d.Out.Data[r*d.WO*ld:(r+1)*d.WO*ld], d.Act)
@@ -563,11 +506,7 @@ func (s *simd) sumColumns(dst []float32, in Matrix, from, to int) {
 		return
 	}
 	d, x := dst[from:from+whole], in.Data[from:(in.Rows-1)*in.LD+from+whole]
-	if s.lanes == 8 {
-		sumAVX2(&d[0], &x[0], in.Rows, 4*in.LD, whole/8)
-	} else {
-		sumAVX512(&d[0], &x[0], in.Rows, 4*in.LD, whole/16)
-	}
+	s.sum(&d[0], &x[0], in.Rows, 4*in.LD, whole/s.lanes)
 }
 
 func (s *simd) scaleColumns(x Matrix, gate []float32, from, to int) {
@@ -580,42 +519,34 @@ func (s *simd) scaleColumns(x Matrix, gate []float32, from, to int) {
 	}
 	gate = gate[:x.LD]
 	rows := x.Data[from*x.LD : to*x.LD]
-	if s.lanes == 8 {
-		scaleAVX2(&rows[0], &gate[0], to-from, 4*x.LD, x.LD/8)
-	} else {
-		scaleAVX512(&rows[0], &gate[0], to-from, 4*x.LD, x.LD/16)
-	}
+	s.scale(&rows[0], &gate[0], to-from, 4*x.LD, x.LD/s.lanes)
 }
 
 func (s *simd) addInto(dst, src []float32) {
 	src = src[:len(dst)]
 	n := len(dst) / s.lanes
 	if n > 0 {
-		if s.lanes == 8 {
-			addAVX2(&dst[0], &src[0], n)
-		} else {
-			addAVX512(&dst[0], &src[0], n)
-		}
+		s.add(&dst[0], &src[0], n)
 	}
 	addIntoGeneric(dst[n*s.lanes:], src[n*s.lanes:])
 }
 
-// addScaled is for both sets.
+// addScaled is for all sets of a processor.
 func addScaled(dst, src []float32, scale float32) {
 	src = src[:len(dst)]
 	n := len(dst) / 8
 	if n > 0 {
-		addScaledAVX2(&dst[0], &src[0], scale, n)
+		addScaled8(&dst[0], &src[0], scale, n)
 	}
 	addScaledGeneric(dst[8*n:], src[8*n:], scale)
 }
 
-// maxInto is for both sets.
+// maxInto is for all sets of a processor.
 func maxInto(dst, src []float32) {
 	src = src[:len(dst)]
 	n := len(dst) / 8
 	if n > 0 {
-		maxAVX2(&dst[0], &src[0], n)
+		max8(&dst[0], &src[0], n)
 	}
 	maxIntoGeneric(dst[8*n:], src[8*n:])
 }
@@ -642,13 +573,5 @@ func (s *simd) apply(x []float32, act Activation) {
 		copy(v[:], rest)
 		s.applyVectors(&v[0], 1, act, table)
 		copy(rest, v[:])
-	}
-}
-
-func (s *simd) applyVectors(x *float32, n int, act Activation, table []float32) {
-	if s.lanes == 8 {
-		applyAVX2(x, n, int(act.Function), &table[0])
-	} else {
-		applyAVX512(x, n, int(act.Function), &table[0])
 	}
 }

@@ -1,4 +1,4 @@
-//go:build amd64 && !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -7,32 +7,27 @@ import (
 	"unsafe"
 )
 
-//go:generate go -C _generate run ./int8 -pkg kernel -out ../int8_amd64.s -stubs ../int8_stubs_amd64.go
-
 // simd8 is the integer kernels of an instruction set: what is done in Go around the
-// assembly.
+// assembly, which the methods of the processor's own file call.
 //
 // Its Packed8 is a sequence of panels of some vectors of columns: for each group of four k,
-// the four weights of each column stand together. Without VNNI, where some weight is beyond
-// ±64, they are 16 bits wide and groups have two k.
+// the four weights of each column stand together. AVX2 alone cannot multiply four at a time
+// where some weight is beyond ±64: they are 16 bits wide then and groups have two k.
 type simd8 struct {
 	name  string
-	lanes int  // int32 of a vector
-	vnni  bool // VPDPBUSD
-	table bool // lookup in assembly
+	lanes int  // int32 of a vector, as assembly counts them: it may work on several registers at a time
+	block int  // channels that a depthwise convolution and the sum of columns take at a time
+	quads bool // groups of four k whatever the weights
+	// Products are of int8 numbers: activations are less 128, which the bias makes up for.
+	signed bool
+	table  bool // lookup in assembly
 }
-
-var (
-	avx512vnni8 = simd8{name: "avx512vnni", lanes: 16, vnni: true}
-	avxvnni8    = simd8{name: "avxvnni", lanes: 8, vnni: true}
-	avx28       = simd8{name: "avx2", lanes: 8}
-)
 
 // int8 returns the set; with table, bytes are looked up in assembly.
 func (s simd8) int8(table bool) *Int8 {
 	s.table = table
 	size := 1
-	if !s.vnni {
+	if !s.quads {
 		size = 2
 	}
 	return &Int8{
@@ -72,21 +67,6 @@ const (
 	modeSum
 )
 
-// panel returns the vectors and the most rows of a tile of the panel that is next when a
-// number of vectors is left: four or three wherever they come out even, because narrower
-// tiles load more for each multiplication.
-func (s *simd8) panel(left int) (vectors, rows int) {
-	switch {
-	case s.lanes == 8:
-		return 2, 6
-	case left%4 == 0 || left%3 != 0 && left > 3:
-		return 4, 6
-	case left%3 == 0:
-		return 3, 8
-	}
-	return 1, 8
-}
-
 // address8 returns where x is, having checked that it has elements [0, n). Descriptions
 // hold addresses as numbers, because assembly moves some of them past the end of their
 // array, which a pointer must never be; whoever calls keeps x alive.
@@ -100,7 +80,7 @@ func (s *simd8) pack(weight []int8, n, k int, bias []int32) *Packed8 {
 	padded := Pad(k, 4)
 	size := padded * Pad(n, Lanes)
 	depth := 4 // k of a group
-	if s.vnni || isNarrow(weight[:n*k]) {
+	if s.quads || isNarrow(weight[:n*k]) {
 		p.B = ints[int8](size)
 	} else {
 		p.wide = ints[int16](size)
@@ -113,6 +93,11 @@ func (s *simd8) pack(weight []int8, n, k int, bias []int32) *Packed8 {
 		for o := from; o < min(from+columns, n); o++ {
 			at := base + (o-from)*depth
 			row := weight[o*k:][:k]
+			if s.signed {
+				for _, w := range row {
+					p.Bias[o] += 128 * int32(w)
+				}
+			}
 			if depth == 4 {
 				for len(row) >= 4 {
 					*(*[4]int8)(p.B[at:]) = *(*[4]int8)(row)
@@ -251,24 +236,6 @@ func (s *simd8) tiles(t *tile8, rows, vectors, most int, wide bool) {
 	s.run(t, vectors, wide)
 }
 
-func (s *simd8) run(t *tile8, vectors int, wide bool) {
-	d := (*byte)(unsafe.Pointer(t))
-	switch {
-	case wide:
-		gemm8x2AVX2(d)
-	case !s.vnni:
-		gemm8x2AVX2Narrow(d)
-	case s.lanes == 8:
-		gemm8x2AVXVNNI(d)
-	case vectors == 4:
-		gemm8x4AVX512(d)
-	case vectors == 3:
-		gemm8x3AVX512(d)
-	default:
-		gemm8x1AVX512(d)
-	}
-}
-
 // taps8 describes a run of pixels of a depthwise convolution to assembly.
 type taps8 struct {
 	in                        [9]uintptr
@@ -278,54 +245,8 @@ type taps8 struct {
 	zero, floor               int32
 }
 
-// packTaps lays out weights in the order that assembly documents.
-func (s *simd8) packTaps(weight []int8, c int, bias []int32) *Taps8 {
-	t := newTaps8(c, bias)
-	padded := Pad(c, Lanes8)
-	natural := t.Bias
-	t.Bias = ints[int32](padded)
-	if s.lanes == 16 {
-		t.B = ints[int8](12 * padded)
-		for b := 0; b < padded; b += 64 {
-			for i := range 64 {
-				// Sum i/16, lane i/4%4, element i%4.
-				ch := b + i/4%4*16 + i/16*4 + i%4
-				t.Bias[b+i] = natural[ch]
-				if ch >= c {
-					continue
-				}
-				for kx := range 3 {
-					for ky := range 3 {
-						t.B[12*b+((kx*4+i/16)*16+i%16)*4+ky] = weight[ch*9+ky*3+kx]
-					}
-				}
-			}
-		}
-		return t
-	}
-	t.wide = ints[int16](10 * padded)
-	for b := 0; b < padded; b += 16 {
-		for i := range 16 {
-			// Sum i/8, half i/4%2, element i%4.
-			ch := b + i/4%2*8 + i/8*4 + i%4
-			t.Bias[b+i] = natural[ch]
-			if ch >= c {
-				continue
-			}
-			for tap := range 9 {
-				t.wide[10*b+((tap/2*2+i/8)*8+i%8)*2+tap%2] = int16(weight[ch*9+tap])
-			}
-		}
-	}
-	return t
-}
-
 func (s *simd8) depthwise(d *Depthwise8) {
 	ld := d.In.LD
-	block := 4 * s.lanes
-	if s.lanes == 8 {
-		block = 16
-	}
 	var t taps8
 	t.ldo, t.zero, t.floor = d.Out.LD, int32(d.Zero), int32(d.Floor)
 	border := address8(d.Border, d.Image.W*ld)
@@ -333,13 +254,7 @@ func (s *simd8) depthwise(d *Depthwise8) {
 	out := address8(d.Out.Data, (d.N*d.HO*d.WO-1)*d.Out.LD+ld)
 	scale := address8(d.Scale, ld)
 	bias := address8(d.W.Bias, ld)
-	var weights uintptr
-	size := 0 // bytes for each channel
-	if s.lanes == 16 {
-		weights, size = address8(d.W.B, 12*ld), 12
-	} else {
-		weights, size = address8(d.W.wide, 10*ld), 20
-	}
+	weights, size := s.taps(d.W, ld)
 	// Output pixels [1, inner) have all their columns inside the image.
 	inner := max(min((d.Image.W-2)/d.Stride+1, d.WO), 1)
 	run := func(rows [3]uintptr, c, y, from, to int) {
@@ -355,11 +270,7 @@ func (s *simd8) depthwise(d *Depthwise8) {
 		}
 		t.out = out + uintptr((y*d.WO+from)*d.Out.LD+c)
 		t.pixels = to - from
-		if s.lanes == 16 {
-			depthwise8AVX512((*byte)(unsafe.Pointer(&t)))
-		} else {
-			depthwise8AVX2((*byte)(unsafe.Pointer(&t)))
-		}
+		s.pixels(&t)
 	}
 	t.step = d.Stride * ld
 	for y := d.From; y < d.To; y++ {
@@ -370,7 +281,7 @@ func (s *simd8) depthwise(d *Depthwise8) {
 				rows[ky] = in + uintptr((y/d.HO*d.H+iy)*d.Image.W*ld)
 			}
 		}
-		for c := 0; c < ld; c += block {
+		for c := 0; c < ld; c += s.block {
 			t.weights, t.bias, t.scale = weights+uintptr(c*size), bias+uintptr(4*c), scale+uintptr(4*c)
 			run(rows, c, y, 0, 1)
 			if inner > 1 {
@@ -410,11 +321,7 @@ func (s *simd8) quantize(dst Matrix8, src Matrix, q Quantization8, from, to int)
 	if whole > 0 {
 		l := line8{n: whole / s.lanes, rows: rows, aStep: q.Inverse, zero: int32(q.Zero), low: -int32(q.Zero), high: 255 - int32(q.Zero), ld: dst.LD, ldb: 4 * src.LD,
 			a: address8(in, (rows-1)*src.LD+whole), dst: address8(out, (rows-1)*dst.LD+whole)}
-		if s.lanes == 16 {
-			quantize8AVX512((*byte)(unsafe.Pointer(&l)))
-		} else {
-			quantize8AVX2((*byte)(unsafe.Pointer(&l)))
-		}
+		s.quantizeRows(&l)
 		runtime.KeepAlive(in)
 		runtime.KeepAlive(out)
 	}
@@ -436,11 +343,7 @@ func (s *simd8) dequantize(dst Matrix, src Matrix8, columns int, scale float32, 
 		in := src.Data[r*src.LD:][:columns]
 		if l.n > 0 {
 			l.a, l.dst = address8(in, whole), address8(out, whole)
-			if s.lanes == 16 {
-				dequantize8AVX512((*byte)(unsafe.Pointer(&l)))
-			} else {
-				dequantize8AVX2((*byte)(unsafe.Pointer(&l)))
-			}
+			s.dequantizeLine(&l)
 		}
 		for i, q := range in[whole:] {
 			out[whole+i] = float32(int32(q)-int32(zero)) * scale
@@ -457,7 +360,7 @@ func (s *simd8) lookup(dst, src []uint8, table *[256]uint8) {
 	if s.table && len(src) >= 64 {
 		whole = len(src) / 64 * 64
 		l := line8{dst: address8(dst, whole), a: address8(src, whole), b: uintptr(unsafe.Pointer(table)), n: whole / 64}
-		lookup8AVX512((*byte)(unsafe.Pointer(&l)))
+		s.lookupBlocks(&l)
 	}
 	lookup8Generic(dst[whole:], src[whole:], table)
 	runtime.KeepAlive(src)
@@ -470,11 +373,7 @@ func (s *simd8) sum(d *Sum8) {
 	if whole > 0 {
 		l := line8{dst: address8(d.Out, whole), a: address8(d.A, whole), b: address8(d.B, whole), n: whole / s.lanes,
 			aStep: d.AStep, bStep: d.BStep, aZero: int32(d.AZero), bZero: int32(d.BZero), zero: int32(d.Zero), high: 255}
-		if s.lanes == 16 {
-			sum8AVX512((*byte)(unsafe.Pointer(&l)))
-		} else {
-			sum8AVX2((*byte)(unsafe.Pointer(&l)))
-		}
+		s.sumLine(&l)
 		runtime.KeepAlive(d)
 	}
 	sumRange(d, whole, n)
@@ -488,11 +387,7 @@ func (s *simd8) scale(dst, src Matrix8, gate []float32, unit float32, srcZero, z
 		out := dst.Data[r*dst.LD:][:src.LD]
 		if l.n > 0 {
 			l.a, l.dst = address8(in, whole), address8(out, whole)
-			if s.lanes == 16 {
-				scale8AVX512((*byte)(unsafe.Pointer(&l)))
-			} else {
-				scale8AVX2((*byte)(unsafe.Pointer(&l)))
-			}
+			s.gateLine(&l)
 		}
 		scaleLine(out[whole:], in[whole:], gate[whole:], unit, srcZero, zero)
 	}
@@ -502,20 +397,12 @@ func (s *simd8) scale(dst, src Matrix8, gate []float32, unit float32, srcZero, z
 }
 
 func (s *simd8) sumColumns(dst []int32, src Matrix8) {
-	group := 64
-	if s.lanes == 8 {
-		group = 16
-	}
-	if src.Rows == 0 || src.LD%group != 0 {
+	if src.Rows == 0 || src.LD%s.block != 0 {
 		sumColumns8Generic(dst, src)
 		return
 	}
-	l := line8{dst: address8(dst, src.LD), a: address8(src.Data, src.Rows*src.LD), n: src.LD / group, rows: src.Rows, ld: src.LD}
-	if s.lanes == 16 {
-		sumColumns8AVX512((*byte)(unsafe.Pointer(&l)))
-	} else {
-		sumColumns8AVX2((*byte)(unsafe.Pointer(&l)))
-	}
+	l := line8{dst: address8(dst, src.LD), a: address8(src.Data, src.Rows*src.LD), n: src.LD / s.block, rows: src.Rows, ld: src.LD}
+	s.sumBlocks(&l)
 	runtime.KeepAlive(dst)
 	runtime.KeepAlive(src.Data)
 }
