@@ -43,6 +43,12 @@ func (s *simd) applyVectors(x *float32, n int, act Activation, table []float32) 
 	applyNEON(x, n, int(act.Function), &table[0])
 }
 
+// tileIn transforms a tile to the values that are multiplied.
+func (s *simd) tileIn(t *winogradTile) { winogradInNEON((*byte)(unsafe.Pointer(t))) }
+
+// tileOut transforms values to a tile of the output.
+func (s *simd) tileOut(t *winogradTile) { winogradOutNEON((*byte)(unsafe.Pointer(t))) }
+
 func transpose8(dst, src *float32, ldd, lds, blocks int) { transposeNEON(dst, src, ldd, lds, blocks) }
 
 func addScaled8(dst, src *float32, scale float32, vectors int) {
@@ -107,6 +113,16 @@ func maxNEON(dst, src *float32, vectors int)
 //go:noescape
 func applyNEON(x *float32, vectors, act int, table *float32)
 
+// winogradInNEON transforms the pixels of a tile, 4 by 4, to values.
+//
+//go:noescape
+func winogradInNEON(t *byte)
+
+// winogradOutNEON transforms the values of a tile to pixels, 2 by 2.
+//
+//go:noescape
+func winogradOutNEON(t *byte)
+
 // transposeNEON writes 8 rows of 8·blocks elements, lds bytes apart, as columns of rows ldd
 // bytes apart.
 //
@@ -117,3 +133,6 @@ func transposeNEON(dst, src *float32, ldd, lds, blocks int)
 //
 //go:noescape
 func peakNEON(rounds int)
+
+// toPlanar is the plain one: there is no transposing kernel for arm64.
+var toPlanar = toPlanarGeneric

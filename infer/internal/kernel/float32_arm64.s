@@ -4616,6 +4616,235 @@ store1:
 end1:
 	RET
 
+// func winogradInNEON(t *byte)
+TEXT ·winogradInNEON(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 128(R0), R2
+	MOVD 152(R0), R3
+	MOVD 160(R0), R5
+	MOVD 144(R0), R8
+	FMOVS 168(R0), F17
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	LSL $2, R5
+	MOVD $0, R4
+channels:
+	MOVD 0(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F0
+	MOVD 8(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F1
+	MOVD 16(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F2
+	MOVD 24(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F3
+	MOVD 32(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F4
+	MOVD 40(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F5
+	MOVD 48(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F6
+	MOVD 56(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F7
+	MOVD 64(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F8
+	MOVD 72(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F9
+	MOVD 80(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F10
+	MOVD 88(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F11
+	MOVD 96(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F12
+	MOVD 104(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F13
+	MOVD 112(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F14
+	MOVD 120(R0), R6
+	ADD R4, R6
+	FMOVQ (R6), F15
+	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+	WORD $0x4ea4d58c // fsub v12.4s, v12.4s, v4.4s
+	WORD $0x4e28d490 // fadd v16.4s, v4.4s, v8.4s
+	WORD $0x4ea4d508 // fsub v8.4s, v8.4s, v4.4s
+	WORD $0x4ea9d421 // fsub v1.4s, v1.4s, v9.4s
+	WORD $0x4ea5d5ad // fsub v13.4s, v13.4s, v5.4s
+	WORD $0x4e29d4a4 // fadd v4.4s, v5.4s, v9.4s
+	WORD $0x4ea5d529 // fsub v9.4s, v9.4s, v5.4s
+	WORD $0x4eaad442 // fsub v2.4s, v2.4s, v10.4s
+	WORD $0x4ea6d5ce // fsub v14.4s, v14.4s, v6.4s
+	WORD $0x4e2ad4c5 // fadd v5.4s, v6.4s, v10.4s
+	WORD $0x4ea6d54a // fsub v10.4s, v10.4s, v6.4s
+	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
+	WORD $0x4ea7d5ef // fsub v15.4s, v15.4s, v7.4s
+	WORD $0x4e2bd4e6 // fadd v6.4s, v7.4s, v11.4s
+	WORD $0x4ea7d56b // fsub v11.4s, v11.4s, v7.4s
+	MOVD R2, R7
+	WORD $0x4ea2d400 // fsub v0.4s, v0.4s, v2.4s
+	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	WORD $0x4e22d427 // fadd v7.4s, v1.4s, v2.4s
+	WORD $0x4ea1d442 // fsub v2.4s, v2.4s, v1.4s
+	FMOVQ F0, (R7)
+	ADD R3, R7
+	FMOVQ F7, (R7)
+	ADD R3, R7
+	FMOVQ F2, (R7)
+	ADD R3, R7
+	FMOVQ F3, (R7)
+	ADD R3, R7
+	WORD $0x4ea5d610 // fsub v16.4s, v16.4s, v5.4s
+	WORD $0x4ea4d4c6 // fsub v6.4s, v6.4s, v4.4s
+	WORD $0x4e25d481 // fadd v1.4s, v4.4s, v5.4s
+	WORD $0x4ea4d4a5 // fsub v5.4s, v5.4s, v4.4s
+	FMOVQ F16, (R7)
+	ADD R3, R7
+	FMOVQ F1, (R7)
+	ADD R3, R7
+	FMOVQ F5, (R7)
+	ADD R3, R7
+	FMOVQ F6, (R7)
+	ADD R3, R7
+	WORD $0x4eaad508 // fsub v8.4s, v8.4s, v10.4s
+	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
+	WORD $0x4e2ad524 // fadd v4.4s, v9.4s, v10.4s
+	WORD $0x4ea9d54a // fsub v10.4s, v10.4s, v9.4s
+	FMOVQ F8, (R7)
+	ADD R3, R7
+	FMOVQ F4, (R7)
+	ADD R3, R7
+	FMOVQ F10, (R7)
+	ADD R3, R7
+	FMOVQ F11, (R7)
+	ADD R3, R7
+	WORD $0x4eaed58c // fsub v12.4s, v12.4s, v14.4s
+	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
+	WORD $0x4e2ed5a9 // fadd v9.4s, v13.4s, v14.4s
+	WORD $0x4eadd5ce // fsub v14.4s, v14.4s, v13.4s
+	FMOVQ F12, (R7)
+	ADD R3, R7
+	FMOVQ F9, (R7)
+	ADD R3, R7
+	FMOVQ F14, (R7)
+	ADD R3, R7
+	FMOVQ F15, (R7)
+	ADD R3, R7
+	ADD $16, R2
+	ADD $16, R4
+	ADD $16, R8
+	SUBS $1, R5
+	BNE channels
+	RET
+
+// func winogradOutNEON(t *byte)
+TEXT ·winogradOutNEON(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 128(R0), R2
+	MOVD 152(R0), R3
+	MOVD 160(R0), R5
+	MOVD 144(R0), R8
+	FMOVS 168(R0), F17
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	LSL $2, R5
+	MOVD $0, R4
+channels:
+	MOVD R2, R7
+	FMOVQ (R7), F0
+	ADD R3, R7
+	FMOVQ (R7), F1
+	ADD R3, R7
+	FMOVQ (R7), F2
+	ADD R3, R7
+	FMOVQ (R7), F3
+	ADD R3, R7
+	FMOVQ (R7), F4
+	ADD R3, R7
+	FMOVQ (R7), F5
+	ADD R3, R7
+	FMOVQ (R7), F6
+	ADD R3, R7
+	FMOVQ (R7), F7
+	ADD R3, R7
+	FMOVQ (R7), F8
+	ADD R3, R7
+	FMOVQ (R7), F9
+	ADD R3, R7
+	FMOVQ (R7), F10
+	ADD R3, R7
+	FMOVQ (R7), F11
+	ADD R3, R7
+	FMOVQ (R7), F12
+	ADD R3, R7
+	FMOVQ (R7), F13
+	ADD R3, R7
+	FMOVQ (R7), F14
+	ADD R3, R7
+	FMOVQ (R7), F15
+	ADD R3, R7
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD $0x4ea8d484 // fsub v4.4s, v4.4s, v8.4s
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	WORD $0x4ea9d4a5 // fsub v5.4s, v5.4s, v9.4s
+	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4eaad4c6 // fsub v6.4s, v6.4s, v10.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	WORD $0x4eabd4e7 // fsub v7.4s, v7.4s, v11.4s
+	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	FMOVQ (R8), F18
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD $0x4ea2d421 // fsub v1.4s, v1.4s, v2.4s
+	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	WORD $0x4e31f400 // fmax v0.4s, v0.4s, v17.4s
+	MOVD 0(R0), R6
+	ADD R4, R6
+	FMOVQ F0, (R6)
+	WORD $0x4e32d421 // fadd v1.4s, v1.4s, v18.4s
+	WORD $0x4e31f421 // fmax v1.4s, v1.4s, v17.4s
+	MOVD 8(R0), R6
+	ADD R4, R6
+	FMOVQ F1, (R6)
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	WORD $0x4ea6d4a5 // fsub v5.4s, v5.4s, v6.4s
+	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e31f484 // fmax v4.4s, v4.4s, v17.4s
+	MOVD 16(R0), R6
+	ADD R4, R6
+	FMOVQ F4, (R6)
+	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	WORD $0x4e31f4a5 // fmax v5.4s, v5.4s, v17.4s
+	MOVD 24(R0), R6
+	ADD R4, R6
+	FMOVQ F5, (R6)
+	ADD $16, R2
+	ADD $16, R4
+	ADD $16, R8
+	SUBS $1, R5
+	BNE channels
+	RET
+
 // func sumNEON(dst, x *float32, rows, ld, vectors int)
 TEXT ·sumNEON(SB), NOSPLIT, $0-40
 	MOVD dst+0(FP), R0

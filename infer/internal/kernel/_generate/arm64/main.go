@@ -17,6 +17,8 @@ func main() {
 	a.depthwise(1, 2)
 	a.depthwise(2, 1)
 	a.window()
+	a.winograd("In", a.tileIn)
+	a.winograd("Out", a.tileOut)
 	a.sum()
 	a.scale()
 	a.add()

@@ -1,11 +1,8 @@
-//go:build amd64 && !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
-import (
-	"runtime"
-	"unsafe"
-)
+import "runtime"
 
 // winograd is Winograd.
 func (s *simd) winograd(w *Winograd) {
@@ -31,11 +28,7 @@ func (s *simd) winogradIn(w *Winograd, values, scratch []float32, tile, row, row
 	}
 	t.values, t.step = address(values, row*ld, ((WinogradValues-1)*rows+row+1)*ld), 4*rows*ld
 	t.lines, t.vectors = address(scratch, 0, WinogradValues*Lanes), ld/s.lanes
-	if s.lanes == 8 {
-		winogradInAVX2((*byte)(unsafe.Pointer(t)))
-	} else {
-		winogradInAVX512((*byte)(unsafe.Pointer(t)))
-	}
+	s.tileIn(t)
 }
 
 func (s *simd) winogradOut(w *Winograd, values, scratch []float32, tile, row, rows int) {
@@ -58,11 +51,7 @@ func (s *simd) winogradOut(w *Winograd, values, scratch []float32, tile, row, ro
 	t.bias = address(w.Bias, 0, ld)
 	var applied bool
 	t.low, applied = w.Act.low()
-	if s.lanes == 8 {
-		winogradOutAVX2((*byte)(unsafe.Pointer(t)))
-	} else {
-		winogradOutAVX512((*byte)(unsafe.Pointer(t)))
-	}
+	s.tileOut(t)
 	if applied {
 		return
 	}
