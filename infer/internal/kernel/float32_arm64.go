@@ -133,6 +133,3 @@ func transposeNEON(dst, src *float32, ldd, lds, blocks int)
 //
 //go:noescape
 func peakNEON(rounds int)
-
-// toPlanar is the plain one: there is no transposing kernel for arm64.
-var toPlanar = toPlanarGeneric

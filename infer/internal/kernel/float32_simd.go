@@ -115,6 +115,33 @@ func (s *simd) packRows(p *Packed, w Matrix) {
 	}
 }
 
+// toPlanar is ToPlanar. It takes so many pixels at a time that their rows stay in a cache while
+// it goes through the channels, eight by eight.
+func toPlanar(dst []float32, src Matrix, channels, pixels, from, to int) {
+	for from < to {
+		n, p := from/pixels, from%pixels
+		block := min(256, to-from, pixels-p)
+		whole, eights := block/8*8, channels/8*8
+		part := Matrix{Data: src.Data[from*src.LD:][:(block-1)*src.LD+channels], Rows: block, LD: src.LD}
+		image := dst[n*channels*pixels:][:channels*pixels]
+		for c := 0; c < eights; c += 8 {
+			for i := 0; i < whole; i += 8 {
+				transpose8(&image[c*pixels+p+i], &part.Data[i*src.LD+c], 4*pixels, 4*src.LD, 1)
+			}
+		}
+		for i := range block {
+			row, first := part.Data[i*src.LD:][:channels], eights
+			if i >= whole {
+				first = 0
+			}
+			for c := first; c < channels; c++ {
+				image[c*pixels+p+i] = row[c]
+			}
+		}
+		from += block
+	}
+}
+
 // column writes elements [from, len(row)) of a row to where they belong in a column.
 func column(dst, row []float32, ld, from int) {
 	for i := from; i < len(row); i++ {
