@@ -109,13 +109,24 @@ func (o *binaryOp) plan(p *planner) error {
 			case out.store == a.store:
 				p.set.AddInto(z, y)
 			default:
-				for i := range z {
-					z[i] = x[i] + y[i]
-				}
+				copy(z, x)
+				p.set.AddInto(z, y)
 			}
 		}
 	})
 	return nil
+}
+
+func scale(x []float32, by float32) {
+	for i := range x {
+		x[i] *= by
+	}
+}
+
+func shiftBy(x []float32, by float32) {
+	for i := range x {
+		x[i] += by
+	}
 }
 
 // general is the operator with broadcasting, or between different layouts.
@@ -125,9 +136,26 @@ func (o *binaryOp) general(p *planner, l layout, a, b *buffer) error {
 		x, y, z := e.data(a), e.data(b), e.data(out)
 		wx, wy := newWalker(out, a), newWalker(out, b)
 		return func(_ *local, begin, end int) {
+			together := o.f == nil && wx.a == 1 && wx.c == 1 // as nearly always
 			for r := begin; r < end; r++ {
 				to, i := wx.row(r)
 				_, j := wy.row(r)
+				if together && wy.c <= 1 {
+					row := z[to:][:wx.n]
+					switch copy(row, x[i:]); {
+					case wy.c == 0 && o.mul:
+						scale(row, y[j])
+					case wy.c == 0:
+						shiftBy(row, y[j])
+					case o.mul:
+						for k, v := range y[j:][:wx.n] {
+							row[k] *= v
+						}
+					default:
+						p.set.AddInto(row, y[j:])
+					}
+					continue
+				}
 				for k := range wx.n {
 					u, v := x[i+k*wx.c], y[j+k*wy.c]
 					switch {

@@ -53,20 +53,40 @@ func (o *layerNormOp) plan(p *planner) error {
 
 // layerNorm is (x − mean)/√(variance + ε)·scale + bias.
 func layerNorm(dst, src, scale, bias []float32, epsilon float64) {
-	n := float64(len(src))
-	mean := sum(src) / n
-	factor := float32(1 / math.Sqrt(squares(src, mean)/n+epsilon))
-	// The difference is of float64, because numbers may be close to their mean.
+	// Numbers may be far from 0 and close to each other: what counts is how far they are from the first.
+	origin := src[0]
+	mean, variance := moments(src, origin)
+	factor, shift := float32(1/math.Sqrt(variance+epsilon)), float32(mean)
+	dst, scale = dst[:len(src)], scale[:len(src)]
 	if bias == nil {
 		for i, v := range src {
-			dst[i] = float32(float64(v)-mean) * factor * scale[i]
+			dst[i] = (v - origin - shift) * factor * scale[i]
 		}
 		return
 	}
-	dst, scale, bias = dst[:len(src)], scale[:len(src)], bias[:len(src)]
+	bias = bias[:len(src)]
 	for i, v := range src {
-		dst[i] = float32(float64(v)-mean)*factor*scale[i] + bias[i]
+		dst[i] = (v-origin-shift)*factor*scale[i] + bias[i]
 	}
+}
+
+// moments returns the mean of x − origin, and the variance, in one pass. Where the origin is one of n
+// numbers, no more than n times the variance cancels.
+func moments(x []float32, origin float32) (mean, variance float64) {
+	n, o := float64(len(x)), float64(origin)
+	var a, b, c, d, aa, bb, cc, dd float64
+	for ; len(x) >= 4; x = x[4:] {
+		p, q, r, s := float64(x[0])-o, float64(x[1])-o, float64(x[2])-o, float64(x[3])-o
+		a, b, c, d = a+p, b+q, c+r, d+s
+		aa, bb, cc, dd = aa+p*p, bb+q*q, cc+r*r, dd+s*s
+	}
+	for _, v := range x {
+		p := float64(v) - o
+		a += p
+		aa += p * p
+	}
+	mean = (a + b + (c + d)) / n
+	return mean, max((aa+bb+(cc+dd))/n-mean*mean, 0)
 }
 
 // flat returns v in the graph's own order, without gaps.

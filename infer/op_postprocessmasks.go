@@ -35,13 +35,14 @@ func (o *postprocessMasksOp) plan(p *planner) error {
 	down2, along2 := interpolation(linear, 0, rows, op.Height), interpolation(linear, 1, columns, op.Width)
 	strides := x.strides()
 	planes := out.shape[0] * out.shape[1]
-	need := width + 2*columns
+	need := width + 3*columns
 	p.scratch = max(p.scratch, need)
 	p.step(planes*op.Height, 8*op.Width, 1, []*buffer{x, out}, func(e *exec) func(*local, int, int) {
 		src, dst := e.data(x), e.data(out)
 		return func(l *local, from, to int) {
 			scratch := l.floats(need)
 			mask, lines := scratch[:width], [2][]float32{scratch[width:][:columns], scratch[width+columns:][:columns]}
+			between := scratch[width+2*columns:][:columns]
 			var held [2]int // rows of the square, of all planes, that the lines are
 			held[0], held[1] = -1, -1
 			for r := from; r < to; r++ {
@@ -67,12 +68,11 @@ func (o *postprocessMasksOp) plan(p *planner) error {
 					two[k] = lines[at]
 				}
 				u, v := down2.weights[2*y], down2.weights[2*y+1]
-				line := dst[r*op.Width:][:op.Width]
-				for c := range line {
-					i, j := along2.indexes[2*c], along2.indexes[2*c+1]
-					a, b := along2.weights[2*c], along2.weights[2*c+1]
-					line[c] = a*(u*two[0][i]+v*two[1][i]) + b*(u*two[0][j]+v*two[1][j])
+				above, below := two[0], two[1][:len(between)]
+				for i := range between {
+					between[i] = u*above[i] + v*below[i]
 				}
+				blend(dst[r*op.Width:][:op.Width], between, along2)
 			}
 		}
 	})

@@ -100,19 +100,3 @@ func sum(x []float32) float64 {
 	}
 	return a + b + (c + d)
 }
-
-// squares is the sum of (x − mean)², as [sum] adds.
-func squares(x []float32, mean float64) float64 {
-	var a, b, c, d float64
-	for ; len(x) >= 4; x = x[4:] {
-		p, q, r, s := float64(x[0])-mean, float64(x[1])-mean, float64(x[2])-mean, float64(x[3])-mean
-		a += p * p
-		b += q * q
-		c += r * r
-		d += s * s
-	}
-	for _, v := range x {
-		a += (float64(v) - mean) * (float64(v) - mean)
-	}
-	return a + b + (c + d)
-}

@@ -64,6 +64,22 @@ func FuzzBuild(f *testing.F) {
 	}
 	f.Add("teacher."+strings.ReplaceAll(net, "\n", "\nteacher."), uint8(0), uint8(2))
 	f.Add("stem.conv1.c.weight 4 3 3 3\nstages_0.blocks.0.token_mixer.conv.c.weight 8 1 3 3\nhead.head.l.weight 3 8\n", uint8(1), uint8(2))
+	for i, path := range []string{"../testdata/sam/repvit_sam.pt", "../testdata/sam/edge_sam.pth"} {
+		sam, err := pytorch.Open(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		defer sam.Close()
+		var tensors []tt.Named
+		all := sam.StateDicts()[0]
+		for _, k := range all.Keys() {
+			x, _ := all.Get(k)
+			tensors = append(tensors, tt.Named{Name: k, Shape: x.Shape})
+		}
+		for part := range uint8(3) {
+			f.Add(shapesText(tensors), uint8(32), part+uint8(i)*3)
+		}
+	}
 	f.Fuzz(func(t *testing.T, text string, flags, n uint8) {
 		tensors := parseShapes(text)
 		if len(tensors) == 0 {
@@ -84,10 +100,20 @@ func FuzzBuild(f *testing.F) {
 		if flags&16 != 0 {
 			o.Taps.Blocks = []int{0, int(n) % 8}
 		}
+		if flags&32 != 0 { // a promptable segmenter
+			o.Strides, o.Height, o.Width = nil, 64, 64
+			o.SAM = model.SAM{Part: []string{"", model.PartEncoder, model.PartDecoder}[n%3], Input: []string{"", model.InputHWC, model.InputUint8}[n/3%3], Outputs: []string{"", model.OutputsLow, model.OutputsEdgeSAM}[n/9%3]}
+		}
 		m, err := family.Build(sd, o)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("%q is not one line", err)
+			}
+			return
+		}
+		if flags&32 != 0 {
+			if _, err := m.Graph.Infer(); err != nil {
+				t.Errorf("the network that was built has no types: %v", err)
 			}
 			return
 		}

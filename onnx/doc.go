@@ -20,9 +20,9 @@
 // and fuse again; HardSwish, an operator since opset 14, is x·HardSigmoid(x) in opset 13;
 // LayerNormalization, an operator since opset 17 and never one over channels, is
 // (x − mean)/√(variance + ε)·scale + bias, as PyTorch writes it; the sizes that Resize has from
-// another value, or beside those of a batch, are computed by Shape, Slice and Concat. Proposals and
-// Detections, for which ONNX has no operators, and RoiAlign of a pyramid are many nodes, since opset
-// 16 for the last; metadata says which, and they are read as the operator if they are exactly those. The
+// another value, or beside those of a batch, are computed by Shape, Slice and Concat. Proposals,
+// Detections and PostprocessMasks, for which ONNX has no operators, and RoiAlign of a pyramid are many
+// nodes, since opset 16 for the last; metadata says which, and they are read as the operator if they are exactly those. The
 // intermediate values are named after the node ("features.0.act.erf"); constants are shared
 // ("gelu.sqrt2"), the bounds of Clip too ("clip.6"). QuantizeLinear and DequantizeLinear have scales
 // of float32, or of float16 from opset 19 on.

@@ -245,3 +245,54 @@ func TestSyncError(t *testing.T) {
 		}
 	}
 }
+
+// TestCommitTogether: of several files all get their names, or what was there before stays.
+func TestCommitTogether(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		for _, before := range []string{"", "old"} {
+			dir := t.TempDir()
+			a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+			if before != "" {
+				if err := os.WriteFile(a, []byte(before), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var files []*File
+			for _, path := range []string{a, b} {
+				f, err := Create(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := f.Write([]byte("new")); err != nil {
+					t.Fatal(err)
+				}
+				files = append(files, f)
+			}
+			if fails { // nothing can be renamed to a folder that is not empty
+				if err := os.MkdirAll(filepath.Join(b, "full"), 0o777); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := Commit(files...); (err != nil) != fails {
+				t.Errorf("fails %v: error %v", fails, err)
+			}
+			want := "new"
+			if fails {
+				want = before
+			}
+			got, err := os.ReadFile(a)
+			if string(got) != want || (err != nil) != (want == "") {
+				t.Errorf("fails %v, before %q: found %q, %v, want %q", fails, before, got, err, want)
+			}
+			entries, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if e.Name() != "a" && e.Name() != "b" {
+					t.Errorf("fails %v, before %q: left %s", fails, before, e.Name())
+				}
+			}
+		}
+	}
+}

@@ -58,7 +58,7 @@ func decoder(b *model.Builder) error {
 	case o.Input != "" || o.Upsample != "" || o.Height != 0 || o.Width != 0:
 		return fmt.Errorf("%w: found the layout, image size or upsampling of an encoder, expected none for a decoder", model.ErrOptions)
 	}
-	b.Info.Whole = Whole().Also
+	b.Info.Whole, b.Info.Head = Whole().Also, "none: masks"
 	b.Info.Parts = []string{model.PartDecoder}
 	d := &decoding{Builder: b, grid: s / stride}
 	d.build(s)

@@ -38,7 +38,7 @@ func encoder(b *model.Builder, maps []model.FeatureMap) error {
 	if fused || b.Info.Generation == "v1" {
 		b.Info.Family = "EdgeSAM"
 	}
-	b.Info.Classes, b.Info.Taps = 0, model.Taps{}
+	b.Info.Classes, b.Info.Taps, b.Info.Head = 0, model.Taps{}, "none: an image's embedding"
 	b.Info.Parts = []string{model.PartEncoder}
 	if !bare {
 		if b.KeysBeside().Below(decoderScope) {
