@@ -80,7 +80,6 @@ type decoder struct {
 	order         []*graph.Value // those that have been declared
 	outputs       []string
 	features      []feature // outputs, as the description has them
-	labels        []string
 	image         bool
 	normalization normalization
 	input         feature

@@ -446,18 +446,3 @@ func (d *decoder) numbers(n *node, operand int) ([]int64, error) {
 	}
 	return t.Int64s(), nil
 }
-
-// spatial reports whether axes are the last two of four, in any order.
-func spatial(axes []int64) bool {
-	var seen [4]bool
-	for _, a := range axes {
-		if a < 0 {
-			a += 4
-		}
-		if a != 2 && a != 3 {
-			return false
-		}
-		seen[a] = true
-	}
-	return len(axes) == 2 && seen[2] && seen[3]
-}

@@ -166,7 +166,7 @@ func commands() []*urfave.Command {
 			maxMSFlag(),
 			&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
-		{Name: "predict", Usage: "what a network sees on an image: classes, the pixels' classes, objects, or what a prompt points at", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Flags: slices.Concat([]urfave.Flag{
+		{Name: "predict", Usage: "what a network sees on an image, or where a prompt points", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw it on the image, in `FILE`.png; of a prompt the mask"},
 		}, promptFlags(), engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(predict)},
 		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
