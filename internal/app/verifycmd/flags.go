@@ -161,6 +161,7 @@ func commands() []*urfave.Command {
 	return []*urfave.Command{
 		{Name: "run", Usage: "write the outputs for an input", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{inputFlag(), outputs}, engineFlags(), cli.OutputFlags()), Action: action(runModel)},
 		{Name: "bench", Usage: "measure latency", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{
+			inputFlag(),
 			&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},
 			&urfave.IntFlag{Name: "batch", DefaultText: "the model's, else 1", Usage: "images `N` in each"},
 			maxMSFlag(),

@@ -262,23 +262,41 @@ func bench(c *urfave.Context, cfg *config) error {
 		return err
 	}
 	defer n.Close()
-	shape, err := n.shape(cfg, max(cfg.batch, 1))
-	if err != nil {
+	var inputs []*graph.Tensor
+	var shape []int
+	if cfg.input != "" {
+		arrays, err := load.Arrays(cfg.input)
+		if err != nil {
+			return err
+		}
+		if inputs, err = verify.InputsFor(n.Graph, arrays); err != nil {
+			return fmt.Errorf("%s: %w", cfg.input, err)
+		}
+	} else if len(n.Graph.Inputs) > 1 {
+		return fmt.Errorf("%s: found a network with %d inputs, expected --input FILE.npz with an array for each", path, len(n.Graph.Inputs))
+	} else if shape, err = n.shape(cfg, max(cfg.batch, 1)); err != nil {
 		return err
 	}
 	if err := n.start(cfg, shape); err != nil {
 		return err
 	}
 	opened := time.Since(start)
-	x, err := verify.RandomInput(shape, 1)
+	if inputs == nil {
+		x, err := verify.RandomInput(shape, 1)
+		if err != nil {
+			return err
+		}
+		inputs = []*graph.Tensor{x}
+	}
+	once, err := n.timed(c, inputs)
 	if err != nil {
 		return err
 	}
-	once, err := n.timed(c, x)
-	if err != nil {
-		return err
+	batch := 1
+	if s := inputs[0].Shape; len(s) > 0 {
+		batch = s[0]
 	}
-	r := latency{Engine: cfg.engine, Batch: shape[0], First: milliseconds(opened + once), ISA: "float64"}
+	r := latency{Engine: cfg.engine, Batch: batch, First: milliseconds(opened + once), ISA: "float64"}
 	if r.Threads = cfg.threads; r.Threads == 0 {
 		r.Threads = runtime.GOMAXPROCS(0)
 	}
@@ -286,13 +304,13 @@ func bench(c *urfave.Context, cfg *config) error {
 		s := n.session.Stats()
 		r.ISA, r.Threads, r.Arena, r.Weights = s.ISA, s.Threads, s.ArenaBytes, s.WeightBytes
 	}
-	times, err := n.times(c, x, cfg.runs)
+	times, err := n.times(c, inputs, cfg.runs)
 	if err != nil {
 		return err
 	}
 	r.Median, r.P90 = milliseconds(times[len(times)/2]), milliseconds(times[len(times)*9/10])
 	if c.Bool("profile") {
-		if r.Profile, err = n.profile(c, x, cfg.runs); err != nil {
+		if r.Profile, err = n.profile(c, inputs, cfg.runs); err != nil {
 			return err
 		}
 	}
@@ -321,9 +339,9 @@ func (r latency) print(w io.Writer, path string) {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 
 // timed runs the network once.
-func (n *network) timed(c *urfave.Context, x *graph.Tensor) (time.Duration, error) {
+func (n *network) timed(c *urfave.Context, inputs []*graph.Tensor) (time.Duration, error) {
 	start := time.Now()
-	if _, err := n.engine.Run(c.Context, x); err != nil {
+	if _, err := verify.RunAll(c.Context, n.engine, inputs...); err != nil {
 		return 0, fmt.Errorf("%s: %w", n.Path, err)
 	}
 	return time.Since(start), nil
@@ -331,11 +349,11 @@ func (n *network) timed(c *urfave.Context, x *graph.Tensor) (time.Duration, erro
 
 // times runs the network the number of times given, after at least one to warm up, and returns
 // what each took, in ascending order.
-func (n *network) times(c *urfave.Context, x *graph.Tensor, runs int) ([]time.Duration, error) {
+func (n *network) times(c *urfave.Context, inputs []*graph.Tensor, runs int) ([]time.Duration, error) {
 	times := make([]time.Duration, 0, runs)
 	start := time.Now()
 	for warm := 0; len(times) < runs; {
-		d, err := n.timed(c, x)
+		d, err := n.timed(c, inputs)
 		if err != nil {
 			return nil, err
 		}
@@ -349,15 +367,15 @@ func (n *network) times(c *urfave.Context, x *graph.Tensor, runs int) ([]time.Du
 
 // median is the middle one of times.
 func (n *network) median(c *urfave.Context, x *graph.Tensor, runs int) (time.Duration, error) {
-	times, err := n.times(c, x, runs)
+	times, err := n.times(c, []*graph.Tensor{x}, runs)
 	if err != nil {
 		return 0, err
 	}
 	return times[len(times)/2], nil
 }
 
-func (n *network) profile(c *urfave.Context, x *graph.Tensor, runs int) ([]operatorTime, error) {
-	ops, err := n.session.Profile(c.Context, x, runs)
+func (n *network) profile(c *urfave.Context, inputs []*graph.Tensor, runs int) ([]operatorTime, error) {
+	ops, err := n.session.ProfileInputs(c.Context, inputs, runs)
 	if err != nil {
 		return nil, err
 	}
