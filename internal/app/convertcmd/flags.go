@@ -129,7 +129,7 @@ func action(c *urfave.Context) error {
 func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-convert",
-		Usage:       "trained RepViT checkpoints to ONNX or the native format",
+		Usage:       "trained RepViT checkpoints to ONNX, TFLite, Core ML, ncnn or the native format",
 		UsageText:   "repvit-convert [flags] CHECKPOINT...\nrepvit-convert inspect [--json] FILE...",
 		Description: description,
 		Version:     cli.Version(),
@@ -144,7 +144,7 @@ func newApp() *urfave.App {
 func Commands() []*urfave.Command {
 	names := strings.NewReplacer("repvit-convert inspect", "repvit inspect", "repvit-convert", "repvit convert")
 	return []*urfave.Command{
-		{Name: "convert", Usage: "turn trained checkpoints into ONNX or the native format", ArgsUsage: "CHECKPOINT...", Description: names.Replace(description), Flags: flags(), Action: action},
+		{Name: "convert", Usage: "turn trained checkpoints into ONNX, TFLite, Core ML, ncnn or the native format", ArgsUsage: "CHECKPOINT...", Description: names.Replace(description), Flags: flags(), Action: action},
 		inspectCommand(),
 	}
 }
