@@ -13,8 +13,6 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-func protoNumber(n int) protowire.Number { return protowire.Number(n) }
-
 // Decode reads a package that [Encode] wrote, of its three files. Weights are views of weights where they
 // are aligned, which must not change while the graph is in use. The error wraps
 // [ErrFormat] where the files break the format, [ErrUnsupported] where they are a model of another kind, and [graph.ErrTooLarge].

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/repvit-go/repvit/graph"
 )
 
@@ -270,20 +272,15 @@ func (e *encoder) value(t *graph.Tensor) (message, error) {
 		for _, v := range t.Float64s() {
 			values = append(values, int(v))
 		}
-		n := tensorInts
+		n := protowire.Number(tensorInts)
 		if t.DType == graph.Bool {
 			n = tensorBools
 		}
-		tensor = message(nil).bytes(1, nil).packedIn(n, values)
+		tensor = tensor.bytes(n, message(nil).packed(1, values))
 	default:
 		tensor = tensor.bytes(tensorBytes, message(nil).bytes(1, t.Bytes()))
 	}
 	return m.bytes(valueImmediate, message(nil).bytes(immediateTensor, tensor)), nil
-}
-
-// packedIn is a message whose field n is one of packed numbers.
-func (message) packedIn(n int, values []int) message {
-	return message(nil).bytes(protoNumber(n), message(nil).packed(1, values))
 }
 
 // argument is a parameter of an operation.
@@ -595,7 +592,7 @@ func (e *encoder) classify() ([]output, error) {
 	}
 	v := e.g.Outputs[0]
 	t := e.types[v]
-	if n, err := t.Shape[1:].Ints(); len(e.g.Outputs) != 1 || !e.g.Probabilities(v) || t.DType != graph.Float32 || !err || len(n) != 1 || n[0] != len(labels) {
+	if dims, ok := t.Shape.Ints(); len(e.g.Outputs) != 1 || !e.g.Probabilities(v) || t.DType != graph.Float32 || !ok || len(dims) != 2 || dims[1] != len(labels) {
 		return nil, fmt.Errorf("%w: a classifier of %d classes whose output has the shape %v, expected one output of probabilities of those classes", ErrUnsupported, len(labels), t.Shape)
 	}
 	label := tensorType(typeText, nil)

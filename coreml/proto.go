@@ -93,7 +93,7 @@ type field struct {
 	n      uint64
 }
 
-// each calls f for every field of a message, in order; expected says which of them are numbers and which bytes.
+// each calls f for every field of a message, in order; what says which message, for errors.
 func each(b []byte, what string, f func(field) error) error {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)
