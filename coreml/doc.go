@@ -26,7 +26,7 @@
 //
 // Networks with one input, whose shapes are known, of Conv, Gemm, Gelu, Relu, Sigmoid, Tanh, Exp, Sqrt, Erf, Abs, Floor,
 // HardSwish (as a sum, a clipping and two products), Clip, Add, Sub, Mul, Div, Max and Min of two values, GlobalAveragePool,
-// Flatten, Reshape, Transpose, Concat, Softmax, Cast, bilinear Resize of two coordinate systems,
+// Flatten, Reshape, Transpose, Concat, Softmax, Cast, Resize ([graph.Resize.Plain]),
 // QuantizeLinear and DequantizeLinear. What the format has no form for is refused before anything is written.
 //
 // # Reading

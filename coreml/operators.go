@@ -30,7 +30,7 @@ func init() {
 	readers = map[string]func(*decoder, *read) error{
 		"const": (*decoder).constant, "conv": (*decoder).conv, "linear": (*decoder).linear, "gelu": (*decoder).gelu, "clip": (*decoder).clip,
 		"reduce_mean": (*decoder).mean, "reshape": (*decoder).reshape, "transpose": (*decoder).transpose,
-		"concat": (*decoder).concat, "softmax": (*decoder).softmax, "cast": (*decoder).cast, "resize_bilinear": (*decoder).resize,
+		"concat": (*decoder).concat, "softmax": (*decoder).softmax, "cast": (*decoder).cast, "resize_bilinear": (*decoder).resize, "resize_nearest_neighbor": (*decoder).resize,
 		"quantize": (*decoder).quantize, "dequantize": (*decoder).dequantize, "constexpr_affine_dequantize": (*decoder).weight,
 		"classify": (*decoder).classify,
 	}
@@ -230,33 +230,38 @@ func (d *decoder) cast(r *read) error {
 	return d.give(r, graph.Cast{To: to}, r.value("x"))
 }
 
-// samplings are the coordinate systems of resize_bilinear. Where one row or column is made, the first is at
-// another place than PyTorch's.
-var samplings = map[string]string{"half_pixel": "UNALIGN_CORNERS", "align_corners": "STRICT_ALIGN_CORNERS"}
+// samplings are the coordinate systems of resize_bilinear, without and with corners.
+var samplings = map[bool]string{false: "UNALIGN_CORNERS", true: "STRICT_ALIGN_CORNERS"}
 
 func (e *encoder) resize(n *graph.Node) error {
-	op := n.Op.(graph.Resize)
-	x, ok := e.types[n.Inputs[0]].Shape.Ints()
-	y, known := e.types[n.Output].Shape.Ints()
-	mode := samplings[op.Coordinates]
-	if !ok || !known || op.Mode != "linear" || mode == "" {
-		return fmt.Errorf("%w: mode %s in coordinates %s from %v to %v, expected a linear one of half_pixel or align_corners and sizes that are known", ErrUnsupported, op.Mode, op.Coordinates, e.types[n.Inputs[0]].Shape, e.types[n.Output].Shape)
+	x, _ := e.types[n.Inputs[0]].Shape.Ints()
+	y, _ := e.types[n.Output].Shape.Ints()
+	nearest, corners, ok := n.Op.(graph.Resize).Plain(x, y)
+	kind := "resize_bilinear"
+	if nearest {
+		kind = "resize_nearest_neighbor"
 	}
-	for i := 2; i < 4; i++ {
-		// The format's scale is the ratio of sizes; that of the graph may be another.
-		if s := op.Scales[i-2]; s != 0 && op.Coordinates == "half_pixel" && float32(s)*float32(x[i]) != float32(y[i]) {
-			return fmt.Errorf("%w: a scale of %v from %d to %d, expected the ratio", ErrUnsupported, s, x[i], y[i])
-		}
+	if !ok {
+		return graph.ErrResize
 	}
-	return e.operation("resize_bilinear", n.Output).of("x", n.Inputs[0]).int("target_size_height", y[2]).int("target_size_width", y[3]).text("sampling_mode", mode).gives(n.Output)
+	o := e.operation(kind, n.Output).of("x", n.Inputs[0]).int("target_size_height", y[2]).int("target_size_width", y[3])
+	if !nearest {
+		o.text("sampling_mode", samplings[corners])
+	}
+	return o.gives(n.Output)
 }
 
 func (d *decoder) resize(r *read) error {
 	op := graph.Resize{Mode: "linear", Coordinates: "half_pixel", Sizes: [2]int{r.int("target_size_height"), r.int("target_size_width")}}
-	if r.is("sampling_mode", samplings["align_corners"]) {
+	switch {
+	case r.kind == "resize_nearest_neighbor":
+		op.Mode, op.Coordinates, op.Nearest = "nearest", "asymmetric", "floor"
+	case r.is("sampling_mode", samplings[true]):
 		op.Coordinates = "align_corners"
+		fallthrough
+	default:
+		r.text("sampling_mode", samplings[op.Coordinates == "align_corners"])
 	}
-	r.text("sampling_mode", samplings[op.Coordinates])
 	return d.give(r, op, r.value("x"))
 }
 

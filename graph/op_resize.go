@@ -108,3 +108,30 @@ func (o Resize) reads([]Type) Shape {
 	taps := map[string]int{"linear": 2, "cubic": 4}[o.Mode]
 	return FixedShape(max(taps, 1), max(taps, 1))
 }
+
+// Plain says which of the resizes that all formats know an operator is, for the operand's and the
+// result's N×C×H×W: nearest by whole factors, or bilinear between pixels' centres or, with corners, from
+// corner to corner. ok is false for others, whose rounding or places differ from format to format.
+func (o Resize) Plain(from, to []int) (nearest, corners, ok bool) {
+	if len(from) != 4 || len(to) != 4 {
+		return false, false, false
+	}
+	whole, one := true, false
+	for i := 2; i < 4; i++ {
+		if s := o.Scales[i-2]; s != 0 && float32(s)*float32(from[i]) != float32(to[i]) {
+			return false, false, false // other places than the ratio of sizes gives
+		}
+		whole = whole && to[i]%from[i] == 0
+		one = one || to[i] == 1
+	}
+	switch {
+	case o.Mode == "nearest":
+		return true, false, whole && o.Coordinates == "asymmetric" && o.Nearest == "floor"
+	case o.Mode != "linear" || one && from[2]*from[3] != 1:
+		return false, false, false
+	}
+	return false, o.Coordinates == "align_corners", slices.Contains([]string{"half_pixel", "pytorch_half_pixel", "align_corners"}, o.Coordinates)
+}
+
+// ErrResize is of a resize that is not one of [Resize.Plain].
+var ErrResize = fmt.Errorf("%w: expected sizes that are known, nearest by whole factors, or bilinear by half_pixel or align_corners", ErrUnsupported)

@@ -192,7 +192,7 @@ func init() {
 	readers = map[string]func(*decoder, *read) (*graph.Value, error){
 		"Input": (*decoder).input, "Split": (*decoder).split, "Flatten": (*decoder).flatten,
 		"GELU": elementwise(graph.Gelu{}, 1), "ReLU": elementwise(graph.Relu{}, 1), "Sigmoid": elementwise(graph.Sigmoid{}, 1), "HardSwish": (*decoder).hardSwish,
-		"BinaryOp": (*decoder).binary, "Pooling": (*decoder).pool, "Softmax": (*decoder).softmax,
+		"BinaryOp": (*decoder).binary, "Pooling": (*decoder).pool, "Softmax": (*decoder).softmax, "Interp": (*decoder).interp,
 		"Convolution": (*decoder).conv, "ConvolutionDepthWise": (*decoder).conv, "InnerProduct": (*decoder).product,
 	}
 }
@@ -299,6 +299,26 @@ func (d *decoder) softmax(l *read) (*graph.Value, error) {
 		return nil, fmt.Errorf("%w: of more than a vector", ErrUnsupported)
 	}
 	return d.add(l, graph.Softmax{Axis: -3}, l.in[0]), nil
+}
+
+func (d *decoder) interp(l *read) (*graph.Value, error) {
+	if err := l.operands(1); err != nil {
+		return nil, err
+	}
+	op := graph.Resize{Mode: "linear", Coordinates: "half_pixel", Sizes: [2]int{l.int(3, 0), l.int(4, 0)}}
+	kind, corners := l.int(0, 0), l.int(6, 0)
+	switch {
+	case kind == interpNearest && corners == 0:
+		op.Mode, op.Coordinates, op.Nearest = "nearest", "asymmetric", "floor"
+	case kind == interpBilinear && corners == 1:
+		op.Coordinates = "align_corners"
+	case kind != interpBilinear || corners != 0:
+		return nil, fmt.Errorf("%w: kind 0=%d with 6=%d", ErrUnsupported, kind, corners)
+	}
+	if op.Sizes[0] < 1 || op.Sizes[1] < 1 || d.flat[l.in[0]] {
+		return nil, fmt.Errorf("%w: of a vector, or to %d×%d", ErrUnsupported, op.Sizes[0], op.Sizes[1])
+	}
+	return d.add(l, op, l.in[0]), nil
 }
 
 func (d *decoder) conv(l *read) (*graph.Value, error) {

@@ -23,7 +23,7 @@
 // # What is written
 //
 // Networks with one input, whose shapes are known, with batch 1, of Conv (of one group, or depthwise), Gemm,
-// Gelu, Relu, HardSwish, Sigmoid, Add, Mul, GlobalAveragePool, Flatten of one pixel, Softmax of vectors,
+// Gelu, Relu, HardSwish, Sigmoid, Add, Mul, GlobalAveragePool, Flatten of one pixel, Softmax of vectors, Resize ([graph.Resize.Plain]),
 // QuantizeLinear and DequantizeLinear. The same graph gives the same bytes.
 //
 // # Reading

@@ -39,6 +39,12 @@ const (
 	activationSigmoid = 4
 )
 
+// Kinds of Interp (key 0).
+const (
+	interpNearest  = 1
+	interpBilinear = 2
+)
+
 // Encode writes g: its layers to param, its weights to bin. The error wraps [ErrUnsupported] where the
 // format has no form for g, [graph.ErrGraph] or [graph.ErrShape] where it is not valid, or is one of the
 // writers'. Nothing is written before the whole graph has been translated.
@@ -241,6 +247,20 @@ func (e *encoder) node(n *graph.Node) error {
 		return e.add("BinaryOp", n, n.Output, 2, set(0, 2))
 	case graph.GlobalAveragePool:
 		return e.add("Pooling", n, n.Output, 1, set(0, 1), set(4, 1))
+	case graph.Resize:
+		x, _ := e.types[n.Inputs[0]].Shape.Ints()
+		y, _ := e.types[n.Output].Shape.Ints()
+		nearest, corners, ok := op.Plain(x, y)
+		if !ok || e.vector(n.Inputs[0]) {
+			return graph.ErrResize
+		}
+		p := []string{set(0, interpBilinear), set(3, y[2]), set(4, y[3])}
+		if nearest {
+			p[0] = set(0, interpNearest)
+		} else if corners {
+			p = append(p, set(6, 1))
+		}
+		return e.add("Interp", n, n.Output, 1, p...)
 	case graph.Softmax:
 		if op.Of(0) != -1 || !e.vector(n.Inputs[0]) {
 			return fmt.Errorf("%w: Softmax over another axis than vectors have", ErrUnsupported)

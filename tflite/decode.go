@@ -343,7 +343,7 @@ func init() {
 	readers = map[*operator]func(*decoder, operation) error{
 		opAdd: elementwise(graph.Add{}, 2), opMul: elementwise(graph.Mul{}, 2), opRelu: elementwise(graph.Relu{}, 1), opLogistic: elementwise(graph.Sigmoid{}, 1),
 		opHardSwish: elementwise(graph.HardSwish{}, 1), opGelu: (*decoder).gelu, opSoftmax: elementwise(graph.Softmax{}, 1),
-		opMean: (*decoder).mean, opReshape: (*decoder).reshape, opPad: (*decoder).pad, opConv: (*decoder).conv, opDepthwise: (*decoder).conv,
+		opMean: (*decoder).mean, opReshape: (*decoder).reshape, opPad: (*decoder).pad, opBilinear: (*decoder).resize, opNearest: (*decoder).resize, opConv: (*decoder).conv, opDepthwise: (*decoder).conv,
 		opConnected: (*decoder).connected, opQuantize: (*decoder).quantize, opDequantize: (*decoder).dequantize,
 	}
 }
@@ -393,6 +393,30 @@ func (d *decoder) mean(o operation) error {
 		return err
 	}
 	return d.result(o, graph.GlobalAveragePool{}, in...)
+}
+
+func (d *decoder) resize(o operation) error {
+	op := graph.Resize{Mode: "linear", Coordinates: "half_pixel"}
+	corners, centres := o.options.byte(bilinearCorners) != 0, o.options.byte(bilinearCentres) != 0
+	if o.op == opNearest {
+		op.Mode, op.Coordinates, op.Nearest = "nearest", "asymmetric", "floor"
+		corners, centres = o.options.byte(nearestCorners) != 0, o.options.byte(nearestCentres) != 0
+	} else if corners {
+		op.Coordinates = "align_corners"
+	}
+	if len(o.in) != 2 || corners && centres || o.op == opNearest && (corners || centres) || o.op == opBilinear && !corners && !centres {
+		return fmt.Errorf("%w: %d operands, corners %v, pixels' centres %v", ErrUnsupported, len(o.in), corners, centres)
+	}
+	to := d.constants(o.in[1])
+	if len(to) != 2 {
+		return fmt.Errorf("%w: to a size that is no constant of two numbers", ErrUnsupported)
+	}
+	op.Sizes = [2]int(to)
+	in, err := d.operands(o, 1)
+	if err != nil {
+		return err
+	}
+	return d.result(o, op, in...)
 }
 
 // reshape is of one pixel.

@@ -25,6 +25,7 @@ func init() {
 		graph.GlobalAveragePool{}.Kind(): (*encoder).mean,
 		graph.Flatten{}.Kind():           (*encoder).flatten,
 		graph.Softmax{}.Kind():           (*encoder).softmax,
+		graph.Resize{}.Kind():            (*encoder).resize,
 	}
 }
 
@@ -126,6 +127,33 @@ func (e *encoder) flatten(n *graph.Node) error {
 		return err
 	}
 	e.emit(opReshape, false, append(o.in, e.ints(fmt.Sprintf("reshape.%d", to[1]), to...)), o.out, table{reshapeShape: to})
+	return nil
+}
+
+func (e *encoder) resize(n *graph.Node) error {
+	x, _ := e.types[n.Inputs[0]].Shape.Ints()
+	y, _ := e.types[n.Output].Shape.Ints()
+	nearest, corners, ok := n.Op.(graph.Resize).Plain(x, y)
+	if !ok {
+		return graph.ErrResize
+	}
+	in, err := e.float(n.Inputs[0])
+	if err != nil {
+		return err
+	}
+	out, err := e.value(n.Output, n.Name())
+	if err != nil {
+		return err
+	}
+	operands := []int32{in, e.ints(fmt.Sprintf("resize.%dx%d", y[2], y[3]), int32(y[2]), int32(y[3]))}
+	switch {
+	case nearest:
+		e.emit(opNearest, false, operands, out, table{})
+	case corners:
+		e.emit(opBilinear, false, operands, out, table{bilinearCorners: true})
+	default:
+		e.emitVersion(opBilinear, centresVersion, operands, out, table{bilinearCentres: true})
+	}
 	return nil
 }
 

@@ -65,21 +65,29 @@ var (
 	opMul        = &operator{"MUL", 18, 21, 1, 2}
 	opRelu       = &operator{"RELU", 19, 0, 1, 2}
 	opReshape    = &operator{"RESHAPE", 22, 17, 1, 1}
+	opBilinear   = &operator{"RESIZE_BILINEAR", 23, 15, 1, 2}
 	opSoftmax    = &operator{"SOFTMAX", 25, 9, 1, 2}
 	opPad        = &operator{"PAD", 34, 22, 1, 2}
 	opMean       = &operator{"MEAN", 40, 27, 1, 2}
+	opNearest    = &operator{"RESIZE_NEAREST_NEIGHBOR", 97, 74, 1, 2}
 	opQuantize   = &operator{"QUANTIZE", 114, 89, 1, 1}
 	opHardSwish  = &operator{"HARD_SWISH", 117, 0, 1, 1}
 	opGelu       = &operator{"GELU", 150, 116, 1, 2}
 )
 
+// centresVersion is the version of the resizes that know pixels' centres.
+const centresVersion = 3
+
 // operators are those that files of this package have.
-var operators = []*operator{opAdd, opConv, opDepthwise, opDequantize, opConnected, opLogistic, opMul, opRelu, opReshape, opSoftmax, opPad, opMean, opQuantize, opHardSwish, opGelu}
+var operators = []*operator{opAdd, opConv, opDepthwise, opDequantize, opConnected, opLogistic, opMul, opRelu, opReshape, opBilinear, opSoftmax, opPad, opMean, opNearest, opQuantize, opHardSwish, opGelu}
 
 // Slots of options.
 const (
 	convPadding, convStrideW, convStrideH, convActivation, convDilationW, convDilationH                               = 0, 1, 2, 3, 4, 5
 	depthwisePadding, depthwiseStrideW, depthwiseStrideH, depthwiseMultiplier, depthwiseDilationW, depthwiseDilationH = 0, 1, 2, 3, 5, 6
+
+	bilinearCorners, bilinearCentres = 2, 3
+	nearestCorners, nearestCentres   = 0, 1
 
 	softmaxBeta  = 0
 	reshapeShape = 0
