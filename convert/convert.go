@@ -360,6 +360,9 @@ func (j *job) convert(ctx context.Context) (err error) {
 		if j.Written.Metadata == nil { // of an ONNX file that has none
 			j.Written.Metadata = map[string]string{}
 		}
+		if j.f.Int8 != "" {
+			j.r.Quant.Scheme += "; in " + j.f.Name + " files " + j.f.Int8
+		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
 		if j.f.Float16 {
 			j.Written = quant.FloatBiases(j.Written)

@@ -47,6 +47,8 @@ type Format struct {
 	Images bool
 	// Classifies: files of networks with labels are classifiers, which give probabilities.
 	Classifies bool
+	// Int8 says what of an int8 network is not as package quant made it; empty for nothing.
+	Int8 string
 	// Rounds: files round an int8 network in another way than package quant.
 	Rounds bool
 }
@@ -108,7 +110,7 @@ var (
 		},
 	}
 	NCNN = &Format{
-		Name: "ncnn", Extensions: []string{".param"}, Fixed: true, Half: true, NoLabels: true, Rounds: true,
+		Name: "ncnn", Extensions: []string{".param"}, Fixed: true, Half: true, NoLabels: true, Rounds: true, Int8: "operands are symmetric int8, biases float32",
 		Is: ncnn.Is,
 		Files: func(path string) []string {
 			return []string{path, strings.TrimSuffix(path, filepath.Ext(path)) + ".bin"}
@@ -122,7 +124,7 @@ var (
 		},
 	}
 	CoreML = &Format{
-		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true,
+		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true, Int8: "biases are floats",
 		Is: coreml.Is, Files: coreml.Files, Folder: true,
 		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
 			c := coreml.Options{}
