@@ -53,6 +53,8 @@ func DecodeContext(ctx context.Context, data []byte) (image.Image, error) {
 		dec  func(io.Reader) (image.Image, error)
 	)
 	switch {
+	case len(data) == 0:
+		return nil, fmt.Errorf("%w: %w: found an empty file", ErrImage, ErrFormat)
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
 		cost, conf, dec = pngCost, png.DecodeConfig, png.Decode
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
