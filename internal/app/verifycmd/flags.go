@@ -116,9 +116,9 @@ func againstFlag() urfave.Flag {
 // folderFlags are those of evaluation.
 func folderFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`, or in its folders, one a class"},
+		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR` or its folders, one a class"},
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
-		&urfave.BoolFlag{Name: "strict", Usage: "fail at the first image that cannot be decoded, which is left out otherwise"},
+		&urfave.BoolFlag{Name: "strict", Usage: "fail at the first image that cannot be decoded; else it is left out"},
 		&urfave.StringFlag{Name: "masks", TakesFile: true, Usage: "of a segmenter, the classes of the images' pixels: label images in `DIR`"},
 		&urfave.BoolFlag{Name: "reduce-zero-label", Usage: "label images count from 1, and 0 does not count, as ADE20K's"},
 		&urfave.StringFlag{Name: "coco", TakesFile: true, Usage: "of a detector, the images' objects: COCO's annotations in `FILE`.json"},
