@@ -217,10 +217,11 @@ func imagesIn(dir string) (names []string, err error) {
 	return names, nil
 }
 
-// isImage reports whether a file is named like an image.
+// isImage reports whether a file is named like an image. The names are those that torchvision's
+// ImageFolder takes: what is in a format that cannot be decoded is left out in words, not passed over.
 func isImage(e fs.DirEntry) bool {
 	switch strings.ToLower(filepath.Ext(e.Name())) {
-	case ".png", ".jpg", ".jpeg":
+	case ".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp":
 		return !e.IsDir()
 	}
 	return false

@@ -219,7 +219,7 @@ func TestBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"empty.png": nil, "cut.png": whole[:len(whole)-20], "text.jpg": []byte("<html>")} {
+	for name, data := range map[string][]byte{"empty.png": nil, "cut.png": whole[:len(whole)-20], "text.jpg": []byte("<html>"), "a.webp": []byte("RIFF\x04\x00\x00\x00WEBPVP8 ")} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -250,8 +250,13 @@ func TestBroken(t *testing.T) {
 			t.Errorf("batch %d, %d threads: found %+v after %d images, want %+v", c.batch, c.threads, *got, last, *want)
 		}
 	}
+	// Files that only others decode are no secret.
+	o.Labels, o.Progress = "", nil
+	if got, err := Run(t.Context(), o); err != nil || got.Images != 4 || len(got.Broken) != 4 || got.Broken[0] != (Broken{"a.webp", "neither PNG nor JPEG: found WebP"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
 	o.Strict = true
-	if _, err := Run(t.Context(), o); !errors.Is(err, preprocess.ErrImage) || !strings.HasPrefix(err.Error(), filepath.Join(dir, "text.jpg")+": ") {
+	if _, err := Run(t.Context(), o); !errors.Is(err, preprocess.ErrImage) || !strings.HasPrefix(err.Error(), filepath.Join(dir, "a.webp")+": ") {
 		t.Errorf("strict: %v", err)
 	}
 }
