@@ -90,3 +90,17 @@ func TestRunFolders(t *testing.T) {
 		}
 	}
 }
+
+// TestRunLinkedFolders: subsets of a data set are often folders of links.
+func TestRunLinkedFolders(t *testing.T) {
+	set, dir := tree(t, map[string]color.Color{"n1/x.png": red, "n2/x.png": blue}), t.TempDir()
+	for link, to := range map[string]string{"red": "n1", "blue": "n2"} {
+		if err := os.Symlink(filepath.Join(set, to), filepath.Join(dir, link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	r, err := Run(t.Context(), Images{Dir: dir, Names: []string{"red", "green", "blue"}, Preprocess: raw, Engine: colors(t, graph.Symbol("batch"), 1)})
+	if err != nil || r.Images != 2 || r.Top1 != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
