@@ -247,7 +247,8 @@ type CategoryAP struct {
 
 // DetectionResult is what [AveragePrecision] found.
 type DetectionResult struct {
-	Images     int
+	Images     int      // without those left out
+	Broken     []Broken // those left out
 	Boxes      APFigures
 	Masks      APFigures // all NaN where masks were not evaluated
 	Categories []CategoryAP
@@ -384,6 +385,9 @@ func (r DetectionResult) MarshalJSON() ([]byte, error) {
 		categories = append(categories, told)
 	}
 	all := map[string]any{"images": r.Images, "classes": categories}
+	if len(r.Broken) > 0 {
+		all["broken"] = brokenOrNil(r.Broken)
+	}
 	put := func(kind string, f APFigures) {
 		for name, v := range map[string]float64{
 			"ap": f.AP, "ap50": f.AP50, "ap75": f.AP75, "ap_small": f.APSmall, "ap_medium": f.APMedium, "ap_large": f.APLarge,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"path/filepath"
 	"slices"
 
 	"github.com/repvit-go/repvit/detect"
@@ -20,12 +19,15 @@ type DetectionImages struct {
 	// Dir is the folder of images that the annotations name.
 	Dir         string
 	Annotations *Annotations
+	// Strict makes the first image that cannot be decoded an error; else it is left out.
+	Strict bool
 	// Progress, where it is not nil, is called after every image.
 	Progress func(done, total int)
 }
 
 // RunDetection measures a network on all images of a set of annotations. Its labels are found
-// among the categories by their names, or, where it has none, are their positions. The error
+// among the categories by their names, or, where it has none, are their positions. Images that
+// cannot be decoded are left out with their annotations, unless that is all of them. The error
 // names the file concerned, and wraps [ErrAnnotations] where an image has no file name,
 // [graph.ErrShape] where the network and the annotations do not fit each other, or is of package
 // preprocess, of Detect, or that of ctx.
@@ -35,11 +37,12 @@ func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, err
 		return nil, err
 	}
 	p := NewAveragePrecision(o.Annotations)
+	var broken []Broken
 	for i, m := range o.Annotations.Images {
 		if m.File == "" {
 			return nil, fmt.Errorf("%w: image %d has no file_name", ErrAnnotations, m.ID)
 		}
-		err := eachImage(ctx, filepath.Join(o.Dir, m.File), func(img image.Image) error {
+		err := eachImage(ctx, o.Dir, m.File, o.Strict, &broken, func(img image.Image) error {
 			if b := img.Bounds(); b.Dx() != m.Width || b.Dy() != m.Height {
 				return fmt.Errorf("%w: found %d×%d pixels, expected %d×%d as in the annotations", graph.ErrShape, b.Dy(), b.Dx(), m.Height, m.Width)
 			}
@@ -65,7 +68,12 @@ func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, err
 			o.Progress(i+1, len(o.Annotations.Images))
 		}
 	}
-	return p.Result(), nil
+	r := p.Result()
+	r.Broken = broken
+	if err := noneLeft(o.Dir, r.Images, broken); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // labels returns the category of each of the network's classes, nil where it has no names.

@@ -4,6 +4,9 @@
 //
 // Top-1, top 5 and SQNR are as package verify defines them.
 //
+// Classes come from a labels file ([ParseLabels]) or from folders ([ClassFolders]). Images that
+// cannot be decoded are left out and listed as [Broken], unless Strict asks for an error.
+//
 // # Segmentation and detection
 //
 // [RunSegmentation] holds the classes of pixels against label images: [Segmentation] is one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -26,8 +27,13 @@ type Images struct {
 	// Dir is the folder of images, PNG or JPEG.
 	Dir string
 	// Labels is the path of a labels file; see [ParseLabels]. Empty for all images of the
-	// folder in alphabetical order, not those of its subfolders, without labels.
+	// folder in alphabetical order, not those of its subfolders, without labels; where images
+	// are in subfolders only, these are the classes, see [ClassFolders].
 	Labels string
+	// Names are those of the network's classes, or nil. Labels and folders may be named so.
+	Names []string
+	// Strict makes the first image that cannot be decoded an error; else it is left out.
+	Strict bool
 	// Preprocess makes an image the input that both networks see.
 	Preprocess preprocess.Config
 	Batch      int // images in one run; 0 for 8, or fewer where they are large
@@ -39,7 +45,8 @@ type Images struct {
 
 // Result is what [Run] measured.
 type Result struct {
-	Images int
+	Images int      // without those left out
+	Broken []Broken // those left out, in the order of the labels file
 	// Top1 and Top5 are the shares of images whose label is the network's first, or one of
 	// its first five classes. They are 0 where Labelled is false.
 	Top1, Top5 float64
@@ -80,14 +87,15 @@ func (e Result) MarshalJSON() ([]byte, error) {
 		return finite.OrNil(x)
 	}
 	return json.Marshal(struct {
-		Images          int       `json:"images"`
-		Top1            *float64  `json:"top1"`
-		Top5            *float64  `json:"top5"`
-		Agree           *float64  `json:"agree"`
-		SQNR            *float64  `json:"sqnr_db"`
-		ImagesPerSecond *float64  `json:"images_per_second"`
-		Findings        []Finding `json:"criteria,omitempty"`
-	}{e.Images, when(e.Labelled, e.Top1), when(e.Labelled, e.Top5), when(e.Compared, e.Agree), when(e.Compared, e.SQNR),
+		Images          int         `json:"images"`
+		Broken          *brokenJSON `json:"broken,omitempty"`
+		Top1            *float64    `json:"top1"`
+		Top5            *float64    `json:"top5"`
+		Agree           *float64    `json:"agree"`
+		SQNR            *float64    `json:"sqnr_db"`
+		ImagesPerSecond *float64    `json:"images_per_second"`
+		Findings        []Finding   `json:"criteria,omitempty"`
+	}{e.Images, brokenOrNil(e.Broken), when(e.Labelled, e.Top1), when(e.Labelled, e.Top5), when(e.Compared, e.Agree), when(e.Compared, e.SQNR),
 		finite.OrNil(e.ImagesPerSecond), e.Findings})
 }
 
@@ -99,7 +107,8 @@ const (
 // Run runs a network, and a reference beside it, over a folder of images. Decoding and
 // preprocessing of the next batches overlap with computing; no more than three batches are
 // held at a time. The numbers do not depend on Threads. Networks with a fixed batch size
-// are run with that, filled up with zeros.
+// are run with that, filled up with zeros. Images that cannot be decoded are left out, unless
+// that is all of them.
 //
 // The error names the file concerned and wraps [ErrLabels], an error of package
 // preprocess, or [graph.ErrShape] where the networks do not fit the images or each other;
@@ -129,10 +138,13 @@ func Run(ctx context.Context, o Images) (*Result, error) {
 			return nil, err
 		}
 		if o.Progress != nil {
-			o.Progress(t.Images, len(files))
+			o.Progress(t.Images+len(t.Broken), len(files))
 		}
 	}
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := noneLeft(o.Dir, t.Images, t.Broken); err != nil {
 		return nil, err
 	}
 	return t.result(time.Since(start)), nil
@@ -170,7 +182,12 @@ func (o *Images) files() ([]Label, error) {
 		if err != nil {
 			return nil, err
 		}
-		return ParseLabels(o.Labels, data, classes)
+		return ParseLabels(o.Labels, data, classes, o.Names)
+	}
+	if folders, err := ClassFolders(o.Dir); err != nil {
+		return nil, err
+	} else if len(folders) > 0 {
+		return o.labelledByFolders(folders)
 	}
 	names, err := imagesIn(o.Dir)
 	if err != nil {
@@ -190,17 +207,24 @@ func imagesIn(dir string) (names []string, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".png", ".jpg", ".jpeg":
-			if !e.IsDir() {
-				names = append(names, e.Name())
-			}
+		if isImage(e) {
+			names = append(names, e.Name())
 		}
 	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("%s: found no images, expected files named .png, .jpg or .jpeg", dir)
 	}
 	return names, nil
+}
+
+// isImage reports whether a file is named like an image. The names are those that torchvision's
+// ImageFolder takes: what is in a format that cannot be decoded is left out in words, not passed over.
+func isImage(e fs.DirEntry) bool {
+	switch strings.ToLower(filepath.Ext(e.Name())) {
+	case ".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp":
+		return !e.IsDir()
+	}
+	return false
 }
 
 // classesOf returns how many logits a network has for one image.
@@ -230,9 +254,10 @@ func fixedBatch(g *graph.Graph) int {
 
 // batch is a run's images, in the order of the list.
 type batch struct {
-	files []Label
-	input *graph.Tensor
-	err   error
+	files  []Label
+	input  *graph.Tensor // nil without files
+	broken []Broken      // left out of files
+	err    error
 }
 
 // load decodes the images on goroutines of its own and delivers the batches in order. It
@@ -279,12 +304,22 @@ func (o *Images) read(ctx context.Context, files []Label) batch {
 	}
 	close(next)
 	wg.Wait()
-	for _, err := range errs { // the first of the list, whichever failed first
+	var b batch
+	for i, err := range errs { // in the order of the list, whichever failed first
+		if err != nil && !o.Strict {
+			err = leaveOut(&b.broken, o.Dir, files[i].File, err)
+		} else if err == nil {
+			copy(pixels[len(b.files)*size:], pixels[i*size:][:size])
+			b.files = append(b.files, files[i])
+		}
 		if err != nil {
 			return batch{err: err}
 		}
 	}
-	return batch{files: files, input: graph.Float32Tensor([]int{len(files), c.Channels(), c.Height, c.Width}, pixels)}
+	if n := len(b.files); n > 0 {
+		b.input = graph.Float32Tensor([]int{n, c.Channels(), c.Height, c.Width}, pixels[:n*size])
+	}
+	return b
 }
 
 // image reads one image into its place.
@@ -314,6 +349,10 @@ type tally struct {
 }
 
 func (t *tally) batch(ctx context.Context, b batch) error {
+	t.Broken = append(t.Broken, b.broken...)
+	if len(b.files) == 0 {
+		return nil
+	}
 	got, err := forward(ctx, t.images.Engine, b.input)
 	if err != nil {
 		return err

@@ -183,7 +183,8 @@ func TestEvaluateErrors(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"broken image":     {nil, func(o *Images) { o.Labels = "" }, preprocess.ErrImage, filepath.Join(dir, "broken.png")},
+		"broken image":     {nil, func(o *Images) { o.Labels, o.Strict = "", true }, preprocess.ErrImage, filepath.Join(dir, "broken.png")},
+		"all are broken":   {nil, func(o *Images) { o.Labels = labels(t, "broken.png,0\n") }, preprocess.ErrImage, "none of 1 can be decoded, the first is broken.png: neither PNG nor JPEG: found bytes 89"},
 		"missing image":    {nil, func(o *Images) { o.Labels = labels(t, "red.png,0\nno.png,0\nbroken.png,0\n") }, fs.ErrNotExist, filepath.Join(dir, "no.png")},
 		"too large label":  {nil, func(o *Images) { o.Labels = labels(t, "red.png,6\n") }, ErrLabels, "labels.csv:2: "},
 		"no labels file":   {nil, func(o *Images) { o.Labels = "nothing.csv" }, fs.ErrNotExist, "nothing.csv"},
@@ -211,6 +212,55 @@ func TestEvaluateErrors(t *testing.T) {
 	}
 }
 
+// TestBroken: images that cannot be decoded change nothing about the others, wherever they stand.
+func TestBroken(t *testing.T) {
+	dir := folder(t)
+	whole, err := os.ReadFile(filepath.Join(dir, "red.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"empty.png": nil, "cut.png": whole[:len(whole)-20], "text.jpg": []byte("<html>"), "a.webp": []byte("RIFF\x04\x00\x00\x00WEBPVP8 ")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := Images{Dir: dir, Preprocess: raw, Engine: colors(t, graph.Symbol("batch"), 1), Against: colors(t, graph.Fixed(2), -1),
+		Labels: labels(t, "red.png,0\nblue.PNG,2\ngreen.png,4\n")}
+	want, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.ImagesPerSecond = 0
+	want.Broken = []Broken{
+		{"text.jpg", "neither PNG nor JPEG: found bytes 3c 68 74 6d 6c 3e"},
+		{"empty.png", "neither PNG nor JPEG: found an empty file"},
+		{"cut.png", "png: invalid format: unexpected EOF"},
+	}
+	o.Labels = labels(t, "text.jpg,0\nempty.png,1\nred.png,0\ncut.png,1\nblue.PNG,2\ngreen.png,4\n")
+	for _, c := range []struct{ batch, threads int }{{1, 1}, {2, 3}, {3, 1}, {100, 2}} {
+		o.Batch, o.Threads = c.batch, c.threads
+		last := 0
+		o.Progress = func(done, total int) { last = done }
+		got, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.ImagesPerSecond = 0
+		if fmt.Sprint(*got) != fmt.Sprint(*want) || last != 6 {
+			t.Errorf("batch %d, %d threads: found %+v after %d images, want %+v", c.batch, c.threads, *got, last, *want)
+		}
+	}
+	// Files that only others decode are no secret.
+	o.Labels, o.Progress = "", nil
+	if got, err := Run(t.Context(), o); err != nil || got.Images != 4 || len(got.Broken) != 4 || got.Broken[0] != (Broken{"a.webp", "neither PNG nor JPEG: found WebP"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	o.Strict = true
+	if _, err := Run(t.Context(), o); !errors.Is(err, preprocess.ErrImage) || !strings.HasPrefix(err.Error(), filepath.Join(dir, "a.webp")+": ") {
+		t.Errorf("strict: %v", err)
+	}
+}
+
 func TestJSON(t *testing.T) {
 	for _, c := range []struct {
 		v    Result
@@ -218,6 +268,8 @@ func TestJSON(t *testing.T) {
 	}{
 		{Result{Images: 2, Top1: 0.5, Top5: 1, Labelled: true, ImagesPerSecond: 8},
 			`{"images":2,"top1":0.5,"top5":1,"agree":null,"sqnr_db":null,"images_per_second":8}`},
+		{Result{Images: 2, Broken: []Broken{{"a.png", "unexpected EOF"}}, Agree: 1, SQNR: 30, Compared: true, ImagesPerSecond: 8},
+			`{"images":2,"broken":{"count":1,"files":[{"file":"a.png","reason":"unexpected EOF"}]},"top1":null,"top5":null,"agree":1,"sqnr_db":30,"images_per_second":8}`},
 		{Result{Images: 2, Agree: 1, SQNR: 30.5, Compared: true, ImagesPerSecond: 8},
 			`{"images":2,"top1":null,"top5":null,"agree":1,"sqnr_db":30.5,"images_per_second":8}`},
 	} {

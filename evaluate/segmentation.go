@@ -73,9 +73,10 @@ func (s *Segmentation) Merge(b *Segmentation) error {
 // SegmentationResult is what [Segmentation] counted. Shares are between 0 and 1; NaN for no
 // pixels.
 type SegmentationResult struct {
-	Images        int
-	MIoU          float64 // mean of the classes that occur in the labels or in the network's answers
-	PixelAccuracy float64 // share of pixels whose class is right
+	Images        int      // without those left out
+	Broken        []Broken // those left out
+	MIoU          float64  // mean of the classes that occur in the labels or in the network's answers
+	PixelAccuracy float64  // share of pixels whose class is right
 	Classes       []ClassIoU
 }
 
@@ -134,11 +135,12 @@ func (r SegmentationResult) MarshalJSON() ([]byte, error) {
 		classes = append(classes, class{i, c.Name, finite.OrNil(c.IoU), finite.OrNil(c.Accuracy)})
 	}
 	return json.Marshal(struct {
-		Images        int      `json:"images"`
-		MIoU          *float64 `json:"miou"`
-		PixelAccuracy *float64 `json:"pixel_accuracy"`
-		Classes       []class  `json:"classes"`
-	}{r.Images, finite.OrNil(r.MIoU), finite.OrNil(r.PixelAccuracy), classes})
+		Images        int         `json:"images"`
+		Broken        *brokenJSON `json:"broken,omitempty"`
+		MIoU          *float64    `json:"miou"`
+		PixelAccuracy *float64    `json:"pixel_accuracy"`
+		Classes       []class     `json:"classes"`
+	}{r.Images, brokenOrNil(r.Broken), finite.OrNil(r.MIoU), finite.OrNil(r.PixelAccuracy), classes})
 }
 
 // SegmentationImages says what [RunSegmentation] runs on what.
@@ -153,11 +155,14 @@ type SegmentationImages struct {
 	Dir, Masks string
 	// ReduceZeroLabel is for label images that count from 1; see [LabelImage.ReduceZeroLabel].
 	ReduceZeroLabel bool
+	// Strict makes the first image that cannot be decoded an error; else it is left out.
+	Strict bool
 	// Progress, where it is not nil, is called after every image.
 	Progress func(done, total int)
 }
 
-// RunSegmentation measures a network on a folder of images. The error names the file concerned, and
+// RunSegmentation measures a network on a folder of images. Those that cannot be decoded are left
+// out, unless that is all of them; label images have to be whole. The error names the file concerned, and
 // is one of [NewSegmentation], [Segmentation.Add] and [ReadLabelImage], of package preprocess, of
 // Segment, or that of ctx.
 func RunSegmentation(ctx context.Context, o SegmentationImages) (*SegmentationResult, error) {
@@ -169,6 +174,7 @@ func RunSegmentation(ctx context.Context, o SegmentationImages) (*SegmentationRe
 	if err != nil {
 		return nil, err
 	}
+	var broken []Broken
 	for i, name := range files {
 		maskName := strings.TrimSuffix(name, filepath.Ext(name)) + ".png"
 		want, err := ReadLabelImage(filepath.Join(o.Masks, maskName))
@@ -178,7 +184,7 @@ func RunSegmentation(ctx context.Context, o SegmentationImages) (*SegmentationRe
 		if o.ReduceZeroLabel {
 			want.ReduceZeroLabel()
 		}
-		err = eachImage(ctx, filepath.Join(o.Dir, name), func(img image.Image) error {
+		err = eachImage(ctx, o.Dir, name, o.Strict, &broken, func(img image.Image) error {
 			if b := img.Bounds(); b.Dx() != want.Width || b.Dy() != want.Height {
 				return fmt.Errorf("%w: found %d×%d pixels, expected %d×%d as in its label image %s", graph.ErrShape, b.Dy(), b.Dx(), want.Height, want.Width, maskName)
 			}
@@ -195,16 +201,25 @@ func RunSegmentation(ctx context.Context, o SegmentationImages) (*SegmentationRe
 			o.Progress(i+1, len(files))
 		}
 	}
-	return s.Result(o.Names), nil
+	r := s.Result(o.Names)
+	r.Broken = broken
+	if err := noneLeft(o.Dir, r.Images, broken); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// eachImage opens an image and does something with it. The error names the file.
-func eachImage(ctx context.Context, path string, do func(image.Image) error) error {
+// eachImage opens an image and does something with it, or adds it to those that are left out. The
+// error names the file.
+func eachImage(ctx context.Context, dir, name string, strict bool, broken *[]Broken, do func(image.Image) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	path := filepath.Join(dir, name)
 	img, err := preprocess.OpenUpright(path)
-	if err != nil {
+	if err != nil && !strict {
+		return leaveOut(broken, dir, name, err)
+	} else if err != nil {
 		return err
 	}
 	if err := do(img); err != nil {

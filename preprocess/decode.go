@@ -58,7 +58,7 @@ func DecodeContext(ctx context.Context, data []byte) (image.Image, error) {
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
 		cost, conf, dec = jpegCost, jpeg.DecodeConfig, jpeg.Decode
 	default:
-		return nil, fmt.Errorf("%w: %w: found bytes % x", ErrImage, ErrFormat, data[:min(len(data), 8)])
+		return nil, fmt.Errorf("%w: %w: found %s", ErrImage, ErrFormat, describe(data))
 	}
 	c, err := conf(bytes.NewReader(data))
 	if err != nil {
@@ -82,6 +82,22 @@ func DecodeContext(ctx context.Context, data []byte) (image.Image, error) {
 		return nil, fmt.Errorf("%w: %w", ErrImage, err)
 	}
 	return img, nil
+}
+
+// describe names what a file is that is no image that can be decoded, as far as its first bytes tell.
+func describe(data []byte) string {
+	if len(data) == 0 {
+		return "an empty file"
+	}
+	for _, f := range []struct{ magic, name string }{{"GIF8", "GIF"}, {"II*\x00", "TIFF"}, {"MM\x00*", "TIFF"}, {"BM", "BMP"}} {
+		if bytes.HasPrefix(data, []byte(f.magic)) {
+			return f.name
+		}
+	}
+	if bytes.HasPrefix(data, []byte("RIFF")) && len(data) >= 12 && string(data[8:12]) == "WEBP" {
+		return "WebP"
+	}
+	return fmt.Sprintf("bytes % x", data[:min(len(data), 8)])
 }
 
 // cancelled is a reader that fails when its context is done: decoders read as they work.

@@ -308,8 +308,12 @@ func TestDecodeErrors(t *testing.T) {
 		want []error
 		text string
 	}{
-		{"nothing", nil, []error{ErrFormat}, "neither"},
-		{"gif", []byte("GIF89a"), []error{ErrFormat}, "47 49"},
+		{"nothing", nil, []error{ErrFormat}, "neither PNG nor JPEG: found an empty file"},
+		{"gif", []byte("GIF89a"), []error{ErrFormat}, "found GIF"},
+		{"webp", []byte("RIFF\x04\x00\x00\x00WEBP"), []error{ErrFormat}, "found WebP"},
+		{"sound", []byte("RIFF\x04\x00\x00\x00WAVE"), []error{ErrFormat}, "found bytes 52 49 46 46 04 00 00 00"},
+		{"tiff of either order", []byte("MM\x00*"), []error{ErrFormat}, "found TIFF"},
+		{"text", []byte("<html>"), []error{ErrFormat}, "found bytes 3c 68 74 6d 6c 3e"},
 		{"png cut off", file[:len(file)-20], nil, "EOF"},
 		{"png header cut off", file[:20], []error{io.ErrUnexpectedEOF}, ""},
 		{"jpeg cut off", photo[:len(photo)/2], []error{io.ErrUnexpectedEOF}, ""},

@@ -76,7 +76,7 @@ func (n *network) evaluateMasks(c *urfave.Context, cfg *config, fit preprocess.F
 		return nil, fmt.Errorf("%s: %w", n.Path, err)
 	}
 	r, err := evaluate.RunSegmentation(c.Context, evaluate.SegmentationImages{
-		Segment: evaluate.Segmenter(n.engine, fit), Classes: classes, Names: n.labels(), Dir: cfg.images, Masks: cfg.masks, ReduceZeroLabel: cfg.reduceZeroLabel, Progress: progress})
+		Segment: evaluate.Segmenter(n.engine, fit), Classes: classes, Names: n.labels(), Dir: cfg.images, Masks: cfg.masks, ReduceZeroLabel: cfg.reduceZeroLabel, Strict: cfg.strict, Progress: progress})
 	return segmentation{r, n.Path}, err
 }
 
@@ -89,7 +89,7 @@ func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fi
 		return nil, err
 	}
 	r, err := evaluate.RunDetection(c.Context, evaluate.DetectionImages{
-		Detect: evaluate.Detector(n.engine, fit), Names: n.labels(), Dir: cfg.images, Annotations: annotations, Progress: progress})
+		Detect: evaluate.Detector(n.engine, fit), Names: n.labels(), Dir: cfg.images, Annotations: annotations, Strict: cfg.strict, Progress: progress})
 	return detection{r, n.Path}, err
 }
 
@@ -100,12 +100,13 @@ type segmentation struct {
 }
 
 func (r segmentation) print(w io.Writer) {
-	fmt.Fprintf(w, "%s on %d images: mIoU %.2f %%, pixel accuracy %.2f %%\n", r.path, r.Images, 100*r.MIoU, 100*r.PixelAccuracy)
+	fmt.Fprintf(w, "%s on %s: mIoU %.2f %%, pixel accuracy %.2f %%\n", r.path, imageCount(r.Images, r.Broken), 100*r.MIoU, 100*r.PixelAccuracy)
 	for i, k := range r.Classes {
 		if k.IoU == k.IoU {
 			fmt.Fprintf(w, "  %3d %-24s IoU %6.2f %%\n", i, printable.Line(k.Name), 100*k.IoU)
 		}
 	}
+	printBroken(w, r.Broken)
 }
 
 // detection is a result with the model's name.
@@ -115,7 +116,7 @@ type detection struct {
 }
 
 func (r detection) print(w io.Writer) {
-	fmt.Fprintf(w, "%s on %d images\n", r.path, r.Images)
+	fmt.Fprintf(w, "%s on %s\n", r.path, imageCount(r.Images, r.Broken))
 	for _, k := range []struct {
 		of string
 		evaluate.APFigures
@@ -125,6 +126,7 @@ func (r detection) print(w io.Writer) {
 				share(k.AP), share(k.AP50), share(k.AP75), share(k.APSmall), share(k.APMedium), share(k.APLarge))
 		}
 	}
+	printBroken(w, r.Broken)
 }
 
 // share is a share in percent; there may be none of it.

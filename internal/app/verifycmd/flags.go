@@ -20,7 +20,7 @@ import (
 type config struct {
 	input, logits, expect, against, images, labels, output, report string
 	masks, coco                                                    string
-	reduceZeroLabel                                                bool
+	reduceZeroLabel, strict                                        bool
 	tolerance                                                      *verify.Tolerance // nil for the networks'
 	criteria                                                       evaluate.Criteria
 	engine                                                         string
@@ -48,7 +48,7 @@ Examples:
   repvit-verify m1.onnx --against m1.pth                   where do two files differ first?
   repvit-verify m1.int8.onnx --images val/ --labels val.csv --against m1.pth
   repvit-verify m1.int8.onnx --images val/ --against m1.pth --min-agreement 0.98
-  repvit-verify A.onnx B.onnx C.safetensors --images val/ --labels val.csv
+  repvit-verify A.onnx B.onnx C.safetensors --images val/   with a folder for each class
   repvit-verify seg.onnx --images val/ --masks labels/      mIoU of a segmenter
   repvit-verify det.onnx --images val2017/ --coco instances_val2017.json
   repvit-verify predict det.onnx street.jpg -o street.png
@@ -116,8 +116,9 @@ func againstFlag() urfave.Flag {
 // folderFlags are those of evaluation.
 func folderFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR`"},
+		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR` or its folders, one a class"},
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
+		&urfave.BoolFlag{Name: "strict", Usage: "fail at the first image that cannot be decoded; else it is left out"},
 		&urfave.StringFlag{Name: "masks", TakesFile: true, Usage: "of a segmenter, the classes of the images' pixels: label images in `DIR`"},
 		&urfave.BoolFlag{Name: "reduce-zero-label", Usage: "label images count from 1, and 0 does not count, as ADE20K's"},
 		&urfave.StringFlag{Name: "coco", TakesFile: true, Usage: "of a detector, the images' objects: COCO's annotations in `FILE`.json"},
@@ -213,7 +214,7 @@ func Commands() []*urfave.Command {
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
-		masks: c.String("masks"), coco: c.String("coco"), reduceZeroLabel: c.Bool("reduce-zero-label"),
+		masks: c.String("masks"), coco: c.String("coco"), reduceZeroLabel: c.Bool("reduce-zero-label"), strict: c.Bool("strict"),
 		expect: c.String("expect"), output: c.String("output"), report: c.String("report"), criteria: criteria(c),
 		engine: c.String("engine"), runs: c.Int("runs"), batch: c.Int("batch"),
 		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"),
@@ -284,7 +285,7 @@ func criteria(c *urfave.Context) (all evaluate.Criteria) {
 // Flags of the comparison, by what they mean something with.
 var (
 	ofArrays    = []string{"input", "logits", "expect", "atol", "rtol"}
-	ofImages    = []string{"labels", "masks", "coco", "reduce-zero-label", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
+	ofImages    = []string{"labels", "strict", "masks", "coco", "reduce-zero-label", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
 	ofDense     = []string{"labels", "against", "report", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"} // that mean nothing for it
 	ofLabels    = []string{"min-top1", "max-drop"}
 	ofReference = []string{"max-drop", "min-agreement", "min-sqnr"}
@@ -321,8 +322,8 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 			return cli.Usagef("--masks and --coco exclude --%s", set(ofDense))
 		case cfg.masks+cfg.coco != "" && c.Args().Len() > 1:
 			return cli.Usagef("--masks and --coco take one model, found %d", c.Args().Len())
-		case cfg.labels == "" && set(ofLabels) != "":
-			return cli.Usagef("--%s needs --labels", set(ofLabels))
+		case cfg.labels == "" && set(ofLabels) != "" && !cfg.classFolders():
+			return cli.Usagef("--%s needs --labels, or a folder of images for each class", set(ofLabels))
 		case cfg.against == "" && c.Args().Len() < 2 && set(ofReference) != "":
 			return cli.Usagef("--%s needs --against, or several models", set(ofReference))
 		}
@@ -347,6 +348,12 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 		return cli.Usagef("--size is that of the array with --input")
 	}
 	return nil
+}
+
+// classFolders reports whether --images says the classes.
+func (cfg *config) classFolders() bool {
+	folders, _ := evaluate.ClassFolders(cfg.images) // the evaluation says what is wrong
+	return len(folders) > 0
 }
 
 // Networks of --like.

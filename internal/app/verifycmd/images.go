@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/verify"
 )
 
@@ -116,14 +118,43 @@ func allMet(all []evaluated) (judged, met bool) {
 }
 
 func printEvaluation(w io.Writer, cfg *config, r evaluated, against *network) {
-	fmt.Fprintf(w, "%s on %d images of %s: %.0f images/s\n", r.network.Path, r.Images, cfg.images, r.ImagesPerSecond)
+	fmt.Fprintf(w, "%s on %s of %s: %.0f images/s\n", r.network.Path, imageCount(r.Images, r.Broken), cfg.images, r.ImagesPerSecond)
 	if r.Labelled {
 		fmt.Fprintf(w, "top-1 %.2f %%, top-5 %.2f %%\n", 100*r.Top1, 100*r.Top5)
 	}
 	if r.Compared {
 		fmt.Fprintf(w, "same top-1 as %s on %.2f %%, SQNR %s dB\n", against.Path, 100*r.Agree, decibels(r.SQNR))
 	}
+	printBroken(w, r.Broken)
 	printFindings(w, r.Findings)
+}
+
+// imageCount says how many images were checked, and of how many if some were left out.
+func imageCount(images int, broken []evaluate.Broken) string {
+	if len(broken) == 0 {
+		return fmt.Sprintf("%d images", images)
+	}
+	return fmt.Sprintf("%d of %d images", images, images+len(broken))
+}
+
+// shownBroken bounds the images left out that are listed.
+const shownBroken = 5
+
+// brokenLines are the first images left out, and how many more there are.
+func brokenLines(all []evaluate.Broken) (lines []string) {
+	for _, b := range all[:min(len(all), shownBroken)] {
+		lines = append(lines, printable.Line(b.File+": "+b.Reason))
+	}
+	if more := len(all) - shownBroken; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more; --json lists all", more))
+	}
+	return lines
+}
+
+func printBroken(w io.Writer, all []evaluate.Broken) {
+	if len(all) > 0 {
+		fmt.Fprintf(w, "left out, because they cannot be decoded: %d\n  %s\n", len(all), strings.Join(brokenLines(all), "\n  "))
+	}
 }
 
 func printFindings(w io.Writer, findings []evaluate.Finding) {
@@ -137,7 +168,7 @@ func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress f
 	if err != nil {
 		return evaluated{}, err
 	}
-	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Preprocess: p, Threads: cfg.threads, Progress: progress}
+	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Names: n.labels(), Strict: cfg.strict, Preprocess: p, Threads: cfg.threads, Progress: progress}
 	if against != nil {
 		o.Against = against.engine
 	}
@@ -199,6 +230,10 @@ func printTable(w io.Writer, all []evaluated) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if broken := all[0].Broken; len(broken) > 0 { // of all networks the same
+		fmt.Fprintf(w, "checked %s\n", imageCount(all[0].Images, broken))
+		printBroken(w, broken)
 	}
 	for _, r := range all {
 		for _, f := range r.Findings {

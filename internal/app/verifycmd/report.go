@@ -91,6 +91,9 @@ func reportImages(ctx context.Context, cfg *config, all []evaluated, against *ne
 	d := cfg.newReport(fmt.Sprintf("%s on %d images", filepath.Base(first.network.Path), first.Images))
 	d.Verdict = imagesVerdict(all, against)
 	d.Summary = first.network.rows()
+	if n := len(first.Broken); n > 0 {
+		d.Summary = append(d.Summary, report.Row{Name: "Left out", Value: fmt.Sprintf("%d that cannot be decoded: %s", n, strings.Join(brokenLines(first.Broken), "; "))})
+	}
 	if len(all) == 1 {
 		images, err := imagesSection(ctx, cfg, first, against)
 		if err != nil {
@@ -116,9 +119,9 @@ func reportImages(ctx context.Context, cfg *config, all []evaluated, against *ne
 // imagesVerdict is one only where there were criteria.
 func imagesVerdict(all []evaluated, against *network) report.Verdict {
 	first := all[0]
-	v := report.Verdict{Text: fmt.Sprintf("Evaluated %d images.", first.Images)}
+	v := report.Verdict{Text: fmt.Sprintf("Evaluated %s.", imageCount(first.Images, first.Broken))}
 	if first.Labelled {
-		v.Text = fmt.Sprintf("Top-1 is %.2f %%, top-5 %.2f %% on %d images.", 100*first.Top1, 100*first.Top5, first.Images)
+		v.Text = fmt.Sprintf("Top-1 is %.2f %%, top-5 %.2f %% on %s.", 100*first.Top1, 100*first.Top5, imageCount(first.Images, first.Broken))
 	}
 	if first.Compared {
 		v.Text += fmt.Sprintf(" It agrees with %s on %.2f %%.", filepath.Base(against.Path), 100*first.Agree)
