@@ -34,8 +34,15 @@ func undecided(ctx context.Context, got, want Engine, inputs []*graph.Tensor) (g
 	if len(a) == 0 || len(a) != len(b) {
 		return nil, nil, release, nil
 	}
+	pa, pb := got.Graph().Producers(), want.Graph().Producers()
 	for i, n := range a {
-		if !reflect.DeepEqual(n.Op, b[i].Op) {
+		same := reflect.DeepEqual(n.Op, b[i].Op) && len(n.Inputs) == len(b[i].Inputs)
+		for k := 0; same && k < len(n.Inputs); k++ {
+			_, x := logits(pa, n.Inputs[k])
+			_, y := logits(pb, b[i].Inputs[k])
+			same = reflect.DeepEqual(x, y)
+		}
+		if !same {
 			return nil, nil, release, nil
 		}
 	}
@@ -78,6 +85,19 @@ func undecided(ctx context.Context, got, want Engine, inputs []*graph.Tensor) (g
 	return g, w, release, nil
 }
 
+// logits returns what probabilities are made of, and by which operator; other values themselves. Where
+// logits are large, what rounds off of them is more of a probability than of them: classifiers are
+// compared by logits, too.
+func logits(producers map[*graph.Value]*graph.Node, v *graph.Value) (*graph.Value, graph.Op) {
+	if n := producers[v]; n != nil {
+		switch n.Op.(type) {
+		case graph.Softmax, graph.Sigmoid:
+			return n.Inputs[0], n.Op
+		}
+	}
+	return v, nil
+}
+
 // withDecisions returns a network in which decisions are constants, the outputs of their nodes one
 // after the other, and what was decided about are outputs.
 func withDecisions(g *graph.Graph, decided []*graph.Tensor) (*graph.Graph, error) {
@@ -107,6 +127,7 @@ func withDecisions(g *graph.Graph, decided []*graph.Tensor) (*graph.Graph, error
 	outputs := c.Outputs
 	c.Outputs = nil
 	seen := map[*graph.Value]bool{}
+	producers := c.Producers()
 	give := func(v *graph.Value) {
 		if v.Const == nil && constants[v] == nil && !seen[v] {
 			seen[v] = true
@@ -117,6 +138,7 @@ func withDecisions(g *graph.Graph, decided []*graph.Tensor) (*graph.Graph, error
 	for _, n := range c.Nodes {
 		if n.Is(graph.Decides) {
 			for _, v := range n.Inputs {
+				v, _ = logits(producers, v)
 				give(v)
 			}
 			continue
