@@ -41,6 +41,9 @@ type Format struct {
 	Half bool
 	// NoLabels: files have no place for the names of classes.
 	NoLabels bool
+	// Normalization says to programmers how images are normalised, where files have no place for it; nil of
+	// other formats.
+	Normalization func(mean, std []float64) string
 	// Float16: files compute in float16 unless float32 is asked for.
 	Float16 bool
 	// Images: files take images and normalise them unless tensors are asked for.
@@ -109,7 +112,8 @@ var (
 	}
 	NCNN = &Format{
 		Name: "ncnn", Extensions: []string{".param"}, Fixed: true, Half: true, NoLabels: true, Rounds: true,
-		Is: ncnn.Is,
+		Normalization: ncnn.Normalization,
+		Is:            ncnn.Is,
 		Files: func(path string) []string {
 			return []string{path, strings.TrimSuffix(path, filepath.Ext(path)) + ".bin"}
 		},
