@@ -91,20 +91,24 @@ func TestTFLiteOutputs(t *testing.T) {
 	needLiteRT(t)
 	needORT(t)
 	odd := randomInput(t, 1, 3, 75, 91)
+	even := testdata + "/input.npy"
+	stages := []string{"stage1", "stage2", "stage3", "stage4"}
 	for name, c := range map[string]struct {
-		input string
-		flags []string
-		want  []string
+		checkpoint, input string
+		flags, want       []string
 	}{
-		"odd size":      {odd, []string{"--size", "75x91"}, []string{"logits"}},
-		"softmax":       {testdata + "/input.npy", []string{"--size", "64", "--softmax"}, []string{"probabilities"}},
-		"features":      {testdata + "/input.npy", []string{"--size", "64", "--features"}, []string{"stage1", "stage2", "stage3", "stage4"}},
-		"features, odd": {odd, []string{"--size", "75x91", "--features"}, []string{"stage1", "stage2", "stage3", "stage4"}},
+		"odd size":            {"v2_train.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
+		"softmax":             {"v2_train.pth", even, []string{"--size", "64", "--softmax"}, []string{"probabilities"}},
+		"features":            {"v2_train.pth", even, []string{"--size", "64", "--features"}, stages},
+		"features, odd size":  {"v2_train.pth", odd, []string{"--size", "75x91", "--features"}, stages},
+		"RepVGG, odd size":    {"families/repvgg.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
+		"MobileOne, odd size": {"families/mobileone.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
+		"MobileOne with SE":   {"families/mobileone_se.pth", even, []string{"--size", "64"}, []string{"logits"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkpoint := testdata + "/v2_train.pth"
+			checkpoint := testdata + "/" + c.checkpoint
 			got, names, _ := tflite(t, checkpoint, c.input, c.flags...)
-			if strings.Join(names, " ") != strings.Join(c.want, " ") {
+			if !slices.Equal(names, c.want) {
 				t.Fatalf("outputs %q, want %q", names, c.want)
 			}
 			onnx := filepath.Join(t.TempDir(), "m.onnx")
