@@ -112,8 +112,7 @@ var (
 	}
 	NCNN = &Format{
 		Name: "ncnn", Extensions: []string{".param"}, Fixed: true, Half: true, NoLabels: true, Rounds: true,
-		Normalization: ncnn.Normalization,
-		Is:            ncnn.Is,
+		Is: ncnn.Is,
 		Files: func(path string) []string {
 			return []string{path, strings.TrimSuffix(path, filepath.Ext(path)) + ".bin"}
 		},
@@ -124,6 +123,7 @@ var (
 			g, err := ncnn.Decode(data[0], data[1])
 			return &Model{Graph: g}, err
 		},
+		Normalization: ncnn.Normalization,
 	}
 	CoreML = &Format{
 		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true,
