@@ -335,6 +335,9 @@ func (j *job) prepare() (err error) {
 		}
 		r.Skipped = in.Checkpoint.Skipped()
 	}
+	if say := j.f.Normalization; say != nil && len(j.images.Mean) > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s files do not say how images are normalised; %s", j.f.Name, say(j.images.Mean, j.images.Std)))
+	}
 	return nil
 }
 

@@ -1,5 +1,5 @@
 // Package interop tests the commands against software that shares no code with them: ONNX
-// Runtime, the ONNX checker, OpenCV, a browser, the GNU assembler, and on arm64 by QEMU.
+// Runtime, LiteRT, the ONNX checker, OpenCV, a browser, the GNU assembler, and on arm64 by QEMU.
 // setup.sh installs them. Where a peer is missing the tests that need it are skipped, but
 // with CI=true they fail.
 package interop

@@ -9,7 +9,7 @@
 // float32, 0x01306B47 for float16, 0x000D4B38 for int8), the elements, and zeros up to a multiple of 4;
 // biases and scales are float32 without a tag. Weights go from where they are to the file.
 //
-// The input is in0, C×H×W, normalised; outputs are out0, out1, …. Other blobs and all layers have the
+// The input is in0, C×H×W, normalised as [Normalization] says, which the files do not; outputs are out0, out1, …. Other blobs and all layers have the
 // graph's names. What stands behind GlobalAveragePool is a vector: 1×1 convolutions of it are
 // InnerProduct. A Relu or Sigmoid behind a layer with weights is a part of it. GELU is the exact one; ncnn's
 // Vulkan shader computes the approximation by tanh whatever the file says.

@@ -41,6 +41,9 @@ type Format struct {
 	Half bool
 	// NoLabels: files have no place for the names of classes.
 	NoLabels bool
+	// Normalization says to programmers how images are normalised, where files have no place for it; nil of
+	// other formats.
+	Normalization func(mean, std []float64) string
 	// Float16: files compute in float16 unless float32 is asked for.
 	Float16 bool
 	// Images: files take images and normalise them unless tensors are asked for.
@@ -122,6 +125,7 @@ var (
 			g, err := ncnn.Decode(data[0], data[1])
 			return &Model{Graph: g}, err
 		},
+		Normalization: ncnn.Normalization,
 	}
 	CoreML = &Format{
 		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true, Int8: "biases are floats",

@@ -27,7 +27,7 @@ import (
 // inspection is what inspect --json prints.
 type inspection struct {
 	File       string         `json:"file"`
-	Format     string         `json:"format"` // container of a checkpoint, onnx or native
+	Format     string         `json:"format"` // container of a checkpoint, or a format's name
 	Bytes      int64          `json:"bytes"`
 	Wrapper    string         `json:"wrapper"`          // path of the state dict in the file
 	Prefix     string         `json:"prefix,omitempty"` // taken off every key
@@ -173,6 +173,10 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 	} else if p, err := f.Preprocess(); err == nil {
 		r.Preprocess = p
 	}
+	if say := f.Format.Normalization; say != nil {
+		p := preprocess.ImageNet(0, 0, 0)
+		r.Notes = append(r.Notes, fmt.Sprintf("%s files do not say how images are normalised, the conversion does; if as for ImageNet, %s", f.Format.Name, say(p.Mean, p.Std)))
+	}
 	r.Input = f.Graph.Inputs[0].Type.String()
 	types, err := f.Graph.Infer()
 	if err != nil {
@@ -230,11 +234,11 @@ func (r *inspection) print(w io.Writer) {
 		fmt.Fprintf(w, "%-11s %s\n", name, clip(fmt.Sprintf(format, args...), 88))
 	}
 	line("file", "%s (%.1f MB)", r.File, float64(r.Bytes)/1e6)
-	switch r.Format {
-	case format.ONNX.Name:
+	switch {
+	case r.Format == format.ONNX.Name:
 		line("format", "ONNX opset %d by %s", r.Opset, r.Producer)
-	case format.Native.Name:
-		line("format", "native")
+	case format.Named(r.Format) != nil:
+		line("format", "%s", r.Format)
 	default:
 		line("format", "PyTorch checkpoint, %s container, %s key names", r.Format, cmp.Or(r.Naming, "unknown"))
 		at := "the file itself"
@@ -289,6 +293,10 @@ func (r *inspection) print(w io.Writer) {
 	case preprocess.Fit:
 		line("images", "%v", p)
 	case preprocess.Config:
+		if len(p.Mean) == 0 {
+			line("images", "%d×%d; the file does not say how they are made", p.Height, p.Width)
+			break
+		}
 		line("images", "%d×%d, crop_pct %v, mean %v, std %v, %s", p.Height, p.Width, p.CropPct, p.Mean, p.Std, p.Interpolation)
 	}
 	if len(r.Skipped) > 0 {
