@@ -21,7 +21,7 @@ func TestDecidedByLogits(t *testing.T) {
 		}
 		return n
 	}
-	x := graph.Float32Tensor([]int{2, 2}, []float32{40, 39.5, 38, 39})
+	x := graph.Float32Tensor([]int{2, 2}, []float32{40, 39.5, 41, 39.4})
 	for name, c := range map[string]struct {
 		got  *reference.Network
 		want bool
