@@ -263,7 +263,7 @@ func (o *Options) format(output string) (*format.Format, error) {
 
 // inputs are the files that are read.
 func (o *Options) inputs(checkpoint string) []string {
-	all := []string{checkpoint}
+	all := format.PathsOf(checkpoint)
 	if o.Int8 == nil || o.Int8.Calibration == "" {
 		return all
 	}

@@ -210,6 +210,18 @@ func (f *Format) Paths(path string) []string {
 	return f.Files(path)
 }
 
+// PathsOf are the files of a model that is read, by its name.
+func PathsOf(path string) []string {
+	f := FolderOf(path)
+	if f == nil {
+		f = For(path)
+	}
+	if f == nil || f.Files == nil {
+		return []string{path}
+	}
+	return f.Paths(path)
+}
+
 // Map maps the files of a model with a name, and says what it is by the first one's content, nil where
 // it begins like none. The error is one of the file system's.
 func Map(path string) (f *Format, maps []*mmap.Map, err error) {

@@ -91,7 +91,7 @@ func expand(args []string, said func(string)) ([]string, error) {
 	var out []string
 	for _, a := range args {
 		info, err := os.Stat(a)
-		if err != nil || !info.IsDir() || pytorch.IsFolder(a) {
+		if err != nil || !info.IsDir() || pytorch.IsFolder(a) || format.FolderOf(a) != nil {
 			out = append(out, a)
 			continue
 		}
