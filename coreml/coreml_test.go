@@ -9,35 +9,12 @@ import (
 
 	"github.com/repvit-go/repvit/coreml"
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/formattest"
 	"github.com/repvit-go/repvit/internal/optest"
 	"github.com/repvit-go/repvit/model"
-	"github.com/repvit-go/repvit/model/family"
-	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
-	"github.com/repvit-go/repvit/reparam"
 	"github.com/repvit-go/repvit/verify"
 )
-
-// fused returns a network of testdata for one image.
-func fused(t testing.TB, name string, o model.Options) *graph.Graph {
-	t.Helper()
-	f, err := pytorch.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	sd, err := f.StateDict(pytorch.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Batch = 1
-	m, err := family.Build(sd, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reparam.Fuse(m.Graph)
-}
 
 // pack is a package's files: manifest, program, weights.
 type pack [3][]byte
@@ -53,42 +30,9 @@ func encode(t testing.TB, g *graph.Graph, o coreml.Options) pack {
 
 func (p pack) decode() (*graph.Graph, error) { return coreml.Decode(p[0], p[1], p[2]) }
 
-// distance runs two networks on one input and returns the largest difference as a part of the largest
-// number.
-func distance(t testing.TB, got, want *graph.Graph) float64 {
-	t.Helper()
-	dims, _ := want.Inputs[0].Type.Shape.Ints()
-	x, err := verify.RandomInput(dims, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out [2][]*graph.Tensor
-	for i, g := range []*graph.Graph{got, want} {
-		s, err := infer.New(g, infer.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		if out[i], err = s.RunAll(t.Context(), x); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(out[0]) != len(out[1]) {
-		t.Fatalf("%d outputs, want %d", len(out[0]), len(out[1]))
-	}
-	var d verify.Distance
-	for i, w := range out[1] {
-		if out[0][i].Len() != w.Len() {
-			t.Fatalf("output %d has the shape %v, want %v", i, out[0][i].Shape, w.Shape)
-		}
-		d.Add(out[0][i].Float64s(), w.Float64s())
-	}
-	return d.MaxAbs / d.Magnitude
-}
-
 func int8(t testing.TB, scope quant.Scope) *graph.Graph {
 	t.Helper()
-	g := fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	g := formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
 	x, err := verify.RandomInput([]int{8, 3, 64, 64}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -108,13 +52,13 @@ func TestRoundTrip(t *testing.T) {
 		g *graph.Graph
 		o coreml.Options
 	}{
-		"float32":      {fused(t, "v2_release.pth", square), coreml.Options{}},
-		"uneven":       {fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), coreml.Options{}},
-		"feature maps": {fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), coreml.Options{}},
-		"softmax":      {fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), coreml.Options{}},
-		"float16":      {quant.Half(fused(t, "v2_release.pth", square)), coreml.Options{}},
-		"image":        {quant.Half(fused(t, "v2_release.pth", square)), image},
-		"classifier":   {fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64, Softmax: true}), coreml.Options{Labels: labels, Mean: image.Mean, Std: image.Std}},
+		"float32":      {formattest.Fused(t, "v2_release.pth", square), coreml.Options{}},
+		"uneven":       {formattest.Fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), coreml.Options{}},
+		"feature maps": {formattest.Fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), coreml.Options{}},
+		"softmax":      {formattest.Fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), coreml.Options{}},
+		"float16":      {quant.Half(formattest.Fused(t, "v2_release.pth", square)), coreml.Options{}},
+		"image":        {quant.Half(formattest.Fused(t, "v2_release.pth", square)), image},
+		"classifier":   {formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64, Softmax: true}), coreml.Options{Labels: labels, Mean: image.Mean, Std: image.Std}},
 		"pointwise":    {quant.Half(int8(t, quant.Pointwise)), image},
 		"all int8":     {int8(t, quant.All), coreml.Options{}},
 	} {
@@ -143,7 +87,7 @@ func TestRoundTrip(t *testing.T) {
 				break
 			}
 		}
-		if d := distance(t, got, c.g); d > 1e-6 {
+		if d, _ := formattest.Compared(t, got, c.g); d > 1e-6 {
 			t.Errorf("%s: off by %.2g", name, d)
 		}
 	}
@@ -178,7 +122,7 @@ func TestOperators(t *testing.T) {
 					t.Errorf("%s: %v", c.Name, err)
 					continue
 				}
-				if d := distance(t, got, g); d > 2*c.Tolerance+1e-6 {
+				if d, _ := formattest.Compared(t, got, g); d > 2*c.Tolerance+1e-6 {
 					t.Errorf("%s: off by %.2g", c.Name, d)
 				}
 				written[c.Op.Kind()] = true
@@ -198,10 +142,10 @@ func TestErrors(t *testing.T) {
 	encodes := func(g *graph.Graph, o coreml.Options) error {
 		return coreml.Encode(io.Discard, io.Discard, io.Discard, g, o)
 	}
-	fixed := fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
-	probabilities := fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64, Softmax: true})
+	fixed := formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	probabilities := formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64, Softmax: true})
 	for name, err := range map[string]error{
-		"a free size":      encodes(fused(t, "v2_release.pth", model.Options{}), coreml.Options{}),
+		"a free size":      encodes(formattest.Fused(t, "v2_release.pth", model.Options{}), coreml.Options{}),
 		"no probabilities": encodes(fixed, coreml.Options{Labels: strings.Split("abcdefghij", "")}),
 		"too few labels":   encodes(probabilities, coreml.Options{Labels: []string{"a"}}),
 		"equal labels":     encodes(probabilities, coreml.Options{Labels: strings.Split("abcdefghia", "")}),
@@ -255,27 +199,6 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, manifest, program, weights []byte) {
 		g, err := coreml.Decode(manifest, program, weights)
-		if err != nil {
-			if !errors.Is(err, coreml.ErrFormat) && !errors.Is(err, coreml.ErrUnsupported) && !errors.Is(err, graph.ErrTooLarge) {
-				t.Fatalf("error of no kind: %v", err)
-			}
-			return
-		}
-		dims, _ := g.Inputs[0].Type.Shape.Ints()
-		if n, err := graph.Numel(dims); err != nil || n > 1<<18 {
-			return
-		}
-		s, err := infer.New(g, infer.Options{Threads: 1, MaxMemory: 64 << 20})
-		if err != nil {
-			return
-		}
-		defer s.Close()
-		x, err := verify.RandomInput(dims, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.RunAll(t.Context(), x); err != nil && !errors.Is(err, graph.ErrTooLarge) {
-			t.Fatal(err)
-		}
+		formattest.Decoded(t, g, err, coreml.ErrFormat, coreml.ErrUnsupported, graph.ErrTooLarge)
 	})
 }

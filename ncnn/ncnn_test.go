@@ -8,36 +8,13 @@ import (
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/formattest"
 	"github.com/repvit-go/repvit/internal/optest"
 	"github.com/repvit-go/repvit/model"
-	"github.com/repvit-go/repvit/model/family"
 	"github.com/repvit-go/repvit/ncnn"
-	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
-	"github.com/repvit-go/repvit/reparam"
 	"github.com/repvit-go/repvit/verify"
 )
-
-// fused returns a network of testdata for one image.
-func fused(t testing.TB, name string, o model.Options) *graph.Graph {
-	t.Helper()
-	f, err := pytorch.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	sd, err := f.StateDict(pytorch.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Batch = 1
-	m, err := family.Build(sd, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reparam.Fuse(m.Graph)
-}
 
 func encode(t testing.TB, g *graph.Graph, o ncnn.Options) (param, bin []byte) {
 	t.Helper()
@@ -48,39 +25,6 @@ func encode(t testing.TB, g *graph.Graph, o ncnn.Options) (param, bin []byte) {
 	return p.Bytes(), b.Bytes()
 }
 
-// compared runs two networks on one input and returns the largest difference as a part of the largest
-// number, and the signal-to-noise ratio.
-func compared(t testing.TB, got, want *graph.Graph) (largest, sqnr float64) {
-	t.Helper()
-	dims, _ := want.Inputs[0].Type.Shape.Ints()
-	x, err := verify.RandomInput(dims, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out [2][]*graph.Tensor
-	for i, g := range []*graph.Graph{got, want} {
-		s, err := infer.New(g, infer.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		if out[i], err = s.RunAll(t.Context(), x); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(out[0]) != len(out[1]) {
-		t.Fatalf("%d outputs, want %d", len(out[0]), len(out[1]))
-	}
-	var d verify.Distance
-	for i, w := range out[1] {
-		if out[0][i].Len() != w.Len() {
-			t.Fatalf("output %d has the shape %v, want %v", i, out[0][i].Shape, w.Shape)
-		}
-		d.Add(out[0][i].Float64s(), w.Float64s())
-	}
-	return d.MaxAbs / d.Magnitude, d.SQNR()
-}
-
 func TestRoundTrip(t *testing.T) {
 	square := model.Options{Height: 64, Width: 64}
 	for name, c := range map[string]struct {
@@ -88,11 +32,11 @@ func TestRoundTrip(t *testing.T) {
 		o         ncnn.Options
 		tolerance float64
 	}{
-		"float32":      {fused(t, "v2_release.pth", square), ncnn.Options{}, 1e-6},
-		"uneven":       {fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), ncnn.Options{}, 1e-6},
-		"feature maps": {fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), ncnn.Options{}, 1e-6},
-		"softmax":      {fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), ncnn.Options{}, 1e-6},
-		"float16":      {fused(t, "v2_release.pth", square), ncnn.Options{Half: true}, 5e-3},
+		"float32":      {formattest.Fused(t, "v2_release.pth", square), ncnn.Options{}, 1e-6},
+		"uneven":       {formattest.Fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), ncnn.Options{}, 1e-6},
+		"feature maps": {formattest.Fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), ncnn.Options{}, 1e-6},
+		"softmax":      {formattest.Fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), ncnn.Options{}, 1e-6},
+		"float16":      {formattest.Fused(t, "v2_release.pth", square), ncnn.Options{Half: true}, 5e-3},
 	} {
 		param, bin := encode(t, c.g, c.o)
 		p, b := encode(t, c.g, c.o)
@@ -104,7 +48,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if d, _ := compared(t, got, c.g); d > c.tolerance {
+		if d, _ := formattest.Compared(t, got, c.g); d > c.tolerance {
 			t.Errorf("%s: off by %.2g", name, d)
 		}
 	}
@@ -113,7 +57,7 @@ func TestRoundTrip(t *testing.T) {
 // int8 is rounded in ncnn's way, symmetrically and behind activations: it is nearly as near to float as
 // package quant's.
 func TestInt8(t *testing.T) {
-	g := fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	g := formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
 	x, err := verify.RandomInput([]int{8, 3, 64, 64}, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -131,8 +75,8 @@ func TestInt8(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, own := compared(t, q, g)
-		if _, sqnr := compared(t, got, g); sqnr < own-9 {
+		_, own := formattest.Compared(t, q, g)
+		if _, sqnr := formattest.Compared(t, got, g); sqnr < own-9 {
 			t.Errorf("%s: SQNR %.1f dB, package quant's has %.1f", scope, sqnr, own)
 		}
 	}
@@ -162,7 +106,7 @@ func TestOperators(t *testing.T) {
 				t.Errorf("%s: %v\n%s", c.Name, err, p.String())
 				continue
 			}
-			if d, _ := compared(t, got, g); d > 2*c.Tolerance+1e-6 {
+			if d, _ := formattest.Compared(t, got, g); d > 2*c.Tolerance+1e-6 {
 				t.Errorf("%s: off by %.2g", c.Name, d)
 			}
 			written++
@@ -174,10 +118,10 @@ func TestOperators(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if err := ncnn.Encode(io.Discard, io.Discard, fused(t, "v2_release.pth", model.Options{}), ncnn.Options{}); !errors.Is(err, ncnn.ErrUnsupported) {
+	if err := ncnn.Encode(io.Discard, io.Discard, formattest.Fused(t, "v2_release.pth", model.Options{}), ncnn.Options{}); !errors.Is(err, ncnn.ErrUnsupported) {
 		t.Errorf("a free size: %v", err)
 	}
-	param, bin := encode(t, fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), ncnn.Options{})
+	param, bin := encode(t, formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), ncnn.Options{})
 	replaced := func(old, new string) []byte { return bytes.Replace(param, []byte(old), []byte(new), 1) }
 	for name, c := range map[string]struct {
 		param, bin []byte
@@ -214,27 +158,6 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, param, bin []byte) {
 		g, err := ncnn.Decode(param, bin)
-		if err != nil {
-			if !errors.Is(err, ncnn.ErrFormat) && !errors.Is(err, ncnn.ErrUnsupported) && !errors.Is(err, graph.ErrTooLarge) {
-				t.Fatalf("error of no kind: %v", err)
-			}
-			return
-		}
-		dims, _ := g.Inputs[0].Type.Shape.Ints()
-		if n, err := graph.Numel(dims); err != nil || n > 1<<18 {
-			return
-		}
-		s, err := infer.New(g, infer.Options{Threads: 1, MaxMemory: 64 << 20})
-		if err != nil {
-			return
-		}
-		defer s.Close()
-		x, err := verify.RandomInput(dims, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.RunAll(t.Context(), x); err != nil && !errors.Is(err, graph.ErrTooLarge) {
-			t.Fatal(err)
-		}
+		formattest.Decoded(t, g, err, ncnn.ErrFormat, ncnn.ErrUnsupported, graph.ErrTooLarge)
 	})
 }

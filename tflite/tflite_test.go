@@ -4,41 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math"
 	"strings"
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/formattest"
 	"github.com/repvit-go/repvit/internal/optest"
 	"github.com/repvit-go/repvit/model"
-	"github.com/repvit-go/repvit/model/family"
-	"github.com/repvit-go/repvit/pytorch"
 	"github.com/repvit-go/repvit/quant"
-	"github.com/repvit-go/repvit/reparam"
 	"github.com/repvit-go/repvit/tflite"
 	"github.com/repvit-go/repvit/verify"
 )
-
-// fused returns a network of testdata for one image.
-func fused(t testing.TB, name string, o model.Options) *graph.Graph {
-	t.Helper()
-	f, err := pytorch.Open("../testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	sd, err := f.StateDict(pytorch.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Batch = 1
-	m, err := family.Build(sd, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reparam.Fuse(m.Graph)
-}
 
 func encode(t testing.TB, g *graph.Graph, o tflite.Options) []byte {
 	t.Helper()
@@ -49,43 +25,10 @@ func encode(t testing.TB, g *graph.Graph, o tflite.Options) []byte {
 	return b.Bytes()
 }
 
-// distance runs two networks on one input and returns the largest difference as a part of the
-// largest number.
-func distance(t testing.TB, got, want *graph.Graph) float64 {
-	t.Helper()
-	dims, _ := want.Inputs[0].Type.Shape.Ints()
-	x, err := verify.RandomInput(dims, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out [2][]*graph.Tensor
-	for i, g := range []*graph.Graph{got, want} {
-		s, err := infer.New(g, infer.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		if out[i], err = s.RunAll(t.Context(), x); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(out[0]) != len(out[1]) {
-		t.Fatalf("%d outputs, want %d", len(out[0]), len(out[1]))
-	}
-	worst, top := 0.0, 0.0
-	for i, w := range out[1] {
-		g := out[0][i].Float64s()
-		for k, v := range w.Float64s() {
-			worst, top = max(worst, math.Abs(g[k]-v)), max(top, math.Abs(v))
-		}
-	}
-	return worst / top
-}
-
 func TestRoundTrip(t *testing.T) {
 	square := model.Options{Height: 64, Width: 64}
 	int8 := func(scope quant.Scope) *graph.Graph {
-		g := fused(t, "v2_release.pth", square)
+		g := formattest.Fused(t, "v2_release.pth", square)
 		q, _, err := quant.Quantize(t.Context(), g, g, []*graph.Tensor{noise(t, 8)}, [2]int{64, 64}, quant.Options{Scope: scope})
 		if err != nil {
 			t.Fatal(err)
@@ -97,12 +40,12 @@ func TestRoundTrip(t *testing.T) {
 		o         tflite.Options
 		tolerance float64
 	}{
-		"float32":      {fused(t, "v2_release.pth", square), tflite.Options{}, 1e-6},
-		"uneven":       {fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), tflite.Options{}, 1e-6},
-		"feature maps": {fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), tflite.Options{}, 1e-6},
-		"softmax":      {fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), tflite.Options{}, 1e-6},
-		"float16":      {fused(t, "v2_release.pth", square), tflite.Options{Half: true}, 5e-3},
-		"labels":       {fused(t, "v2_release.pth", square), tflite.Options{Labels: []string{"a", "Käse"}, Mean: []float64{.1, .2, .3}, Std: []float64{1, 1, 1}}, 1e-6},
+		"float32":      {formattest.Fused(t, "v2_release.pth", square), tflite.Options{}, 1e-6},
+		"uneven":       {formattest.Fused(t, "v1_release.pth", model.Options{Height: 75, Width: 91}), tflite.Options{}, 1e-6},
+		"feature maps": {formattest.Fused(t, "v2_train.pth", model.Options{Height: 64, Width: 96, Features: true}), tflite.Options{}, 1e-6},
+		"softmax":      {formattest.Fused(t, "timm_v2.pth", model.Options{Height: 64, Width: 64, Softmax: true}), tflite.Options{}, 1e-6},
+		"float16":      {formattest.Fused(t, "v2_release.pth", square), tflite.Options{Half: true}, 5e-3},
+		"labels":       {formattest.Fused(t, "v2_release.pth", square), tflite.Options{Labels: []string{"a", "Käse"}, Mean: []float64{.1, .2, .3}, Std: []float64{1, 1, 1}}, 1e-6},
 		"pointwise":    {int8(quant.Pointwise), tflite.Options{}, 1e-6},
 		"all int8":     {int8(quant.All), tflite.Options{}, 1e-6},
 	} {
@@ -118,7 +61,7 @@ func TestRoundTrip(t *testing.T) {
 		if got.Name != c.g.Name || len(got.Metadata) != len(c.g.Metadata) || got.Outputs[0].Name != c.g.Outputs[0].Name {
 			t.Errorf("%s: name %q, metadata %v, output %q", name, got.Name, got.Metadata, got.Outputs[0].Name)
 		}
-		if d := distance(t, got, c.g); d > c.tolerance {
+		if d, _ := formattest.Compared(t, got, c.g); d > c.tolerance {
 			t.Errorf("%s: off by %.2g", name, d)
 		}
 		if c.o.Labels != nil && !bytes.Contains(data, []byte("a\nKäse\n")) {
@@ -165,7 +108,7 @@ func TestOperators(t *testing.T) {
 					t.Errorf("%s: %v", c.Name, err)
 					continue
 				}
-				if d := distance(t, got, g); d > 2*c.Tolerance+1e-6 {
+				if d, _ := formattest.Compared(t, got, g); d > 2*c.Tolerance+1e-6 {
 					t.Errorf("%s: off by %.2g", c.Name, d)
 				}
 				written[c.Op.Kind()] = true
@@ -182,11 +125,11 @@ func TestOperators(t *testing.T) {
 func quantized(g *graph.Graph) *graph.Graph { q, _ := optest.Int8(g); return q }
 
 func TestErrors(t *testing.T) {
-	free := fused(t, "v2_release.pth", model.Options{})
+	free := formattest.Fused(t, "v2_release.pth", model.Options{})
 	if err := tflite.Encode(io.Discard, free, tflite.Options{}); !errors.Is(err, tflite.ErrUnsupported) {
 		t.Errorf("a free size: %v", err)
 	}
-	good := encode(t, fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), tflite.Options{})
+	good := encode(t, formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), tflite.Options{})
 	for name, data := range map[string][]byte{"nothing": nil, "another file": []byte("PK\x03\x04hello there"), "half": good[:len(good)/2], "a head": good[:100]} {
 		if _, err := tflite.Decode(data); !errors.Is(err, tflite.ErrFormat) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
@@ -213,27 +156,6 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		g, err := tflite.Decode(data)
-		if err != nil {
-			if !errors.Is(err, tflite.ErrFormat) && !errors.Is(err, tflite.ErrUnsupported) && !errors.Is(err, graph.ErrTooLarge) {
-				t.Fatalf("error of no kind: %v", err)
-			}
-			return
-		}
-		s, err := infer.New(g, infer.Options{Threads: 1, MaxMemory: 64 << 20})
-		if err != nil {
-			return
-		}
-		defer s.Close()
-		dims, _ := g.Inputs[0].Type.Shape.Ints()
-		if n, err := graph.Numel(dims); err != nil || n > 1<<20 {
-			return
-		}
-		x, err := verify.RandomInput(dims, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.RunAll(t.Context(), x); err != nil && !errors.Is(err, graph.ErrTooLarge) {
-			t.Fatal(err)
-		}
+		formattest.Decoded(t, g, err, tflite.ErrFormat, tflite.ErrUnsupported, graph.ErrTooLarge)
 	})
 }
