@@ -98,40 +98,46 @@ func Whole(fit preprocess.Fit) func(file string) (*graph.Tensor, error) {
 }
 
 // Load makes inputs of image files, on the number of threads given (0 for all). The error names
-// the file.
+// the first file that is none, whatever the threads do.
 func Load(ctx context.Context, files []string, input func(file string) (*graph.Tensor, error), threads int, progress func(done, total int)) ([]*graph.Tensor, error) {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	out := make([]*graph.Tensor, len(files))
+	out, failed := make([]*graph.Tensor, len(files)), make([]error, len(files))
 	finished := make(chan struct{}, len(files))
-	g, ctx := errgroup.WithContext(ctx)
+	g, working := errgroup.WithContext(ctx)
 	g.SetLimit(threads + 1) // one only counts
 	g.Go(func() error {
 		for i := range files {
 			select {
 			case <-finished:
 				progress(i+1, len(files))
-			case <-ctx.Done():
-				return ctx.Err()
+			case <-working.Done():
+				return working.Err()
 			}
 		}
 		return nil
 	})
 	for i, f := range files {
+		if working.Err() != nil {
+			break // all files before one that failed have begun, and are finished
+		}
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			var err error
-			if out[i], err = input(f); err != nil {
-				return err
-			}
+			out[i], failed[i] = input(f)
 			finished <- struct{}{}
-			return nil
+			return failed[i]
 		})
 	}
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	for _, first := range failed {
+		if first != nil {
+			return nil, first
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -236,3 +236,22 @@ func TestLoadStops(t *testing.T) {
 		t.Errorf("cancelled midway: %v", err)
 	}
 }
+
+// Of several files that can't be read, the first is named, though a later one fails before it.
+func TestLoadNamesTheFirst(t *testing.T) {
+	later := make(chan struct{})
+	_, err := Load(t.Context(), []string{"a", "b", "c"}, func(file string) (*graph.Tensor, error) {
+		switch file {
+		case "b":
+			<-later
+		case "c":
+			close(later)
+		default:
+			return graph.Float32Tensor([]int{1}, []float32{0}), nil
+		}
+		return nil, errors.New(file)
+	}, 3, func(int, int) {})
+	if err == nil || err.Error() != "b" {
+		t.Errorf("found %v, expected b's error", err)
+	}
+}
