@@ -141,6 +141,9 @@ type Output struct {
 // something else.
 var ErrNoFeatures = errors.New("the options say which feature maps are given, and the output is something else")
 
+// ErrNoNormalization is of files that take images, made of one that does not say how they are normalised.
+var ErrNoNormalization = errors.New("the file does not say how images are normalised, so the result can't do it; expected a normalised tensor as its input")
+
 // ErrConverted is of options about the reading of a checkpoint, for a file that is converted
 // already.
 var ErrConverted = errors.New("found a converted model, whose network is as it is; expected a checkpoint for the options given")
@@ -154,7 +157,7 @@ var ErrConverted = errors.New("found a converted model, whose network is as it i
 //
 // The error names the file and wraps what [pytorch.Open], package model and package quant
 // answer, [ErrCheck], [ErrNotFinite], a [*LossError], a [*CalibrationError],
-// [ErrNoFeatures], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
+// [ErrNoFeatures], [ErrNoNormalization], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
 func File(ctx context.Context, checkpoint, output string, o Options) (*Result, error) {
 	start := time.Now()
 	f, err := o.format(output)
@@ -311,6 +314,9 @@ func (j *job) prepare() (err error) {
 	}
 	if j.images, err = in.Preprocess(); err != nil {
 		return err
+	}
+	if j.f.Images && !j.Tensor && j.images.Mean == nil {
+		return fmt.Errorf("%s: %w", in.Path, ErrNoNormalization)
 	}
 	r.Height, r.Width = j.images.Height, j.images.Width
 	j.Training = in.Graph

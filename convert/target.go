@@ -78,12 +78,14 @@ func (t *target) discard() {
 	}
 }
 
-// commit gives all outputs their names, or none.
+// commit gives all outputs their names, or none; folders one after the other.
 func commit(targets []*target) error {
 	var files []*outfile.File
 	for _, t := range targets {
-		if t.folder != nil { // alone: a package has no parts
-			return t.folder.Commit()
+		if t.folder != nil {
+			if err := t.folder.Commit(); err != nil {
+				return err
+			}
 		}
 		files = append(files, t.files...)
 	}
