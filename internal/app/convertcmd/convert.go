@@ -160,6 +160,8 @@ func explain(path string, err error, cfg *config) error {
 	switch {
 	case errors.Is(err, convert.ErrNoFeatures):
 		return fmt.Errorf("%s: --taps says which feature maps are given, and the output is something else; add --features", path)
+	case errors.Is(err, convert.ErrNoNormalization):
+		return fmt.Errorf("%w: --coreml-input %s", err, coremlTensor)
 	case errors.Is(err, convert.ErrNotFinite):
 		return fmt.Errorf("%w; --no-check writes it unproven", err)
 	case errors.As(err, &calibration):
