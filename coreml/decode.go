@@ -3,6 +3,7 @@ package coreml
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -24,13 +25,17 @@ func Decode(manifest, model, weights []byte) (*graph.Graph, error) {
 		return nil, fmt.Errorf("%w: a program of %d bytes, expected at most %d", graph.ErrTooLarge, len(model), maxModel)
 	}
 	d := &decoder{weights: weights, blobs: map[int]blob{}, g: &graph.Graph{}, values: map[string]*graph.Value{}, texts: map[string]string{}, dims: map[*graph.Value]int{}, declared: map[*graph.Value]declared{}, names: map[string]string{}}
-	if err := d.index(); err != nil {
-		return nil, err
+	err := d.index()
+	if err == nil {
+		err = d.model(model)
 	}
-	if err := d.model(model); err != nil {
-		return nil, err
+	if err == nil {
+		err = d.finish()
 	}
-	if err := d.finish(); err != nil {
+	if errors.Is(err, graph.ErrGraph) || errors.Is(err, graph.ErrShape) {
+		err = fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return d.g, nil
@@ -870,7 +875,7 @@ func (d *decoder) finish() error {
 	}
 	types, err := d.g.Types()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+		return err
 	}
 	for _, v := range d.order {
 		want, ok := d.declared[v]

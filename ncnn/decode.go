@@ -3,6 +3,7 @@ package ncnn
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -34,11 +35,15 @@ func Decode(param, bin []byte) (*graph.Graph, error) {
 		return nil, fmt.Errorf("%w: expected text in UTF-8", ErrFormat)
 	}
 	d := &decoder{bin: bin, g: &graph.Graph{}, values: map[string]*graph.Value{}, made: map[string]bool{}}
-	if err := d.layers(string(param)); err != nil {
-		return nil, err
+	err := d.layers(string(param))
+	if err == nil {
+		err = d.g.Validate()
 	}
-	if err := d.g.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	if errors.Is(err, graph.ErrGraph) || errors.Is(err, graph.ErrShape) {
+		err = fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return d.g, nil
 }

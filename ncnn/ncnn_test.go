@@ -136,6 +136,7 @@ func TestErrors(t *testing.T) {
 		"a blob twice":      {replaced("features.0.conv1 features.0.act\n", "features.0.conv1 in0\n"), bin, ncnn.ErrFormat},
 		"no such blob":      {replaced("1 1 features.0.conv1 ", "1 1 features.9.conv1 "), bin, ncnn.ErrFormat},
 		"a parameter twice": {replaced("0=64 1=64", "0=64 0=64"), bin, ncnn.ErrFormat},
+		"negative weights":  {replaced("6=216", "6=-216"), bin, ncnn.ErrFormat},
 		"huge outputs":      {replaced("0=8 1=3", "0=2147483647 1=3"), bin, ncnn.ErrFormat},
 		"another tag":       {param, append([]byte{1, 2, 3, 4}, bin[4:]...), ncnn.ErrUnsupported},
 	} {

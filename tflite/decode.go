@@ -37,9 +37,9 @@ func Decode(data []byte) (*graph.Graph, error) {
 	}
 	if err == nil {
 		err = d.g.Validate()
-		if errors.Is(err, graph.ErrGraph) || errors.Is(err, graph.ErrShape) {
-			err = fmt.Errorf("%w: %w", ErrFormat, err)
-		}
+	}
+	if errors.Is(err, graph.ErrGraph) || errors.Is(err, graph.ErrShape) {
+		err = fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	if err != nil {
 		return nil, err
