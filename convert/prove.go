@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/verify"
@@ -51,41 +50,13 @@ type Reference struct {
 // checkSeed makes every check use the same input.
 const checkSeed = 1
 
-// prover runs networks against each other.
-type prover struct {
-	ctx     context.Context
-	options infer.Options
-	open    map[*graph.Graph]*infer.Session
-}
-
-func (p *prover) close() {
-	for _, s := range p.open {
-		s.Close()
-	}
-}
-
-func (p *prover) session(g *graph.Graph) (*infer.Session, error) {
-	if s := p.open[g]; s != nil {
-		return s, nil
-	}
-	s, err := infer.New(g, p.options)
-	if err == nil {
-		p.open[g] = s
-	}
-	return s, err
+func (j *job) session(g *graph.Graph) verify.Session {
+	return verify.Session{Network: g, Options: j.engine()}
 }
 
 // equal compares what two networks compute; a difference is an error.
-func (p *prover) equal(got, want *graph.Graph, inputs []*graph.Tensor, tolerance verify.Tolerance) (verify.Comparison, error) {
-	w, err := p.session(want)
-	if err != nil {
-		return verify.Comparison{}, err
-	}
-	g, err := p.session(got)
-	if err != nil {
-		return verify.Comparison{}, err
-	}
-	c, err := verify.CheckInputs(p.ctx, g, w, inputs, tolerance)
+func (j *job) equal(ctx context.Context, got, want *graph.Graph, inputs []*graph.Tensor, tolerance verify.Tolerance) (verify.Comparison, error) {
+	c, err := verify.CheckInputs(ctx, j.session(got), j.session(want), inputs, tolerance)
 	if err != nil || c.Equal {
 		return c, err
 	}
@@ -122,8 +93,6 @@ func (j *job) prove(ctx context.Context, out *target) (*Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prover{ctx: ctx, options: j.engine(), open: map[*graph.Graph]*infer.Session{}}
-	defer p.close()
 	r := &Check{}
 	proven := back.Graph
 	if j.Int8 != nil {
@@ -136,11 +105,11 @@ func (j *job) prove(ctx context.Context, out *target) (*Check, error) {
 			if j.f.Rounds {
 				want, tolerance = j.Deploy, verify.Int8Tolerance
 			}
-			if _, err := p.equal(back.Graph, want, inputs, tolerance); err != nil {
+			if _, err := j.equal(ctx, back.Graph, want, inputs, tolerance); err != nil {
 				return nil, fmt.Errorf("the int8 network, read back: %w", err)
 			}
 		}
-		c, err := p.equal(proven, j.Training, inputs, verify.ToleranceFor(proven))
+		c, err := j.equal(ctx, proven, j.Training, inputs, verify.ToleranceFor(proven))
 		if err != nil {
 			return nil, err
 		}
@@ -160,11 +129,7 @@ func (j *job) prove(ctx context.Context, out *target) (*Check, error) {
 	}
 	r.Compared = append(r.Compared, ComparedFormat)
 	if j.Reference != nil {
-		s, err := p.session(proven)
-		if err != nil {
-			return nil, err
-		}
-		if r.Reference, err = j.Reference.check(ctx, s); err != nil {
+		if r.Reference, err = j.Reference.check(ctx, j.session(proven)); err != nil {
 			return nil, err
 		}
 		r.Compared = append(r.Compared, ComparedReference)
@@ -174,7 +139,7 @@ func (j *job) prove(ctx context.Context, out *target) (*Check, error) {
 }
 
 // check holds a network against the reference; a difference is an error.
-func (r *Reference) check(ctx context.Context, s *infer.Session) (*verify.Comparison, error) {
+func (r *Reference) check(ctx context.Context, s verify.Session) (*verify.Comparison, error) {
 	x, err := verify.InputFor(s.Graph(), []npy.Array{r.Input})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.InputName, err)

@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -163,21 +164,22 @@ func compare(got, want *graph.Tensor, tol Tolerance, logits bool) (Comparison, e
 	if !slices.Equal(squeeze(got.Shape), squeeze(want.Shape)) {
 		return Comparison{}, fmt.Errorf("%w: outputs of shape %v, expected %v", graph.ErrShape, got.Shape, want.Shape)
 	}
-	a, b := got.Float64s(), want.Float64s()
-	d := measure(a, b)
+	d := measure(got, want)
 	if tol.Scaled {
 		tol.Abs *= max(1, d.Magnitude)
 	}
 	c := Comparison{Equal: true, MaxAbs: d.MaxAbs, RelL2: d.RelL2(), SQNR: d.SQNR(), Top1Agree: math.NaN()}
-	for i := range a {
-		c.Equal = c.Equal && tol.Within(a[i], b[i])
+	for a, b := range pieces(got, want) {
+		for i := range a {
+			c.Equal = c.Equal && tol.Within(a[i], b[i])
+		}
 	}
 	rows, length := rowsOf(got.Shape)
 	if wide, n := rowsOf(want.Shape); wide > rows {
 		rows, length = wide, n
 	}
 	if logits && len(squeeze(got.Shape)) <= 2 {
-		agree := 0
+		a, b, agree := got.Float64s(), want.Float64s(), 0
 		for r := range rows {
 			if k := Top1(a[r*length:][:length]); k >= 0 && k == Top1(b[r*length:][:length]) {
 				agree++
@@ -237,10 +239,27 @@ type Distance struct {
 	Signal, Noise float64 // Σ want² of those that are finite, Σ (got−want)²
 }
 
-func measure(got, want []float64) Distance {
+func measure(got, want *graph.Tensor) Distance {
 	var d Distance
-	d.Add(got, want)
+	for a, b := range pieces(got, want) {
+		d.Add(a, b)
+	}
 	return d
+}
+
+// pieces yields the numbers of two tensors of one size, some thousands at a time: the outputs of a
+// segmenter take hundreds of megabytes as they are.
+func pieces(a, b *graph.Tensor) iter.Seq2[[]float64, []float64] {
+	const most = 1 << 14
+	a, b = a.Reshape(a.Len()), b.Reshape(b.Len())
+	return func(yield func(a, b []float64) bool) {
+		for i := 0; i < a.Len(); i += most {
+			end := min(i+most, a.Len())
+			if !yield(a.Slice(i, end).Float64s(), b.Slice(i, end).Float64s()) {
+				return
+			}
+		}
+	}
 }
 
 // Add adds two lists of one length.

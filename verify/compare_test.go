@@ -195,12 +195,33 @@ func TestRank(t *testing.T) {
 }
 
 func TestSQNR(t *testing.T) {
-	d := measure([]float64{9, 0}, []float64{10, 0})
+	vector := func(v ...float64) *graph.Tensor { return graph.Float64Tensor([]int{len(v)}, v) }
+	d := measure(vector(9, 0), vector(10, 0))
 	if got := d.SQNR(); got != 20 {
 		t.Errorf("found %v dB, want 20", got)
 	}
-	if got := measure([]float64{1}, []float64{1}).SQNR(); got != inf {
+	if got := measure(vector(1), vector(1)).SQNR(); got != inf {
 		t.Errorf("found %v dB for the same values, want infinite", got)
+	}
+}
+
+// TestLarge compares more numbers than are looked at at a time; each of them counts.
+func TestLarge(t *testing.T) {
+	want := random(t, 3, 20001)
+	for _, i := range []int{0, 16383, 16384, 60002} {
+		v := slices.Clone(want.Float32s())
+		v[i]++
+		c, err := Compare(graph.Float32Tensor(want.Shape, v), want, DefaultTolerance)
+		if err != nil || c.Equal || math.Abs(c.MaxAbs-1) > 1e-6 {
+			t.Errorf("element %d: %+v, %v", i, c, err)
+		}
+		v[i] = float32(math.NaN())
+		if allFinite(graph.Float32Tensor(want.Shape, v)) {
+			t.Errorf("element %d: a NaN is not found", i)
+		}
+	}
+	if c, err := Compare(want, want, DefaultTolerance); err != nil || !c.Equal || c.SQNR != inf {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

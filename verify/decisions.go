@@ -167,6 +167,8 @@ func like(e Engine, g *graph.Graph) (Engine, func(), error) {
 			return nil, nil, err
 		}
 		return s, func() { s.Close() }, nil
+	case Session:
+		return Session{g, e.Options}, func() {}, nil
 	case *reference.Network:
 		n, err := e.Like(g)
 		return n, func() {}, err
@@ -203,14 +205,11 @@ func closeDecisions(ctx context.Context, got Engine, inputs []*graph.Tensor, out
 	for _, d := range shape[axis+1:] {
 		inner *= d
 	}
-	logits, a, b := found[1].Float64s(), found[0].Float64s(), want.Float64s()
+	a, b := found[0].Float64s(), want.Float64s()
 	if tol.Scaled {
-		top := 1.0
-		for _, v := range logits {
-			top = max(top, math.Abs(v))
-		}
-		tol.Abs *= top
+		tol.Abs *= max(1, measure(found[1], found[1]).Magnitude)
 	}
+	logits := found[1].Reshape(found[1].Len())
 	for i := range a {
 		if a[i] == b[i] {
 			continue
@@ -218,7 +217,10 @@ func closeDecisions(ctx context.Context, got Engine, inputs []*graph.Tensor, out
 		if !(b[i] >= 0 && b[i] < float64(count)) {
 			return nil
 		}
-		at := func(class float64) float64 { return logits[(i/inner*count+int(class))*inner+i%inner] }
+		at := func(class float64) float64 {
+			k := (i/inner*count+int(class))*inner + i%inner
+			return logits.Slice(k, k+1).Float64s()[0]
+		}
 		if !tol.Within(at(a[i]), at(b[i])) {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/npy"
 	"github.com/repvit-go/repvit/quant"
 )
@@ -23,6 +24,50 @@ type Engine interface {
 	// that a node produces, in the order of the nodes. Values that depend on constants
 	// alone may be left out. The tensors are not written to after the call.
 	Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error
+}
+
+// Session is a session of package infer that is open only while it runs: comparing two networks
+// needs the memory of one.
+type Session struct {
+	Network *graph.Graph
+	Options infer.Options
+}
+
+// Graph implements [Engine].
+func (s Session) Graph() *graph.Graph { return s.Network }
+
+// Run implements [Engine].
+func (s Session) Run(ctx context.Context, x *graph.Tensor) (*graph.Tensor, error) {
+	all, err := s.RunInputs(ctx, []*graph.Tensor{x})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// RunInputs returns all outputs for one tensor for each input.
+func (s Session) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*graph.Tensor, error) {
+	open, err := infer.New(s.Network, s.Options)
+	if err != nil {
+		return nil, err
+	}
+	defer open.Close()
+	return open.RunInputs(ctx, inputs)
+}
+
+// Observe implements [Engine].
+func (s Session) Observe(ctx context.Context, x *graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	return s.ObserveInputs(ctx, []*graph.Tensor{x}, f)
+}
+
+// ObserveInputs is Observe for one tensor for each input.
+func (s Session) ObserveInputs(ctx context.Context, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+	open, err := infer.New(s.Network, s.Options)
+	if err != nil {
+		return err
+	}
+	defer open.Close()
+	return open.ObserveInputs(ctx, inputs, f)
 }
 
 // RunAll returns all outputs of a network, or the first where the engine knows no more, for

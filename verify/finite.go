@@ -49,9 +49,11 @@ func firstNotFinite(ctx context.Context, e Engine, inputs []*graph.Tensor) (stri
 }
 
 func allFinite(t *graph.Tensor) bool {
-	for _, v := range t.Float64s() {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return false
+	for values := range pieces(t, t) {
+		for _, v := range values {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return false
+			}
 		}
 	}
 	return true

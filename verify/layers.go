@@ -103,8 +103,7 @@ func walk(ctx context.Context, a, b Engine, inputs []*graph.Tensor, f func(Layer
 		if vb.err != nil {
 			return vb.err
 		}
-		want := vb.tensor.Float64s()
-		largest = max(largest, magnitudeOf(want))
+		largest = max(largest, magnitude(vb.tensor))
 		kind, ok := kinds[vb.name]
 		if !ok {
 			continue
@@ -123,7 +122,7 @@ func walk(ctx context.Context, a, b Engine, inputs []*graph.Tensor, f func(Layer
 			continue // a constant, which engines may leave out
 		}
 		delete(early, vb.name)
-		l := layer(got, vb.tensor.Shape, want)
+		l := layer(got, vb.tensor)
 		l.Value, l.Kind, l.Scale = vb.name, kind, max(l.Magnitude, floor*largest)
 		if !f(l) {
 			return nil
@@ -131,23 +130,21 @@ func walk(ctx context.Context, a, b Engine, inputs []*graph.Tensor, f func(Layer
 	}
 }
 
-func layer(got *graph.Tensor, shape []int, want []float64) Layer {
-	if !slices.Equal(got.Shape, shape) {
-		return Layer{MaxAbs: math.Inf(1), RelL2: math.Inf(1), SQNR: math.Inf(-1), Magnitude: magnitudeOf(want)}
+func layer(got, want *graph.Tensor) Layer {
+	if !slices.Equal(got.Shape, want.Shape) {
+		return Layer{MaxAbs: math.Inf(1), RelL2: math.Inf(1), SQNR: math.Inf(-1), Magnitude: magnitude(want)}
 	}
-	d := measure(got.Float64s(), want)
+	d := measure(got, want)
 	return Layer{MaxAbs: d.MaxAbs, RelL2: d.RelL2(), SQNR: d.SQNR(), Magnitude: d.Magnitude}
 }
 
+// magnitude returns the largest magnitude of the finite numbers.
 func magnitude(x *graph.Tensor) float64 {
 	if x == nil {
 		return 0
 	}
-	return magnitudeOf(x.Float64s())
+	return measure(x, x).Magnitude
 }
-
-// magnitudeOf returns the largest magnitude of the finite numbers.
-func magnitudeOf(v []float64) float64 { return measure(v, v).Magnitude }
 
 // shared returns the names of values that nodes of both graphs produce, and the operators
 // that do it in b.
