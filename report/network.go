@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +31,18 @@ type Block struct {
 	Parameters int64
 	MACs       int64
 	Time       time.Duration // zero where it was not measured
+}
+
+// profileRuns is how often a network runs for the times in a report.
+const profileRuns = 20
+
+// Profile measures a network for an input N×C×H×W, block by block. The error is that of the session.
+func Profile(ctx context.Context, s *infer.Session, x *graph.Tensor) (*Network, error) {
+	times, err := s.Profile(ctx, x, profileRuns)
+	if err != nil {
+		return nil, err
+	}
+	return NewNetwork(s.Graph(), x.Shape, times)
 }
 
 // NewNetwork divides a graph into blocks by the names of its values and into stages by

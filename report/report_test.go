@@ -18,8 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/report"
+	"github.com/repvit-go/repvit/verify"
 )
 
 var keep = flag.String("keep", "", "write the tests' reports into a folder, to look at them in a browser")
@@ -94,7 +96,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestEqualLayers(t *testing.T) {
-	html := write(t, &report.Data{Errors: []report.Errors{{Title: "t", Layers: []report.Layer{{Name: "a"}, {Name: "b"}}}}})
+	html := write(t, &report.Data{Errors: []report.Errors{{Title: "t", Layers: []verify.Layer{{Value: "a"}, {Value: "b"}}}}})
 	if !strings.Contains(html, "All 2 layers are equal bit by bit") {
 		t.Error("equal layers are not called so")
 	}
@@ -220,7 +222,7 @@ func TestBounded(t *testing.T) {
 		d.Ranges[0].Tensors = append(d.Ranges[0].Tensors, tensor)
 		d.Network.Stages[0].Blocks = append(d.Network.Stages[0].Blocks, block)
 		d.Images.Disagreements = append(d.Images.Disagreements, dis)
-		d.Images.Confusions = append(d.Images.Confusions, report.Confusion{Label: fmt.Sprint(i, name), Predicted: "p", Count: 1})
+		d.Images.Misses = append(d.Images.Misses, evaluate.Miss{File: name, Label: i + 3, Top1: 1, Against: 1})
 		d.Logits.Got, d.Logits.Want = append(d.Logits.Got, float32(i%977)), append(d.Logits.Want, float32(i%911))
 	}
 	html := write(t, d)
@@ -328,7 +330,7 @@ func TestBadThumbnail(t *testing.T) {
 }
 
 func TestLayersWithoutPeaks(t *testing.T) {
-	layers := []report.Layer{{Name: "features.0", MaxAbs: math.NaN(), RelL2: 0.1, SQNR: 20}, {Name: "features.1", MaxAbs: math.NaN(), RelL2: 0.01, SQNR: 40}}
+	layers := []verify.Layer{{Value: "features.0", MaxAbs: math.NaN(), RelL2: 0.1, SQNR: 20}, {Value: "features.1", MaxAbs: math.NaN(), RelL2: 0.01, SQNR: 40}}
 	html := write(t, &report.Data{Errors: []report.Errors{{Title: "one layer", Layers: layers}}})
 	if strings.Contains(html, "max |a−b|") || strings.Contains(html, "NaN") {
 		t.Error("a column of unknown figures")

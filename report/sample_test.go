@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
+	"github.com/repvit-go/repvit/verify"
 )
 
 // network is a stem, two blocks of different resolution and a head, named as package model
@@ -73,24 +76,24 @@ func sample(t testing.TB) *report.Data {
 		Verdict: report.Verdict{Outcome: report.Failed, Text: "The logits differ."},
 		Summary: []report.Row{{Name: "Variant", Value: "RepViT-M0.9"}, {Name: "Size", Value: "20.4 MB"}},
 		Network: net,
-		Errors: []report.Errors{{Title: "int8 against float", Divergence: "features.1", Layers: []report.Layer{
-			{Name: "input", SQNR: math.Inf(1)},
-			{Name: "features.0", MaxAbs: 2e-5, RelL2: 1e-5, SQNR: 100},
-			{Name: "features.1", MaxAbs: 0.5, RelL2: 0.25, SQNR: 12},
-			{Name: "features.2", MaxAbs: math.Inf(1), RelL2: math.NaN(), SQNR: math.NaN()},
+		Errors: []report.Errors{{Title: "int8 against float", Divergence: &verify.Divergence{Value: "features.1"}, Layers: []verify.Layer{
+			{Value: "input", SQNR: math.Inf(1)},
+			{Value: "features.0", MaxAbs: 2e-5, RelL2: 1e-5, SQNR: 100},
+			{Value: "features.1", MaxAbs: 0.5, RelL2: 0.25, SQNR: 12},
+			{Value: "features.2", MaxAbs: math.Inf(1), RelL2: math.NaN(), SQNR: math.NaN()},
 		}}},
-		Ranges: []report.Ranges{{Title: "Activations", Tensors: []report.Range{
+		Ranges: []report.Ranges{{Title: "Activations", Tensors: []quant.Range{
 			{Name: "features.0", Min: -1, Max: 3, Low: -1, High: 2},
 			{Name: "features.1", Min: -40, Max: 300},
 		}}},
 		Logits: &report.Logits{Name: "int8", Reference: "float", Got: []float32{1, 2, 3, float32(math.NaN())}, Want: []float32{1.5, 2, 2.5, 0}},
-		Images: &report.Images{Count: 10, Top1: 0.8, Top5: 1, Against: "m.onnx", Agree: 0.9, SQNR: 28.5, PerSecond: 60,
-			Confusions:    []report.Confusion{{Label: "cat", Predicted: "cat", Count: 7}, {Label: "cat", Predicted: "dog", Count: 2}, {Label: "dog", Predicted: "fox", Count: 1}},
-			Disagreements: []report.Disagreement{{File: "a.png", Label: "cat", Got: report.Answer{Label: "dog", Score: 0.6}, Want: report.Answer{Label: "cat", Score: 0.5}, Thumbnail: thumbnail}},
-			Disagreeing:   3},
+		Images: &report.Images{Labels: []string{"cat", "dog", "fox"}, Against: "m.onnx",
+			Result: &evaluate.Result{Images: 10, Labelled: true, Top1: 0.8, Top5: 1, Compared: true, Agree: 0.9, SQNR: 28.5, ImagesPerSecond: 60,
+				Misses: []evaluate.Miss{{File: "a.png", Label: 0, Top1: 1, Against: 0}, {File: "b.png", Label: 0, Top1: 1, Against: 2}, {File: "c.png", Label: 1, Top1: 2, Against: 1}}},
+			Disagreements: []report.Disagreement{{Miss: evaluate.Miss{File: "a.png", Label: 0, Top1: 1, Against: 0}, Score: 0.6, AgainstScore: 0.5, Thumbnail: thumbnail}}},
 		Runs: []report.Run{
-			{Name: "m.onnx", Bytes: 20359098, Latency: 9900 * time.Microsecond, Top1: 0.9, Top5: 1, Agree: math.NaN(), SQNR: math.NaN()},
-			{Name: "m.int8.onnx", Bytes: 5600000, Latency: 6 * time.Millisecond, Top1: 0.8, Top5: 1, Agree: 0.9, SQNR: 28.5},
+			{Name: "m.onnx", Bytes: 20359098, Latency: 9900 * time.Microsecond, Result: &evaluate.Result{Labelled: true, Top1: 0.9, Top5: 1}},
+			{Name: "m.int8.onnx", Bytes: 5600000, Latency: 6 * time.Millisecond, Result: &evaluate.Result{Labelled: true, Top1: 0.8, Top5: 1, Compared: true, Agree: 0.9, SQNR: 28.5}},
 		},
 	}
 }

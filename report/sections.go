@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/repvit-go/repvit/evaluate"
+	"github.com/repvit-go/repvit/quant"
+	"github.com/repvit-go/repvit/verify"
 )
 
 // Bounds of what a file shows.
@@ -26,21 +31,26 @@ func both(draw func(class string, width, height float64) *plot) []*plot {
 // errorsView is an Errors section with its plot.
 type errorsView struct {
 	Errors
-	Plots  []*plot
-	Worst  Layer
-	Marked string // name of the layer that the plot points at
-	Equal  bool   // every layer is, bit by bit
-	Peaks  bool   // MaxAbs is known
-	Left   int    // rows left out of the table
+	Plots    []*plot
+	Worst    verify.Layer
+	Diverges string // name of the first layer beyond the tolerance
+	Marked   string // name of the layer that the plot points at
+	Equal    bool   // every layer is, bit by bit
+	Peaks    bool   // MaxAbs is known
+	Left     int    // rows left out of the table
 }
 
 func viewErrors(e Errors) errorsView {
-	v := errorsView{Errors: e, Equal: true, Marked: e.Divergence}
+	v := errorsView{Errors: e, Equal: true}
+	if e.Divergence != nil {
+		v.Diverges = e.Divergence.Value
+	}
+	v.Marked = v.Diverges
 	var names []string
 	var values []float64
 	worst := -1
 	for i, l := range e.Layers {
-		names, values = append(names, l.Name), append(values, l.RelL2)
+		names, values = append(names, l.Value), append(values, l.RelL2)
 		v.Equal = v.Equal && l.RelL2 == 0 && l.MaxAbs == 0
 		v.Peaks = v.Peaks || !math.IsNaN(l.MaxAbs) || math.IsNaN(l.RelL2)
 		if worst < 0 || l.RelL2 > values[worst] || math.IsNaN(l.RelL2) && !math.IsNaN(values[worst]) {
@@ -51,9 +61,9 @@ func viewErrors(e Errors) errorsView {
 		return v
 	}
 	v.Worst = e.Layers[worst]
-	at, text := slices.Index(names, e.Divergence), "first divergence"
+	at, text := slices.Index(names, v.Diverges), "first divergence"
 	if at < 0 {
-		at, text, v.Marked = worst, "largest error", v.Worst.Name
+		at, text, v.Marked = worst, "largest error", v.Worst.Value
 	}
 	if !v.Equal {
 		a := errorAxis(values)
@@ -69,7 +79,7 @@ func viewErrors(e Errors) errorsView {
 				line.pair("ML"[min(i, 1)], x, y)
 			}
 			p.Paths = append(p.Paths, line.path("trace"), dots.path("dots"))
-			p.point(p.x(position(at, len(values))), p.y(a, values[at]), text, e.Divergence != "")
+			p.point(p.x(position(at, len(values))), p.y(a, values[at]), text, v.Diverges != "")
 			return p
 		})
 	}
@@ -86,12 +96,13 @@ type rangesView struct {
 	Left      int
 }
 
-func (r Range) quantized() bool { return r.Low != 0 || r.High != 0 }
+// quantized reports whether a tensor's range is one that integers cover.
+func quantized(r quant.Range) bool { return r.Low != 0 || r.High != 0 }
 
-// Clipped is the share of the range seen that the quantized tensor cannot hold, 0..1; NaN
+// clipped is the share of the range seen that the quantized tensor cannot hold, 0..1; NaN
 // where the tensor is not quantized.
-func (r Range) Clipped() float64 {
-	if !r.quantized() {
+func clipped(r quant.Range) float64 {
+	if !quantized(r) {
 		return math.NaN()
 	}
 	if !(r.Max > r.Min) {
@@ -108,7 +119,7 @@ func viewRanges(r Ranges) rangesView {
 	var sizes []float64
 	for _, t := range r.Tensors {
 		names = append(names, t.Name)
-		v.Quantized = v.Quantized || t.quantized()
+		v.Quantized = v.Quantized || quantized(t)
 		for _, f := range []float64{t.Min, t.Max, t.Low, t.High} {
 			if !math.IsNaN(f) && !math.IsInf(f, 0) {
 				lo, hi = min(lo, f), max(hi, f)
@@ -129,7 +140,7 @@ func viewRanges(r Ranges) rangesView {
 			for i, t := range r.Tensors {
 				x := p.x(position(i, len(names)))
 				bar(&seen, p, a, x, t.Min, t.Max)
-				if t.quantized() {
+				if quantized(t) {
 					bar(&held, p, a, x, t.Low, t.High)
 				}
 			}
@@ -295,22 +306,29 @@ func ratio(a, b float64) float64 {
 // imagesView is the Images section, its lists in order and bounded.
 type imagesView struct {
 	*Images
-	List   []Confusion // most frequent first, without the correct ones
-	Others int         // confusions that the list leaves out
+	List   []evaluate.Confusion // most frequent first
+	Others int                  // confusions that the list leaves out
 	Matrix *matrix
 	Left   int // disagreements that are not shown
 }
 
+// Class is how a class is shown.
+func (m *Images) Class(i int) string {
+	if i >= 0 && i < len(m.Labels) {
+		return m.Labels[i]
+	}
+	return strconv.Itoa(i)
+}
+
 // matrix is the confusions as a table.
 type matrix struct {
-	Labels []string
-	Rows   [][]cell
+	Classes []int
+	Rows    [][]cell
 }
 
 type cell struct {
-	Count   int
-	Shade   int // share of the row, in steps of a tenth
-	Correct bool
+	Count int
+	Shade int // share of the row's wrong answers, in steps of a tenth
 }
 
 func viewImages(m *Images) *imagesView {
@@ -318,64 +336,53 @@ func viewImages(m *Images) *imagesView {
 		return nil
 	}
 	copied := *m
-	v := &imagesView{Images: &copied}
-	for _, c := range m.Confusions {
-		if c.Label != c.Predicted && c.Count > 0 {
-			v.List = append(v.List, c)
-		}
-	}
-	slices.SortStableFunc(v.List, func(a, b Confusion) int {
+	v := &imagesView{Images: &copied, List: m.Confusions()}
+	v.Matrix = viewMatrix(v.List)
+	slices.SortStableFunc(v.List, func(a, b evaluate.Confusion) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Label, b.Label), cmp.Compare(a.Predicted, b.Predicted))
 	})
 	v.Others = max(0, len(v.List)-maxConfusions)
 	v.List = v.List[:len(v.List)-v.Others]
-	v.Matrix = viewMatrix(m.Confusions)
-	shown := min(len(m.Disagreements), maxThumbnails)
-	copied.Disagreements = m.Disagreements[:shown]
-	copied.Disagreeing = max(m.Disagreeing, len(m.Disagreements))
-	v.Left = copied.Disagreeing - shown
+	for _, miss := range m.Misses {
+		if m.Compared && miss.Top1 != miss.Against {
+			v.Left++
+		}
+	}
+	copied.Disagreements = m.Disagreements[:min(len(m.Disagreements), maxThumbnails)]
+	v.Left = max(v.Left, len(m.Disagreements)) - len(copied.Disagreements)
 	return v
 }
 
 // viewMatrix makes a matrix of the confusions, or nil of those between too many classes.
-func viewMatrix(list []Confusion) *matrix {
+func viewMatrix(list []evaluate.Confusion) *matrix {
 	var m matrix
 	for _, c := range list {
-		for _, s := range []string{c.Label, c.Predicted} {
-			if !slices.Contains(m.Labels, s) {
-				m.Labels = append(m.Labels, s)
+		for _, k := range []int{c.Label, c.Predicted} {
+			if !slices.Contains(m.Classes, k) {
+				m.Classes = append(m.Classes, k)
 			}
 		}
-		if len(m.Labels) > maxClasses {
+		if len(m.Classes) > maxClasses {
 			return nil
 		}
 	}
-	if len(m.Labels) < 2 {
+	if len(m.Classes) < 2 {
 		return nil
 	}
-	slices.Sort(m.Labels)
-	counts := make([][]int, len(m.Labels))
-	for i := range counts {
-		counts[i] = make([]int, len(m.Labels))
-	}
-	for _, c := range list {
-		i, _ := slices.BinarySearch(m.Labels, c.Label)
-		j, _ := slices.BinarySearch(m.Labels, c.Predicted)
-		counts[i][j] += max(c.Count, 0)
-	}
-	for i, row := range counts {
-		sum := 0
-		for _, n := range row {
-			sum += n
-		}
-		cells := make([]cell, len(row))
-		for j, n := range row {
-			cells[j] = cell{Count: n, Correct: i == j}
-			if n > 0 {
-				cells[j].Shade = max(1, int(math.Round(10*float64(n)/float64(sum))))
+	slices.Sort(m.Classes)
+	for _, label := range m.Classes {
+		row, sum := make([]cell, len(m.Classes)), 0
+		for _, c := range list {
+			if c.Label == label {
+				row[slices.Index(m.Classes, c.Predicted)].Count, sum = c.Count, sum+c.Count
 			}
 		}
-		m.Rows = append(m.Rows, cells)
+		for i, c := range row {
+			if c.Count > 0 {
+				row[i].Shade = max(1, int(math.Round(10*float64(c.Count)/float64(sum))))
+			}
+		}
+		m.Rows = append(m.Rows, row)
 	}
 	return &m
 }

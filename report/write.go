@@ -29,6 +29,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 		"number":  number,
 		"plural":  plural,
 		"data":    dataURI,
+		"clipped": clipped,
 		"known":   func(f float64) bool { return !math.IsNaN(f) },
 		"hundred": func(f float64) string { return fmt.Sprintf("%.1f", 100*f) },
 	}).Parse(page))

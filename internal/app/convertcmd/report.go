@@ -10,9 +10,8 @@ import (
 	"github.com/repvit-go/repvit/convert"
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/load"
-	"github.com/repvit-go/repvit/internal/reporting"
-	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -46,17 +45,20 @@ func writeReport(ctx context.Context, cfg *config, r *convert.Result, n convert.
 	}
 	d := &report.Data{
 		Title:   fmt.Sprintf("%s: %s from %s", r.Variant, filepath.Base(r.Output.Path), filepath.Base(r.Input)),
-		Command: cfg.program + " " + reporting.CommandLine(os.Args[1:]),
+		Command: cfg.program + " " + cli.CommandLine(os.Args[1:]),
 		Verdict: verdict(r, cfg),
 		Summary: rows(r, sessions[g], cfg),
 	}
-	if d.Network, err = reporting.Network(ctx, sessions[g], x); err != nil {
+	if d.Network, err = report.Profile(ctx, sessions[g], x); err != nil {
 		return err
 	}
-	d.Ranges = ranges(r, g)
+	if r.Quant != nil {
+		d.Ranges = append(d.Ranges, report.Ranges{Title: "Activations", Tensors: r.Quant.Report.Ranges})
+	}
+	d.Ranges = append(d.Ranges, report.Weights(g))
 	against, reference := training, "checkpoint"
 	if deploy != training {
-		e, err := reporting.Errors(ctx, "Fused against original", sessions[deploy], sessions[training], x, nil)
+		e, err := report.Compare(ctx, "Fused against original", sessions[deploy], sessions[training], x)
 		if err != nil {
 			return err
 		}
@@ -67,18 +69,18 @@ func writeReport(ctx context.Context, cfg *config, r *convert.Result, n convert.
 		against, reference, name = deploy, "float32", "float16"
 		if r.Quant != nil {
 			name = "int8"
-			d.Errors = append(d.Errors, sensitivity(r))
+			d.Errors = append(d.Errors, report.Sensitivity(r.Quant.Report))
 		}
-		e, err := reporting.Errors(ctx, name+" against float32", sessions[g], sessions[deploy], x, nil)
+		e, err := report.Compare(ctx, name+" against float32", sessions[g], sessions[deploy], x)
 		if err != nil {
 			return err
 		}
 		d.Errors = append(d.Errors, e)
 	}
-	if d.Logits, err = reporting.Logits(ctx, name, reference, sessions[g], sessions[against], x); err != nil {
+	if d.Logits, err = report.CompareLogits(ctx, name, reference, sessions[g], sessions[against], x); err != nil {
 		return err
 	}
-	return reporting.Write(cfg.report, d)
+	return cli.WriteReport(cfg.report, d)
 }
 
 // verdict says what was compared with what, and no more.
@@ -97,7 +99,7 @@ func verdict(r *convert.Result, cfg *config) report.Verdict {
 	}
 	if q := r.Quant; q != nil {
 		v.Text += " " + sentence(q.String())
-		v.Outcome = max(v.Outcome, map[quant.Verdict]report.Outcome{quant.Good: report.Passed, quant.Noticeable: report.Noticeable, quant.Unusable: report.Failed}[q.Verdict])
+		v.Outcome = max(v.Outcome, report.OutcomeOf(q.Verdict))
 	}
 	return v
 }

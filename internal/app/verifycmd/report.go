@@ -3,16 +3,13 @@ package verifycmd
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/repvit-go/repvit/evaluate"
-	"github.com/repvit-go/repvit/internal/reporting"
+	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/preprocess"
-	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -32,7 +29,7 @@ func (n *network) rows() []report.Row {
 }
 
 func (cfg *config) newReport(title string) *report.Data {
-	return &report.Data{Title: title, Command: cfg.program + " " + reporting.CommandLine(os.Args[1:])}
+	return &report.Data{Title: title, Command: cfg.program + " " + cli.CommandLine(os.Args[1:])}
 }
 
 // writeReport shows a comparison.
@@ -53,27 +50,27 @@ func (r *compared) writeReport(ctx context.Context, cfg *config) (err error) {
 		d.Summary = append(d.Summary, report.Row{Name: "Not compared", Value: strings.Join(r.NotCompared, ", ")})
 	}
 	if n.session != nil {
-		if d.Network, err = reporting.Network(ctx, n.session, r.inputs[0]); err != nil {
+		if d.Network, err = report.Profile(ctx, n.session, r.inputs[0]); err != nil {
 			return err
 		}
 	}
 	if r.other != nil {
-		e, err := reporting.Errors(ctx, name+" against "+with, n.engine, r.other.engine, r.inputs[0], r.FirstDivergence)
+		e, err := report.Compare(ctx, name+" against "+with, n.engine, r.other.engine, r.inputs[0])
 		if err != nil {
 			return err
 		}
+		e.Divergence = r.FirstDivergence
 		d.Errors = []report.Errors{e}
-		if d.Logits, err = reporting.Logits(ctx, name, with, n.engine, r.other.engine, r.inputs[0]); err != nil {
+		if d.Logits, err = report.CompareLogits(ctx, name, with, n.engine, r.other.engine, r.inputs[0]); err != nil {
 			return err
 		}
 	}
-	return reporting.Write(cfg.report, d)
+	return cli.WriteReport(cfg.report, d)
 }
 
 func (r *compared) verdict() report.Verdict {
 	if r.Verdict != "" {
-		outcome := map[quant.Verdict]report.Outcome{quant.Good: report.Passed, quant.Noticeable: report.Noticeable, quant.Unusable: report.Failed}[r.Verdict]
-		return report.Verdict{Outcome: outcome, Text: strings.ToUpper(r.figures()[:1]) + r.figures()[1:] + "."}
+		return report.Verdict{Outcome: report.OutcomeOf(r.Verdict), Text: strings.ToUpper(r.figures()[:1]) + r.figures()[1:] + "."}
 	}
 	if r.Equal {
 		return report.Verdict{Outcome: report.Passed, Text: fmt.Sprintf("The outputs are equal: largest difference %.2g.", r.MaxAbs)}
@@ -102,18 +99,10 @@ func reportImages(ctx context.Context, cfg *config, all []evaluated, against *ne
 		d.Images = images
 	} else {
 		for _, r := range all {
-			run := report.Run{Name: filepath.Base(r.network.Path), Bytes: r.network.Size, Latency: r.latency,
-				Top1: math.NaN(), Top5: math.NaN(), Agree: math.NaN(), SQNR: math.NaN()}
-			if r.Labelled {
-				run.Top1, run.Top5 = r.Top1, r.Top5
-			}
-			if r.Compared {
-				run.Agree, run.SQNR = r.Agree, r.SQNR
-			}
-			d.Runs = append(d.Runs, run)
+			d.Runs = append(d.Runs, report.Run{Name: filepath.Base(r.network.Path), Bytes: r.network.Size, Latency: r.latency, Result: r.Result})
 		}
 	}
-	return reporting.Write(cfg.report, d)
+	return cli.WriteReport(cfg.report, d)
 }
 
 // imagesVerdict is one only where there were criteria.
@@ -148,26 +137,16 @@ func imagesVerdict(all []evaluated, against *network) report.Verdict {
 const shownDisagreements = 24
 
 func imagesSection(ctx context.Context, cfg *config, r evaluated, against *network) (*report.Images, error) {
-	s := &report.Images{Count: r.Images, Top1: math.NaN(), Top5: math.NaN(), Agree: math.NaN(), SQNR: math.NaN(), PerSecond: r.ImagesPerSecond}
-	if r.Labelled {
-		s.Top1, s.Top5 = r.Top1, r.Top5
+	s := &report.Images{Result: r.Result, Labels: r.network.labels()}
+	if !r.Compared {
+		return s, nil
 	}
-	if r.Compared {
-		s.Against, s.Agree, s.SQNR = filepath.Base(against.Path), r.Agree, r.SQNR
-	}
-	name := classNames(r.network)
-	for _, c := range r.Confusions() {
-		s.Confusions = append(s.Confusions, report.Confusion{Label: name(c.Label), Predicted: name(c.Predicted), Count: c.Count})
-	}
+	s.Against = filepath.Base(against.Path)
 	for _, m := range r.Misses {
-		if !r.Compared || m.Top1 == m.Against {
+		if m.Top1 == m.Against || len(s.Disagreements) == shownDisagreements {
 			continue
 		}
-		s.Disagreeing++
-		if len(s.Disagreements) == shownDisagreements {
-			continue
-		}
-		shown, err := disagreement(ctx, cfg, r.network, against, m, name)
+		shown, err := disagreement(ctx, cfg, r.network, against, m)
 		if err != nil {
 			return nil, err
 		}
@@ -177,11 +156,8 @@ func imagesSection(ctx context.Context, cfg *config, r evaluated, against *netwo
 }
 
 // disagreement runs an image once more for its thumbnail and the networks' scores.
-func disagreement(ctx context.Context, cfg *config, n, against *network, m evaluate.Miss, name func(int) string) (report.Disagreement, error) {
-	d := report.Disagreement{File: m.File, Got: report.Answer{Label: name(m.Top1)}, Want: report.Answer{Label: name(m.Against)}}
-	if m.Label >= 0 {
-		d.Label = name(m.Label)
-	}
+func disagreement(ctx context.Context, cfg *config, n, against *network, m evaluate.Miss) (report.Disagreement, error) {
+	d := report.Disagreement{Miss: m}
 	img, err := preprocess.Open(filepath.Join(cfg.images, m.File))
 	if err != nil {
 		return d, err
@@ -193,7 +169,7 @@ func disagreement(ctx context.Context, cfg *config, n, against *network, m evalu
 		n     *network
 		class int
 		score *float64
-	}{{n, m.Top1, &d.Got.Score}, {against, m.Against, &d.Want.Score}} {
+	}{{n, m.Top1, &d.Score}, {against, m.Against, &d.AgainstScore}} {
 		p, err := side.n.images(cfg)
 		if err != nil {
 			return d, err
@@ -211,15 +187,4 @@ func disagreement(ctx context.Context, cfg *config, n, against *network, m evalu
 		}
 	}
 	return d, nil
-}
-
-// classNames returns the names that the model carries, else numbers.
-func classNames(n *network) func(int) string {
-	labels := n.labels()
-	return func(i int) string {
-		if i >= 0 && i < len(labels) {
-			return labels[i]
-		}
-		return strconv.Itoa(i)
-	}
 }

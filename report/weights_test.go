@@ -1,10 +1,11 @@
-package reporting
+package report_test
 
 import (
 	"slices"
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
 )
 
@@ -26,12 +27,12 @@ func TestWeights(t *testing.T) {
 	if err := g.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	want := []report.Range{
+	want := []quant.Range{
 		{Name: "a.weight", Min: -0.5, Max: 2},
 		{Name: "b.weight", Min: -50, Max: 63.5, Low: -64, High: 63.5},
 		{Name: "c.weight", Min: 0.5, Max: 1, Low: -64, High: 63.5},
 	}
-	if got := Weights(g); got.Title != "Weights" || !slices.Equal(got.Tensors, want) {
+	if got := report.Weights(g); got.Title != "Weights" || !slices.Equal(got.Tensors, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

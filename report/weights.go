@@ -1,17 +1,17 @@
-package reporting
+package report
 
 import (
 	"math"
 
 	"github.com/repvit-go/repvit/graph"
-	"github.com/repvit-go/repvit/report"
+	"github.com/repvit-go/repvit/quant"
 )
 
 // Weights returns the range of the weight of every convolution and fully connected layer,
 // in the graph's order. Of an int8 weight it is the range of the numbers that it stands
 // for, and Low and High are what int8 holds in the output channel with the largest scale.
-func Weights(g *graph.Graph) report.Ranges {
-	r := report.Ranges{Title: "Weights"}
+func Weights(g *graph.Graph) Ranges {
+	r := Ranges{Title: "Weights"}
 	producers := g.Producers()
 	for _, n := range g.Nodes {
 		if !n.Is(graph.Linear) {
@@ -30,8 +30,8 @@ func Weights(g *graph.Graph) report.Ranges {
 }
 
 // floatWeight is the range of a weight that is not quantized.
-func floatWeight(w *graph.Value) report.Range {
-	t := report.Range{Name: w.Name}
+func floatWeight(w *graph.Value) quant.Range {
+	t := quant.Range{Name: w.Name}
 	t.Min, t.Max = extremes(w.Const.Float64s())
 	return t
 }
@@ -39,7 +39,7 @@ func floatWeight(w *graph.Value) report.Range {
 // int8Weight is the range of the weight that a DequantizeLinear node, symmetric and with a
 // scale for each output channel or one for all, makes out of integers; false for other
 // nodes.
-func int8Weight(n *graph.Node) (t report.Range, ok bool) {
+func int8Weight(n *graph.Node) (t quant.Range, ok bool) {
 	if _, ok := n.Op.(graph.DequantizeLinear); !ok || n.Inputs[0].Const == nil || n.Inputs[0].Const.DType != graph.Int8 || n.Inputs[1].Const == nil {
 		return t, false
 	}

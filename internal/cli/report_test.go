@@ -1,4 +1,4 @@
-package reporting
+package cli
 
 import (
 	"errors"
@@ -49,16 +49,16 @@ func TestShellReadsCommandLine(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestWriteReport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.html")
-	if err := Write(path, &report.Data{Title: "Equal"}); err != nil {
+	if err := WriteReport(path, &report.Data{Title: "Equal"}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(text), "Equal") {
 		t.Errorf("%v, %d bytes without the title", err, len(text))
 	}
-	if err := Write(filepath.Join(t.TempDir(), "missing", "report.html"), &report.Data{}); !errors.Is(err, fs.ErrNotExist) {
+	if err := WriteReport(filepath.Join(t.TempDir(), "missing", "report.html"), &report.Data{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
 }
