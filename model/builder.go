@@ -81,10 +81,10 @@ func (b *Builder) StageStrides(n int) ([][2]int, error) {
 
 // Stack is a stem and stages of blocks, each of one width: what [Builder.Stack] adds.
 type Stack struct {
-	Stem   string                        // key
-	Depths []int                         // blocks of each stage
-	Key    func(stage, block int) string // of a block, both counted from 0
-	SE     func(key string) bool         // whether a block has squeeze-and-excitation
+	Stem string                        // key
+	Key  func(stage, block int) string // of a block, both counted from 0
+	Has  func(key string) bool         // whether there is a block
+	SE   func(key string) bool         // whether a block has squeeze-and-excitation
 	// Block adds one block of c input channels and returns its output and channels.
 	Block func(name, key string, x *graph.Value, c int, stride [2]int) (*graph.Value, int, error)
 }
@@ -93,7 +93,15 @@ type Stack struct {
 // [Builder.StageStrides]. It returns the outputs of stem and blocks, which are named
 // features.0, features.1, …, and the channels of the last.
 func (b *Builder) Stack(s Stack, x *graph.Value) ([]*graph.Value, int, error) {
-	strides, err := b.StageStrides(len(s.Depths))
+	var depths []int
+	for i := 0; s.Has(s.Key(i, 0)); i++ {
+		depth := 1
+		for s.Has(s.Key(i, depth)) {
+			depth++
+		}
+		depths = append(depths, depth)
+	}
+	strides, err := b.StageStrides(len(depths))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -107,7 +115,7 @@ func (b *Builder) Stack(s Stack, x *graph.Value) ([]*graph.Value, int, error) {
 	if err := add(s.Stem, [2]int{2, 2}); err != nil {
 		return nil, 0, err
 	}
-	for i, depth := range s.Depths {
+	for i, depth := range depths {
 		stage := Stage{Blocks: depth}
 		for j := range depth {
 			key, stride := s.Key(i, j), Once

@@ -68,14 +68,6 @@ func networks(sd *pytorch.StateDict) []string {
 }
 
 func (n names) network(k *model.Keys) *model.Network {
-	var depths []int
-	for i := 0; n.has(k, n.stage(i, 0)); i++ {
-		d := 0
-		for n.has(k, n.stage(i, d)) {
-			d++
-		}
-		depths = append(depths, d)
-	}
 	crop := 0.875
 	if n.naming == "timm" && !k.Below(n.stem+"."+n.convs+".1") && !k.Below(n.stage(0, 0)+"."+n.convs+".1") {
 		crop = 0.9 // timm's, for all but S0, which alone has several branches
@@ -84,14 +76,15 @@ func (n names) network(k *model.Keys) *model.Network {
 		HeadScope: n.headScope, Head1: n.head, CropPct: crop, Variant: variant,
 		Structures: []string{"MobileOne", "MobileOneBlock", "SEBlock", "SEModule", "ConvNormAct", "BatchNormAct2d", "ByobNet", "ClassifierHead"},
 		Build: func(b *model.Builder, input *graph.Value) ([]*graph.Value, int, error) {
-			return n.build(b, input, depths)
+			return n.build(b, k, input)
 		}}
 }
 
-func (n names) build(b *model.Builder, x *graph.Value, depths []int) ([]*graph.Value, int, error) {
+func (n names) build(b *model.Builder, k *model.Keys, x *graph.Value) ([]*graph.Value, int, error) {
 	b.Info.Generation = map[bool]string{true: "fused", false: "training"}[b.HasWeight(n.stem+"."+fused)]
-	return b.Stack(model.Stack{Stem: n.stem, Depths: depths, Key: n.stage,
-		SE: func(key string) bool { return b.HasWeight(key + "." + n.se + "." + n.reduce) },
+	return b.Stack(model.Stack{Stem: n.stem, Key: n.stage,
+		Has: func(key string) bool { return n.has(k, key) },
+		SE:  func(key string) bool { return b.HasWeight(key + "." + n.se + "." + n.reduce) },
 		Block: func(name, key string, x *graph.Value, c int, stride [2]int) (*graph.Value, int, error) {
 			return n.block(b, name, key, x, c, stride)
 		}}, x)
