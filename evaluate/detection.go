@@ -21,6 +21,9 @@ type DetectionImages struct {
 	Annotations *Annotations
 	// Strict makes the first image that cannot be decoded an error; else it is left out.
 	Strict bool
+	// Seen, where it is not nil, is called with every image that was measured and what the network finds in
+	// it, in the network's classes. Its error ends the run.
+	Seen func(file string, img image.Image, found []detect.Detection) error
 	// Progress, where it is not nil, is called after every image.
 	Progress func(done, total int)
 }
@@ -49,6 +52,11 @@ func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, err
 			found, err := o.Detect(ctx, img)
 			if err != nil {
 				return err
+			}
+			if o.Seen != nil {
+				if err := o.Seen(m.File, img, found); err != nil {
+					return err
+				}
 			}
 			if labels != nil {
 				found = slices.Clone(found)

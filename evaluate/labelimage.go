@@ -29,6 +29,17 @@ func (m *LabelImage) ReduceZeroLabel() {
 	}
 }
 
+// Classes returns the class of every pixel as networks give it; −1 for [Ignored].
+func (m *LabelImage) Classes() []int64 {
+	all := make([]int64, len(m.Labels))
+	for i, label := range m.Labels {
+		if all[i] = int64(label); label == Ignored {
+			all[i] = -1
+		}
+	}
+	return all
+}
+
 // ReadLabelImage is [DecodeLabelImage] of a file, which errors name.
 func ReadLabelImage(path string) (*LabelImage, error) {
 	data, err := infile.ReadFile(path)

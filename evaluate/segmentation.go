@@ -157,6 +157,9 @@ type SegmentationImages struct {
 	ReduceZeroLabel bool
 	// Strict makes the first image that cannot be decoded an error; else it is left out.
 	Strict bool
+	// Seen, where it is not nil, is called with every image that was measured, what the network sees in it
+	// and what its label image says. Its error ends the run.
+	Seen func(file string, img image.Image, got []int64, want *LabelImage) error
 	// Progress, where it is not nil, is called after every image.
 	Progress func(done, total int)
 }
@@ -192,7 +195,10 @@ func RunSegmentation(ctx context.Context, o SegmentationImages) (*SegmentationRe
 			if err != nil {
 				return err
 			}
-			return s.Add(got, want)
+			if err := s.Add(got, want); err != nil || o.Seen == nil {
+				return err
+			}
+			return o.Seen(name, img, got, want)
 		})
 		if err != nil {
 			return nil, err

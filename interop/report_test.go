@@ -54,6 +54,9 @@ func TestVerificationReports(t *testing.T) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 	run(t, "repvit-convert", testdata+"/v2_release.pth", "-q", "--size", "64", "--labels", sample+"classes.txt", "-o", file("m.onnx"))
 	run(t, "repvit-convert", testdata+"/v2_release.pth", "-q", "--size", "64", "--labels", sample+"classes.txt", "--quant", "int8", "--int8-scope", "all", "--calib", testdata+"/input.npy", "-o", file("int8.onnx"))
+	scenes := testdata + "/dense/"
+	run(t, "repvit-convert", scenes+"scenes_seg.pth", "-q", "--size", "128", "-o", file("seg.onnx"))
+	run(t, "repvit-convert", scenes+"scenes_det.pth", "-q", "--size", "128", "-o", file("det.onnx"))
 	evaluation := []string{"--images", sample + "images", "--labels", sample + "labels.csv"}
 	for _, tt := range []struct {
 		name    string
@@ -66,6 +69,8 @@ func TestVerificationReports(t *testing.T) {
 		{"images", append(evaluation, file("m.onnx")), false},
 		{"images against", append(evaluation, file("int8.onnx"), "--against", file("m.onnx")), false},
 		{"images, several models", append(evaluation, file("m.onnx"), file("int8.onnx"), testdata+"/v1_release.pth", "--size", "64"), false},
+		{"classes of pixels", []string{file("seg.onnx"), "--images", scenes + "images", "--masks", scenes + "masks"}, false},
+		{"objects", []string{file("det.onnx"), "--images", scenes + "images", "--coco", scenes + "instances.json"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			report := filepath.Join(t.TempDir(), "report.html")

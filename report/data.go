@@ -10,10 +10,15 @@ import (
 
 // Data is what a report shows. Sections whose fields are zero are left out.
 type Data struct {
-	Title   string  // of the file, "RepViT-M0.9: ONNX against checkpoint"
-	Command string  // the command line that made the report, as typed
-	Verdict Verdict // shown first
-	Summary []Row   // model file, format, variant, parameters, check figures, engine, …
+	Title    string    // of the file, "RepViT-M0.9: ONNX against checkpoint"
+	Command  string    // the command line that made the report, as typed
+	Verdict  Verdict   // shown first
+	Pictures []Picture // shown next
+	Summary  []Row     // model file, format, variant, parameters, check figures, engine, …
+
+	Segmentation *evaluate.SegmentationResult
+	Detection    *evaluate.DetectionResult
+
 	Network *Network
 	Errors  []Errors // "Fused against original", "int8 against float"
 	Ranges  []Ranges // "Activations", "Weights"
@@ -61,6 +66,12 @@ func (o Outcome) Word() string {
 		return "Failed"
 	}
 	return "Measured"
+}
+
+// Picture is what a network sees in an image.
+type Picture struct {
+	File      string
+	Got, Want []byte // as [Shrink] returns them; Want, the truth, may be empty
 }
 
 // Row is a line of the summary.

@@ -3,9 +3,9 @@
 //
 // A command fills a [Data] and calls [Write]. The file begins with the verdict, which is
 // one only where there were criteria ([Outcome]), and every
-// section whose data is there follows: the summary, the network stage by stage, the error
-// of every layer, the ranges of weights and activations, the logits of two models against
-// each other, an evaluation over images, and several models side by side.
+// section whose data is there follows: what a network sees in images, the summary, classes of pixels and
+// objects, several models side by side, the network stage by stage, the error of every layer, the ranges of
+// weights and activations, the logits of two models against each other, and an evaluation over images.
 //
 // # The file
 //
@@ -20,7 +20,7 @@
 //
 // # Limits
 //
-// The size of the file is bounded: at most 48 thumbnails of at most 24 KiB, 512 blocks,
+// The size of the file is bounded: at most 24 pictures and their labels of at most 96 KiB, 48 thumbnails of at most 24 KiB, 512 blocks,
 // 2000 rows in a table, 20 confusions, and plots whose points are thinned to one for each
 // half pixel. Where something was left out the file says so.
 //

@@ -50,7 +50,9 @@ func TestSections(t *testing.T) {
 	last := 0
 	for _, want := range []string{
 		`<html lang="en">`, "Failed", "The logits differ.", // the verdict comes first
+		"What the network sees", "as labelled", "street.png", "sea.png",
 		`<h2 id="summary">Summary</h2>`, "RepViT-M0.9", "--report out.html",
+		"Classes of pixels", "62.5\u00a0%", "wall", "75.0\u00a0%", "Objects", "AP50", "52.0\u00a0%", "AP, large", "–", "person", "41.0\u00a0%",
 		"Models side by side", "20.4\u00a0MB", "9.90\u00a0ms",
 		`<h2 id="network">Network</h2>`, "1×3×32×32", "Stem", "Stage 1", "Stage 2", "Head",
 		"Error per layer: int8 against float", "First divergence:", "<code>features.1</code>", "0.25", "12.0\u00a0dB",
@@ -217,6 +219,7 @@ func TestBounded(t *testing.T) {
 	block := d.Network.Stages[0].Blocks[0]
 	name := strings.Repeat("very long name ", 40)
 	for i := range 20000 {
+		d.Pictures = append(d.Pictures, d.Pictures[0])
 		layer.RelL2 = float64(i+1) * 1e-7
 		d.Errors[0].Layers = append(d.Errors[0].Layers, layer)
 		d.Ranges[0].Tensors = append(d.Ranges[0].Tensors, tensor)
@@ -234,8 +237,8 @@ func TestBounded(t *testing.T) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
-	if n := strings.Count(html, "<img "); n != 48 {
-		t.Errorf("%d thumbnails", n)
+	if n := strings.Count(html, "<img "); n != 48+2*24-1 { // one has no labels
+		t.Errorf("%d thumbnails and pictures", n)
 	}
 }
 
@@ -323,6 +326,7 @@ func TestBadThumbnail(t *testing.T) {
 	for _, b := range [][]byte{[]byte("<svg onload=alert(1)>"), append([]byte{0xff, 0xd8, 0xff}, make([]byte, 1<<20)...)} {
 		d := sample(t)
 		d.Images.Disagreements[0].Thumbnail = b
+		d.Pictures = []report.Picture{{Got: b, Want: b}}
 		if strings.Contains(write(t, d), "<img") {
 			t.Errorf("%.10q became an image", b)
 		}

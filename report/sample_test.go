@@ -71,10 +71,15 @@ func sample(t testing.TB) *report.Data {
 		t.Fatal(err)
 	}
 	return &report.Data{
-		Title:   "int8 against float",
-		Command: "repvit-verify m.int8.onnx --against m.onnx --images val --report out.html",
-		Verdict: report.Verdict{Outcome: report.Failed, Text: "The logits differ."},
-		Summary: []report.Row{{Name: "Variant", Value: "RepViT-M0.9"}, {Name: "Size", Value: "20.4 MB"}},
+		Title:    "int8 against float",
+		Command:  "repvit-verify m.int8.onnx --against m.onnx --images val --report out.html",
+		Verdict:  report.Verdict{Outcome: report.Failed, Text: "The logits differ."},
+		Summary:  []report.Row{{Name: "Variant", Value: "RepViT-M0.9"}, {Name: "Size", Value: "20.4 MB"}},
+		Pictures: []report.Picture{{File: "street.png", Got: thumbnail, Want: thumbnail}, {File: "sea.png", Got: thumbnail}},
+		Segmentation: &evaluate.SegmentationResult{Images: 4, MIoU: 0.625, PixelAccuracy: 0.91,
+			Classes: []evaluate.ClassIoU{{Name: "wall", IoU: 0.75, Accuracy: 0.8}, {IoU: math.NaN(), Accuracy: math.NaN()}}},
+		Detection: &evaluate.DetectionResult{Images: 5, Boxes: evaluate.APFigures{AP: 0.31, AP50: 0.52, APLarge: math.NaN()}, Masks: evaluate.APFigures{AP: 0.27},
+			Categories: []evaluate.CategoryAP{{Name: "person", Boxes: 0.41, Masks: 0.33, Annotations: 17}}},
 		Network: net,
 		Errors: []report.Errors{{Title: "int8 against float", Divergence: &verify.Divergence{Value: "features.1"}, Layers: []verify.Layer{
 			{Value: "input", SQNR: math.Inf(1)},

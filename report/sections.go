@@ -21,6 +21,7 @@ const (
 	maxConfusions = 20
 	maxClasses    = 20 // of a confusion matrix
 	maxThumbnails = 48
+	maxPictures   = 24
 )
 
 // both draws a plot for wide pages and one for narrow ones.
@@ -385,6 +386,26 @@ func viewMatrix(list []evaluate.Confusion) *matrix {
 		m.Rows = append(m.Rows, row)
 	}
 	return &m
+}
+
+// apRow is a line of the detector's figures.
+type apRow struct {
+	Name         string
+	Boxes, Masks float64 // NaN where there is none
+}
+
+// viewAP returns COCO's twelve figures.
+func viewAP(r *evaluate.DetectionResult) (rows []apRow) {
+	if r == nil {
+		return nil
+	}
+	b, m := r.Boxes, r.Masks
+	return []apRow{
+		{"AP", b.AP, m.AP}, {"AP50", b.AP50, m.AP50}, {"AP75", b.AP75, m.AP75},
+		{"AP, small objects", b.APSmall, m.APSmall}, {"AP, medium", b.APMedium, m.APMedium}, {"AP, large", b.APLarge, m.APLarge},
+		{"recall, 1 detection", b.AR1, m.AR1}, {"recall, 10", b.AR10, m.AR10}, {"recall, 100", b.AR100, m.AR100},
+		{"recall, small objects", b.ARSmall, m.ARSmall}, {"recall, medium", b.ARMedium, m.ARMedium}, {"recall, large", b.ARLarge, m.ARLarge},
+	}
 }
 
 // runView is a line of the comparison, with bars.

@@ -31,6 +31,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 		"data":    dataURI,
 		"clipped": clipped,
 		"known":   func(f float64) bool { return !math.IsNaN(f) },
+		"first":   func(p []Picture) []Picture { return p[:min(len(p), maxPictures)] },
 		"hundred": func(f float64) string { return fmt.Sprintf("%.1f", 100*f) },
 	}).Parse(page))
 })
@@ -45,6 +46,7 @@ type view struct {
 	Logits  *logitsView
 	Images  *imagesView
 	Runs    []runView
+	AP      []apRow
 }
 
 // Write writes a report as one HTML file. Nothing is written before the whole file is
@@ -57,6 +59,7 @@ func Write(w io.Writer, d *Data) error {
 		Logits:  viewLogits(d.Logits),
 		Images:  viewImages(d.Images),
 		Runs:    viewRuns(d.Runs),
+		AP:      viewAP(d.Detection),
 	}
 	for _, e := range d.Errors {
 		if len(e.Layers) > 0 {

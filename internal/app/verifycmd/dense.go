@@ -2,7 +2,9 @@ package verifycmd
 
 import (
 	"fmt"
+	"image"
 	"io"
+	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -10,8 +12,10 @@ import (
 	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/draw"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/segment"
 )
 
@@ -32,11 +36,18 @@ func evaluateDense(c *urfave.Context, cfg *config) error {
 	if cfg.coco != "" {
 		run = n.evaluateCOCO
 	}
-	r, err := run(c, cfg, fit, func(done, total int) { progress.Update("evaluate", done, total) })
+	d := cfg.newReport(fmt.Sprintf("%s on %s", filepath.Base(n.Path), filepath.Base(cfg.images)))
+	d.Summary = n.rows()
+	r, err := run(c, cfg, fit, d, func(done, total int) { progress.Update("evaluate", done, total) })
 	if err != nil {
 		return err
 	}
 	progress.Done()
+	if cfg.report != "" {
+		if err := cli.WriteReport(cfg.report, d); err != nil {
+			return err
+		}
+	}
 	switch {
 	case cfg.json:
 		return cli.PrintJSON(c.App.Writer, r)
@@ -70,17 +81,56 @@ func openDense(cfg *config, path string) (*network, preprocess.Fit, error) {
 // denseResult is what an evaluation found.
 type denseResult interface{ print(io.Writer) }
 
-func (n *network) evaluateMasks(c *urfave.Context, cfg *config, fit preprocess.Fit, progress func(done, total int)) (denseResult, error) {
+// shownPictures bounds the images that a report begins with.
+const shownPictures = 12
+
+// picture adds what the network sees in an image to a report, until there are enough. Want may be nil.
+func (cfg *config) picture(d *report.Data, file string, got, want func() (*image.RGBA, error)) error {
+	if cfg.report == "" || len(d.Pictures) == shownPictures {
+		return nil
+	}
+	p := report.Picture{File: file}
+	for _, one := range []struct {
+		draw func() (*image.RGBA, error)
+		to   *[]byte
+	}{{got, &p.Got}, {want, &p.Want}} {
+		if one.draw == nil {
+			continue
+		}
+		m, err := one.draw()
+		if err != nil {
+			return err
+		}
+		if *one.to, err = report.Shrink(m); err != nil {
+			return err
+		}
+	}
+	d.Pictures = append(d.Pictures, p)
+	return nil
+}
+
+// evaluateMasks measures a segmenter, also for a report.
+func (n *network) evaluateMasks(c *urfave.Context, cfg *config, fit preprocess.Fit, d *report.Data, progress func(done, total int)) (denseResult, error) {
 	classes, err := segment.Classes(n.Graph)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Path, err)
 	}
 	r, err := evaluate.RunSegmentation(c.Context, evaluate.SegmentationImages{
-		Segment: evaluate.Segmenter(n.engine, fit), Classes: classes, Names: n.labels(), Dir: cfg.images, Masks: cfg.masks, ReduceZeroLabel: cfg.reduceZeroLabel, Strict: cfg.strict, Progress: progress})
-	return segmentation{r, n.Path}, err
+		Segment: evaluate.Segmenter(n.engine, fit), Classes: classes, Names: n.labels(), Dir: cfg.images, Masks: cfg.masks, ReduceZeroLabel: cfg.reduceZeroLabel, Strict: cfg.strict, Progress: progress,
+		Seen: func(file string, img image.Image, got []int64, want *evaluate.LabelImage) error {
+			return cfg.picture(d, file, func() (*image.RGBA, error) { return draw.Classes(img, got, n.names()) },
+				func() (*image.RGBA, error) { return draw.Classes(img, want.Classes(), n.names()) })
+		}})
+	if err != nil {
+		return nil, err
+	}
+	d.Segmentation = r
+	d.Verdict.Text = fmt.Sprintf("mIoU is %.2f %%, pixel accuracy %.2f %% on %s.", 100*r.MIoU, 100*r.PixelAccuracy, imageCount(r.Images, r.Broken))
+	return segmentation{r, n.Path}, nil
 }
 
-func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fit, progress func(done, total int)) (denseResult, error) {
+// evaluateCOCO measures a detector, also for a report.
+func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fit, d *report.Data, progress func(done, total int)) (denseResult, error) {
 	if !n.isDetector() {
 		return nil, fmt.Errorf("%s: found no outputs named dets and labels, expected a detector's", n.Path)
 	}
@@ -89,8 +139,16 @@ func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fi
 		return nil, err
 	}
 	r, err := evaluate.RunDetection(c.Context, evaluate.DetectionImages{
-		Detect: evaluate.Detector(n.engine, fit), Names: n.labels(), Dir: cfg.images, Annotations: annotations, Strict: cfg.strict, Progress: progress})
-	return detection{r, n.Path}, err
+		Detect: evaluate.Detector(n.engine, fit), Names: n.labels(), Dir: cfg.images, Annotations: annotations, Strict: cfg.strict, Progress: progress,
+		Seen: func(file string, img image.Image, found []detect.Detection) error {
+			return cfg.picture(d, file, func() (*image.RGBA, error) { return drawObjects(img, found, n.names()) }, nil)
+		}})
+	if err != nil {
+		return nil, err
+	}
+	d.Detection = r
+	d.Verdict.Text = fmt.Sprintf("AP of boxes is %s, of masks %s on %s.", share(r.Boxes.AP), share(r.Masks.AP), imageCount(r.Images, r.Broken))
+	return detection{r, n.Path}, nil
 }
 
 // segmentation is a result with the model's name.
@@ -140,8 +198,8 @@ func share(x float64) string {
 // isDetector reports whether the network finds objects.
 func (n *network) isDetector() bool { return detect.Is(n.Graph) }
 
-// palette are the colours of the classes.
-func (n *network) palette() [][3]uint8 {
+// names are how the network's classes are drawn.
+func (n *network) names() draw.Names {
 	colors, _ := infer.Palette(n.Graph) // a courtesy here
-	return colors
+	return draw.Names{Labels: n.labels(), Colors: colors}
 }

@@ -286,7 +286,7 @@ func criteria(c *urfave.Context) (all evaluate.Criteria) {
 var (
 	ofArrays    = []string{"input", "logits", "expect", "atol", "rtol"}
 	ofImages    = []string{"labels", "strict", "masks", "coco", "reduce-zero-label", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
-	ofDense     = []string{"labels", "against", "report", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"} // that mean nothing for it
+	ofDense     = []string{"labels", "against", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"} // that mean nothing for it
 	ofLabels    = []string{"min-top1", "max-drop"}
 	ofReference = []string{"max-drop", "min-agreement", "min-sqnr"}
 )

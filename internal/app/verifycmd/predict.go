@@ -194,7 +194,7 @@ func (n *network) seePixels(c *urfave.Context, cfg *config, img image.Image) (pr
 	if _, err := segment.Classes(n.Graph); err != nil {
 		return nil, err
 	}
-	p := pixels{Height: at.Image.Y, Width: at.Image.X, names: draw.Names{Labels: n.labels(), Colors: n.palette()}}
+	p := pixels{Height: at.Image.Y, Width: at.Image.X, names: n.names()}
 	if p.of, err = at.Classes(outputs[0]); err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (n *network) seeObjects(c *urfave.Context, cfg *config, img image.Image) (p
 	if err != nil {
 		return nil, err
 	}
-	p := objects{Height: at.Image.Y, Width: at.Image.X, Detections: []seen{}, names: draw.Names{Labels: n.labels(), Colors: n.palette()}}
+	p := objects{Height: at.Image.Y, Width: at.Image.X, Detections: []seen{}, names: n.names()}
 	if p.found, err = detect.Outputs(n.Graph, outputs, at); err != nil {
 		return nil, err
 	}
@@ -271,8 +271,12 @@ func (p objects) print(w io.Writer) error {
 // shown is the score from which on objects are drawn: below it pictures are full of guesses.
 const shown = 0.3
 
+func drawObjects(img image.Image, found []detect.Detection, names draw.Names) (*image.RGBA, error) {
+	return draw.Objects(img, slices.DeleteFunc(slices.Clone(found), func(o detect.Detection) bool { return o.Score < shown }), names)
+}
+
 func (p objects) picture(img image.Image) (image.Image, error) {
-	return draw.Objects(img, slices.DeleteFunc(slices.Clone(p.found), func(o detect.Detection) bool { return o.Score < shown }), p.names)
+	return drawObjects(img, p.found, p.names)
 }
 
 // see runs a network that sees whole images.
