@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -47,7 +48,40 @@ func BenchmarkAgainstONNXRuntime(b *testing.B) {
 	}
 }
 
-func against(b *testing.B, onnx, native string, threads, batch int) {
+// BenchmarkInstructionSets times the kernels that this processor can run besides its best against ONNX
+// Runtime, which takes the best that it finds and cannot be told otherwise. It needs a checkpoint as
+// [BenchmarkAgainstONNXRuntime] does.
+func BenchmarkInstructionSets(b *testing.B) {
+	needORT(b)
+	checkpoint := os.Getenv("REPVIT_CHECKPOINT")
+	if checkpoint == "" {
+		b.Skip("REPVIT_CHECKPOINT names no checkpoint")
+	}
+	for _, kind := range []struct {
+		name string
+		args []string
+		isas []string
+	}{
+		{"float32", nil, []string{"avx512", "avx2", "neon", "generic"}},
+		{"int8", []string{"--quant", "int8", "--int8-scope", "all"}, []string{"avx512vnni", "avxvnni", "avx2", "neon-i8mm", "neon-dot", "neon", "generic"}},
+	} {
+		dir := b.TempDir()
+		onnx := filepath.Join(dir, "m.onnx")
+		run(b, "repvit-convert", append(kind.args, checkpoint, "-q", "--no-check", "-o", onnx)...)
+		for _, isa := range kind.isas {
+			if exec.Command(filepath.Join(bin, "repvit-verify"), "bench", onnx, "--isa", isa, "--runs", "1", "-q").Run() != nil {
+				continue // not of this machine
+			}
+			b.Run(kind.name+"/"+isa, func(b *testing.B) {
+				for range b.N {
+					against(b, onnx, onnx, 1, 1, "--isa", isa)
+				}
+			})
+		}
+	}
+}
+
+func against(b *testing.B, onnx, native string, threads, batch int, flags ...string) {
 	b.Helper()
 	var ours, theirs, ratios []float64
 	runs := fmt.Sprint(max(10, 60/batch))
@@ -55,7 +89,7 @@ func against(b *testing.B, onnx, native string, threads, batch int) {
 		var r struct {
 			Median float64 `json:"median_ms"`
 		}
-		text := run(b, "repvit-verify", "bench", native, "--json", "--size", "224", "--runs", runs, "--threads", fmt.Sprint(threads), "--batch", fmt.Sprint(batch))
+		text := run(b, "repvit-verify", append([]string{"bench", native, "--json", "--size", "224", "--runs", runs, "--threads", fmt.Sprint(threads), "--batch", fmt.Sprint(batch)}, flags...)...)
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
 			b.Fatal(err)
 		}

@@ -87,7 +87,7 @@ func (n *network) start(cfg *config, shape []int) error {
 				r.MaxMemory = memory
 				n.engine = r
 			}
-		} else if n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, MaxMemory: memory}); err == nil {
+		} else if n.session, err = infer.New(n.Graph, infer.Options{Threads: cfg.threads, ISA: cfg.isa, MaxMemory: memory}); err == nil {
 			n.engine = n.session
 		}
 	}

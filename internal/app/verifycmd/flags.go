@@ -19,7 +19,7 @@ import (
 // config is what the flags say.
 type config struct {
 	input, logits, expect, against, images, labels, output, report string
-	masks, coco                                                    string
+	masks, coco, isa                                               string
 	reduceZeroLabel, strict                                        bool
 	tolerance                                                      *verify.Tolerance // nil for the networks'
 	criteria                                                       evaluate.Criteria
@@ -166,6 +166,7 @@ func commands() []*urfave.Command {
 			&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},
 			&urfave.IntFlag{Name: "batch", DefaultText: "the model's, else 1", Usage: "images `N` in each"},
 			maxMSFlag(),
+			&urfave.StringFlag{Name: "isa", DefaultText: "the best of this machine", Usage: "use the kernels of `SET`, such as avx2 or generic"},
 			&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
 		{Name: "predict", Usage: "what a network sees on an image, or where a prompt points", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Flags: slices.Concat([]urfave.Flag{
@@ -216,7 +217,7 @@ func parse(c *urfave.Context) (*config, error) {
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
 		masks: c.String("masks"), coco: c.String("coco"), reduceZeroLabel: c.Bool("reduce-zero-label"), strict: c.Bool("strict"),
 		expect: c.String("expect"), output: c.String("output"), report: c.String("report"), criteria: criteria(c),
-		engine: c.String("engine"), runs: c.Int("runs"), batch: c.Int("batch"),
+		engine: c.String("engine"), isa: c.String("isa"), runs: c.Int("runs"), batch: c.Int("batch"),
 		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"),
 	}
 	var err error
@@ -267,6 +268,8 @@ func parse(c *urfave.Context) (*config, error) {
 		return nil, cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<12)
 	case c.Bool("profile") && cfg.engine == engineReference:
 		return nil, cli.Usagef("--profile needs --engine fast")
+	case cfg.isa != "" && cfg.engine == engineReference:
+		return nil, cli.Usagef("--isa needs --engine fast")
 	}
 	return cfg, nil
 }
