@@ -35,7 +35,7 @@ type DetectionImages struct {
 // [graph.ErrShape] where the network and the annotations do not fit each other, or is of package
 // preprocess, of Detect, or that of ctx.
 func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, error) {
-	labels, err := o.labels()
+	labels, err := o.Annotations.Labels(o.Names)
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +84,18 @@ func RunDetection(ctx context.Context, o DetectionImages) (*DetectionResult, err
 	return r, nil
 }
 
-// labels returns the category of each of the network's classes, nil where it has no names.
-func (o *DetectionImages) labels() ([]int, error) {
+// Labels returns the categories, by their positions, of a network's classes, by their names; nil for no
+// names, where they are the same. The error wraps [graph.ErrShape] for a name that is none of the
+// categories' or several's.
+func (a *Annotations) Labels(names []string) ([]int, error) {
 	var labels []int
-	for i, name := range o.Names {
+	for i, name := range names {
 		same := func(c Category) bool { return c.Name == name }
-		at := slices.IndexFunc(o.Annotations.Categories, same)
+		at := slices.IndexFunc(a.Categories, same)
 		if at < 0 {
 			return nil, fmt.Errorf("%w: the network's class %d, %q, is none of the annotations' categories", graph.ErrShape, i, clip(name))
 		}
-		if slices.ContainsFunc(o.Annotations.Categories[at+1:], same) {
+		if slices.ContainsFunc(a.Categories[at+1:], same) {
 			return nil, fmt.Errorf("%w: several of the annotations' categories are named %q", graph.ErrShape, clip(name))
 		}
 		labels = append(labels, at)

@@ -16,11 +16,11 @@ import (
 )
 
 // Segmentation counts the pixels of each class that a network took for each class: one confusion
-// matrix over all images.
+// matrix over all images. [NewSegmentation] makes one; the fields are there to be stored and sent.
 type Segmentation struct {
-	images  int
-	classes int
-	counts  []int64 // by truth, then by prediction
+	Images  int
+	Classes int
+	Counts  []int64 // Classes×Classes, by truth, then by prediction
 }
 
 // NewSegmentation returns the counts of no image for a network of 1 to 255 classes. The error wraps
@@ -29,7 +29,7 @@ func NewSegmentation(classes int) (*Segmentation, error) {
 	if classes < 1 || classes > Ignored {
 		return nil, fmt.Errorf("%w: %d classes, expected 1 to %d, as many as label images have", graph.ErrUnsupported, classes, Ignored)
 	}
-	return &Segmentation{classes: classes, counts: make([]int64, classes*classes)}, nil
+	return &Segmentation{Classes: classes, Counts: make([]int64, classes*classes)}, nil
 }
 
 // Add adds an image by the classes that the network gives its pixels, and their labels. Pixels
@@ -37,21 +37,24 @@ func NewSegmentation(classes int) (*Segmentation, error) {
 // many or the network's classes not those of [NewSegmentation], and [ErrLabels] for other labels;
 // then nothing is added.
 func (s *Segmentation) Add(got []int64, want *LabelImage) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	if len(got) != len(want.Labels) {
 		return fmt.Errorf("%w: classes of %d pixels for labels of %d×%d", graph.ErrShape, len(got), want.Height, want.Width)
 	}
 	for i, label := range want.Labels {
-		if label != Ignored && int(label) >= s.classes {
-			return fmt.Errorf("%w: found the label %d at row %d, column %d, expected one below %d, the number of classes, or %d", ErrLabels, label, i/want.Width, i%want.Width, s.classes, Ignored)
+		if label != Ignored && int(label) >= s.Classes {
+			return fmt.Errorf("%w: found the label %d at row %d, column %d, expected one below %d, the number of classes, or %d", ErrLabels, label, i/want.Width, i%want.Width, s.Classes, Ignored)
 		}
-		if got[i] < 0 || got[i] >= int64(s.classes) {
-			return fmt.Errorf("%w: the network's class %d at row %d, column %d, expected one below %d", graph.ErrShape, got[i], i/want.Width, i%want.Width, s.classes)
+		if got[i] < 0 || got[i] >= int64(s.Classes) {
+			return fmt.Errorf("%w: the network's class %d at row %d, column %d, expected one below %d", graph.ErrShape, got[i], i/want.Width, i%want.Width, s.Classes)
 		}
 	}
-	s.images++
+	s.Images++
 	for i, label := range want.Labels {
 		if label != Ignored {
-			s.counts[int(label)*s.classes+int(got[i])]++
+			s.Counts[int(label)*s.Classes+int(got[i])]++
 		}
 	}
 	return nil
@@ -60,12 +63,23 @@ func (s *Segmentation) Add(got []int64, want *LabelImage) error {
 // Merge adds the images that another has counted. The error wraps [graph.ErrShape] where it has
 // other classes.
 func (s *Segmentation) Merge(b *Segmentation) error {
-	if s.classes != b.classes {
-		return fmt.Errorf("%w: counts of %d classes, expected %d", graph.ErrShape, b.classes, s.classes)
+	if s.Classes != b.Classes {
+		return fmt.Errorf("%w: counts of %d classes, expected %d", graph.ErrShape, b.Classes, s.Classes)
 	}
-	s.images += b.images
-	for i, n := range b.counts {
-		s.counts[i] += n
+	if err := errors.Join(s.check(), b.check()); err != nil {
+		return err
+	}
+	s.Images += b.Images
+	for i, n := range b.Counts {
+		s.Counts[i] += n
+	}
+	return nil
+}
+
+// check holds what may come from elsewhere to be a matrix.
+func (s *Segmentation) check() error {
+	if s.Classes < 0 || s.Classes > Ignored || len(s.Counts) != s.Classes*s.Classes {
+		return fmt.Errorf("%w: %d counts for %d classes, expected the square", graph.ErrShape, len(s.Counts), s.Classes)
 	}
 	return nil
 }
@@ -89,15 +103,15 @@ type ClassIoU struct {
 
 // Result returns the figures; names are those of the classes, or nil.
 func (s *Segmentation) Result(names []string) *SegmentationResult {
-	r := &SegmentationResult{Images: s.images}
+	r := &SegmentationResult{Images: s.Images}
 	var right, all, present int64
 	sum := 0.0
-	for k := range s.classes {
-		hit := s.counts[k*s.classes+k]
+	for k := range s.Classes {
+		hit := s.Counts[k*s.Classes+k]
 		var truth, predicted int64
-		for i := range s.classes {
-			truth += s.counts[k*s.classes+i]
-			predicted += s.counts[i*s.classes+k]
+		for i := range s.Classes {
+			truth += s.Counts[k*s.Classes+i]
+			predicted += s.Counts[i*s.Classes+k]
 		}
 		right, all = right+hit, all+truth
 		c := ClassIoU{IoU: ratio(hit, truth+predicted-hit), Accuracy: ratio(hit, truth)}

@@ -117,7 +117,7 @@ func TestMergeSegmentation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !reflect.DeepEqual(whole, parts) || whole.images == 0 {
+	if !reflect.DeepEqual(whole, parts) || whole.Images == 0 {
 		t.Errorf("found %+v, expected %+v", parts, whole)
 	}
 }
