@@ -20,7 +20,10 @@ func newApp() *urfave.App {
 	choices := convertcmd.Choices()
 	maps.Copy(choices, verifycmd.Choices())
 	return &urfave.App{
-		Name:      "repvit",
+		Name: "repvit",
+		Description: `Exit status: 0 equal, criteria met or done; 1 outputs differ or a criterion is missed;
+2 wrong usage; 3 the work could not be done; 130 or 143 interrupted. With --json, results and
+errors are one JSON object on standard output.`,
 		Usage:     "trained RepViT networks out of PyTorch into production, proven",
 		UsageText: "repvit COMMAND [flags] FILE...",
 		Version:   cli.Version(),

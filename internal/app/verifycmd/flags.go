@@ -59,7 +59,7 @@ Examples:
   repvit-verify predict sam.encoder.onnx sam.decoder.onnx cat.jpg --point 320,200 -o mask.png
 
 Exit status: 0 equal, criteria met or done; 1 outputs differ, a criterion is not met or the
-work failed; 2 wrong usage.`
+work failed; 2 wrong usage; 130 or 143 interrupted.`
 
 // Flags by topic.
 func engineFlags() []urfave.Flag {
@@ -188,7 +188,7 @@ func newApp() *urfave.App {
 		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|predict|preprocess [flags] FILE...",
 		Description: description,
 		Version:     cli.Version(),
-		Metadata:    map[string]any{cli.Choices: Choices()},
+		Metadata:    map[string]any{cli.Choices: Choices(), cli.Failure: cli.StatusDiffers},
 		Flags:       flags(),
 		Action:      action(verifyAction),
 		Commands:    commands(),
@@ -198,8 +198,9 @@ func newApp() *urfave.App {
 // Commands are the command and its subcommands, for a program that has others beside them.
 func Commands() []*urfave.Command {
 	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify predict", "repvit predict", "repvit-verify", "repvit verify")
+	described, _, _ := strings.Cut(names.Replace(description), "\n\nExit status") // which is the program's
 	return append([]*urfave.Command{
-		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: names.Replace(description), Flags: flags(), Action: action(verifyAction)},
+		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: described, Flags: flags(), Action: action(verifyAction)},
 		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
 			criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags()),
 			Action: action(func(c *urfave.Context, cfg *config) error {
