@@ -24,7 +24,7 @@ import (
 type Images struct {
 	Engine  verify.Engine // the network that is measured
 	Against verify.Engine // the reference, or nil
-	// Dir is the folder of images, PNG or JPEG.
+	// Dir is the folder of images.
 	Dir string
 	// Labels is the path of a labels file; see [ParseLabels]. Empty for all images of the
 	// folder in alphabetical order, not those of its subfolders, without labels; where images

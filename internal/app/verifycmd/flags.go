@@ -116,7 +116,7 @@ func againstFlag() urfave.Flag {
 // folderFlags are those of evaluation.
 func folderFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR` or its folders, one a class"},
+		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the images in `DIR` or its folders, one a class"},
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
 		&urfave.BoolFlag{Name: "strict", Usage: "fail at the first image that cannot be decoded; else it is left out"},
 		&urfave.StringFlag{Name: "masks", TakesFile: true, Usage: "of a segmenter, the classes of the images' pixels: label images in `DIR`"},
