@@ -193,7 +193,7 @@ func run(ctx context.Context, app *cli.App, args []string) int {
 		status, kind = StatusDiffers, "missed"
 	}
 	if !out.written && asksJSON(args) {
-		_ = PrintJSON(app.Writer, map[string][]Problem{"errors": {problem(err, kind, args)}}) // the line below says it as well
+		_ = PrintResults[any](app.Writer, nil, []Problem{problem(err, kind, args)}) // the line below says it as well
 	}
 	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, printable.Line(err.Error()))
 	return status

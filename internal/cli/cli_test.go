@@ -78,8 +78,8 @@ func TestStatus(t *testing.T) {
 		{"missed", t.Context(), nil, fmt.Errorf("x: %w", Missed(errors.New("bad"))), StatusDiffers, "tool: x: bad\n"},
 		{"interrupted", cancelled, nil, context.Canceled, 130, "tool: interrupted; nothing was written\n"},
 		{"terminated", terminated, nil, fmt.Errorf("x: %w", context.Canceled), 143, "tool: interrupted; nothing was written\n"},
-		{"failure as JSON", t.Context(), []string{"--json", "a"}, errors.New("a: \x1b"), StatusFailed, `{"schema":1,"errors":[{"file":"a","kind":"failed","message":"a: \\u001b"}]}` + "\ntool: a: \\u001b\n"},
-		{"usage as JSON", t.Context(), []string{"--json", "--nope"}, nil, StatusUsage, `{"schema":1,"errors":[{"kind":"usage","message":"flag provided but not defined: -nope (see tool --help)"}]}` + "\ntool: flag provided but not defined: -nope (see tool --help)\n"},
+		{"failure as JSON", t.Context(), []string{"--json", "a"}, errors.New("a: \x1b"), StatusFailed, `{"schema":1,"results":[],"errors":[{"file":"a","kind":"failed","message":"a: \\u001b"}]}` + "\ntool: a: \\u001b\n"},
+		{"usage as JSON", t.Context(), []string{"--json", "--nope"}, nil, StatusUsage, `{"schema":1,"results":[],"errors":[{"kind":"usage","message":"flag provided but not defined: -nope (see tool --help)"}]}` + "\ntool: flag provided but not defined: -nope (see tool --help)\n"},
 		{"no JSON behind --", t.Context(), []string{"--", "--json"}, errors.New("a"), StatusFailed, "tool: a\n"},
 	}
 	for _, tt := range tests {

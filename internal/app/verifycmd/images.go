@@ -167,7 +167,7 @@ func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress f
 	if err != nil {
 		return evaluated{}, err
 	}
-	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Names: n.labels(), Strict: cfg.strict, Preprocess: p, Threads: cfg.threads, Progress: progress}
+	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Names: n.labels(), Strict: cfg.strict, Upright: cfg.upright, Preprocess: p, Threads: cfg.threads, Progress: progress}
 	if against != nil {
 		o.Against = against.engine
 	}

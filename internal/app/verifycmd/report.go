@@ -11,7 +11,6 @@ import (
 
 	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/reporting"
-	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/verify"
@@ -182,7 +181,7 @@ func disagreement(ctx context.Context, cfg *config, n, against *network, m evalu
 	if m.Label >= 0 {
 		d.Label = name(m.Label)
 	}
-	img, err := preprocess.Open(filepath.Join(cfg.images, m.File))
+	img, err := cfg.open()(filepath.Join(cfg.images, m.File))
 	if err != nil {
 		return d, err
 	}
