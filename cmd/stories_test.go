@@ -36,9 +36,14 @@ func TestMain(m *testing.M) {
 }
 
 // setup gives a script under testdata the repository's checkpoints and under sample the
-// documentation's images, and two images that are to be turned.
+// documentation's images; $PREPROCESS is where the images of that package's tests are.
 func setup(env *testscript.Env) error {
-	for name, folder := range map[string]string{"testdata": "../testdata", "sample": "../docs/sample", "turned.jpg": "../preprocess/testdata/turned.jpg", "turned.tif": "../preprocess/testdata/turned.tif"} {
+	preprocess, err := filepath.Abs("../preprocess/testdata")
+	if err != nil {
+		return err
+	}
+	env.Setenv("PREPROCESS", preprocess)
+	for name, folder := range map[string]string{"testdata": "../testdata", "sample": "../docs/sample"} {
 		data, err := filepath.Abs(folder)
 		if err != nil {
 			return err
@@ -55,8 +60,8 @@ var update = flag.Bool("update", false, "write what stories compare with, instea
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		UpdateScripts: *update,
-		Dir:   "testdata",
-		Setup: setup,
+		Dir:           "testdata",
+		Setup:         setup,
 		Condition: func(cond string) (bool, error) {
 			if device, ok := strings.CutPrefix(cond, "device:"); ok {
 				_, err := os.Stat(device)

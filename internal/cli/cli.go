@@ -209,10 +209,11 @@ type standard struct {
 func (o *standard) Write(p []byte) (int, error) {
 	n, err := o.w.Write(p)
 	o.written = o.written || n > 0
-	if err != nil && o.err == nil {
+	if err != nil {
 		o.err = fmt.Errorf("standard output: %w", err)
+		return n, o.err
 	}
-	return n, err
+	return n, nil
 }
 
 // helpOf returns what to ask for help: where the program has no flags of its own, the command.
