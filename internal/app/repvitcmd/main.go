@@ -1,4 +1,4 @@
-// Package repvitcmd is the command repvit: those of the two others beside each other.
+// Package repvitcmd is the command repvit: those of the two others beside each other, and serve.
 package repvitcmd
 
 import (
@@ -9,6 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/app/convertcmd"
+	"github.com/repvit-go/repvit/internal/app/servecmd"
 	"github.com/repvit-go/repvit/internal/app/verifycmd"
 	"github.com/repvit-go/repvit/internal/cli"
 )
@@ -19,6 +20,7 @@ func Main() int { return cli.Run(newApp(), os.Args) }
 func newApp() *urfave.App {
 	choices := convertcmd.Choices()
 	maps.Copy(choices, verifycmd.Choices())
+	maps.Copy(choices, servecmd.Choices())
 	return &urfave.App{
 		Name: "repvit",
 		Description: `Exit status: 0 equal, criteria met or done; 1 outputs differ or a criterion is missed;
@@ -28,7 +30,7 @@ errors are one JSON object on standard output.`,
 		UsageText: "repvit COMMAND [flags] FILE...",
 		Version:   cli.Version(),
 		Metadata:  map[string]any{cli.Choices: choices},
-		Commands:  slices.Concat(convertcmd.Commands(), verifycmd.Commands()),
+		Commands:  slices.Concat(convertcmd.Commands(), verifycmd.Commands(), servecmd.Commands()),
 		Action: func(c *urfave.Context) error {
 			if c.Args().Len() == 0 {
 				return cli.Usagef("no command given")
