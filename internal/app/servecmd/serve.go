@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -77,7 +76,7 @@ func run(c *urfave.Context) error {
 		cfg.Log = slog.New(slog.NewJSONHandler(c.App.ErrWriter, options))
 	}
 	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
+	onHangup(reload)
 	defer signal.Stop(reload)
 	cfg.Reload = reload
 	cli.Patient(c.Context)
