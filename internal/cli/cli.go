@@ -143,10 +143,12 @@ func run(ctx context.Context, app *cli.App, args []string) int {
 	app.HideHelpCommand = true
 	app.Commands = append(app.Commands, completionCommand(app), licensesCommand(app))
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	onUsage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
-	app.OnUsageError = onUsage
+	onUsage := func(flags []cli.Flag) cli.OnUsageErrorFunc {
+		return func(_ *cli.Context, err error, _ bool) error { return usageError{unknownFlag(app, flags, err)} }
+	}
+	app.OnUsageError = onUsage(app.Flags)
 	for _, c := range app.Commands {
-		c.OnUsageError = onUsage
+		c.OnUsageError = onUsage(c.Flags)
 		c.HideHelpCommand = true
 		if c.UsageText == "" {
 			c.UsageText = app.Name + " " + c.Name + " [flags] " + c.ArgsUsage
@@ -182,7 +184,7 @@ func run(ctx context.Context, app *cli.App, args []string) int {
 	switch {
 	case errors.As(err, &usage):
 		status, kind = StatusUsage, "usage"
-		err = fmt.Errorf("%w (see %s --help)", err, help)
+		err = fmt.Errorf("%w (see %s --help)", suggestValue(app, err), help)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		status, kind = stopped{os.Interrupt}.status(), "interrupted"
 		if s, ok := context.Cause(ctx).(stopped); ok {
@@ -286,10 +288,10 @@ func order(app *cli.App, args []string) ([]string, error) {
 		flags = append(flags, args[i])
 	}
 	out := []string{args[0]}
-	if len(rest) > 0 {
-		if c := app.Command(rest[0]); c != nil {
-			out, rest = append(out, rest[0]), rest[1:]
-		}
+	if len(rest) > 0 && app.Command(rest[0]) != nil {
+		out, rest = append(out, rest[0]), rest[1:]
+	} else if err := unknownWord(app, rest); err != nil {
+		return nil, err
 	}
 	out = append(out, flags...)
 	return append(append(out, "--"), rest...), nil

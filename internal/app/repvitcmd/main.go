@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -35,7 +36,11 @@ errors are one JSON object on standard output.`,
 			if c.Args().Len() == 0 {
 				return cli.Usagef("no command given")
 			}
-			return cli.Usagef("found command %q, expected one that --help lists", c.Args().First())
+			word := c.Args().First()
+			if _, err := os.Stat(word); err == nil {
+				return cli.Usagef("%s is a file, expected a command first, such as repvit inspect %[1]s, or convert, verify or bench", word)
+			}
+			return cli.Usagef("found command %q, expected one of %s", word, strings.Join(cli.CommandNames(c.App), ", "))
 		},
 	}
 }

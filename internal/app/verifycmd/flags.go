@@ -47,7 +47,7 @@ const description = `MODEL is an ONNX file, a native .safetensors, or a checkpoi
 Examples:
   repvit-verify m1.onnx --input x.npy --logits y.npy       equal to reference logits?
   repvit-verify backbone.onnx --input x.npy --expect y.npz  every output, by its name
-  repvit-verify m1.onnx --against m1.pth                   where do two files differ first?
+  repvit-verify m1.onnx m1.pth                             where do two files differ first?
   repvit-verify m1.int8.onnx --images val/ --labels val.csv --against m1.pth
   repvit-verify m1.int8.onnx --images val/ --against m1.pth --min-agreement 0.98
   repvit-verify A.onnx B.onnx C.safetensors --images val/   with a folder for each class
@@ -210,7 +210,7 @@ func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
-		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|classify|predict|preprocess [flags] FILE...",
+		UsageText:   "repvit-verify [flags] MODEL [OTHER]\nrepvit-verify run|bench|classify|predict|preprocess [flags] FILE...",
 		Description: description,
 		Version:     cli.Version(),
 		Metadata:    map[string]any{cli.Choices: Choices(), cli.Failure: cli.StatusDiffers},
@@ -225,7 +225,7 @@ func Commands() []*urfave.Command {
 	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify predict", "repvit predict", "repvit-verify classify", "repvit classify", "repvit-verify", "repvit verify")
 	described, _, _ := strings.Cut(names.Replace(description), "\n\nExit status") // which is the program's
 	return append([]*urfave.Command{
-		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: described, Flags: flags(), Action: action(verifyAction)},
+		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL [OTHER]", Description: described, Flags: flags(), Action: action(verifyAction)},
 		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
 			criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags()),
 			Action: action(func(c *urfave.Context, cfg *config) error {
@@ -357,6 +357,14 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 		}
 		return nil
 	}
+	if n := c.Args().Len(); n > 1 && cfg.against == "" && cfg.logits+cfg.expect == "" {
+		if n > 2 {
+			return cli.Usagef("found %d models: two are compared with each other; --images DIR measures any number", n)
+		}
+		cfg.against = c.Args().Get(1)
+	} else if n > 1 {
+		return cli.Usagef("found %d models, expected one that is compared with what --logits, --expect or --against says", n)
+	}
 	given := 0
 	for _, with := range []string{cfg.logits, cfg.expect, cfg.against} {
 		if with != "" {
@@ -367,7 +375,7 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 	case set(ofImages) != "":
 		return cli.Usagef("--%s needs --images", set(ofImages))
 	case given == 0:
-		return cli.Usagef("nothing to compare with: give --logits, --expect, --against or --images")
+		return cli.Usagef("nothing to compare with: give another model, --logits, --expect or --images")
 	case given > 1:
 		return cli.Usagef("--logits, --expect and --against exclude each other")
 	case cfg.input == "" && cfg.against == "":
