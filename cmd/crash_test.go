@@ -166,8 +166,8 @@ func TestInterrupt(t *testing.T) {
 	}
 	err := cmd.Wait()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("an interrupted command ends with %v, want status 1\n%s", err, stderr.String())
+	if !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		t.Fatalf("an interrupted command ends with %v, want status 130\n%s", err, stderr.String())
 	}
 	if !strings.Contains(stderr.String(), "interrupted; nothing was written") || strings.Contains(stderr.String(), "goroutine") {
 		t.Errorf("stderr: %s", stderr.String())
@@ -210,7 +210,7 @@ func TestInterruptBatch(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	want := fmt.Sprintf("repvit-convert: interrupted; written before: %[1]s/0000.onnx, %[1]s/0001.onnx, %[1]s/0002.onnx and %[2]d more; nothing else was written\n", out, len(names(t, out))-3)
-	if cmd.ProcessState.ExitCode() != 1 || stderr.String() != want {
+	if cmd.ProcessState.ExitCode() != 143 || stderr.String() != want {
 		t.Errorf("status %d, %swant %s", cmd.ProcessState.ExitCode(), stderr.String(), want)
 	}
 }
@@ -237,7 +237,7 @@ func TestInterruptPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if cmd.ProcessState.ExitCode() != 1 || stderr.String() != "repvit-convert: interrupted; nothing was written\n" {
+	if cmd.ProcessState.ExitCode() != 143 || stderr.String() != "repvit-convert: interrupted; nothing was written\n" {
 		t.Errorf("status %d, %s", cmd.ProcessState.ExitCode(), stderr.String())
 	}
 }

@@ -3,11 +3,14 @@
 package cmd
 
 import (
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -33,8 +36,13 @@ func TestMain(m *testing.M) {
 }
 
 // setup gives a script under testdata the repository's checkpoints and under sample the
-// documentation's images.
+// documentation's images; $PREPROCESS is where the images of that package's tests are.
 func setup(env *testscript.Env) error {
+	preprocess, err := filepath.Abs("../preprocess/testdata")
+	if err != nil {
+		return err
+	}
+	env.Setenv("PREPROCESS", preprocess)
 	for name, folder := range map[string]string{"testdata": "../testdata", "sample": "../docs/sample"} {
 		data, err := filepath.Abs(folder)
 		if err != nil {
@@ -47,10 +55,13 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
+var update = flag.Bool("update", false, "write what stories compare with, instead of comparing")
+
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: setup,
+		UpdateScripts: *update,
+		Dir:           "testdata",
+		Setup:         setup,
 		Condition: func(cond string) (bool, error) {
 			if device, ok := strings.CutPrefix(cond, "device:"); ok {
 				_, err := os.Stat(device)
@@ -87,6 +98,28 @@ func TestStories(t *testing.T) {
 					ts.Fatalf("%s is not one line:\n%s", args[0], text)
 				}
 			},
+			// fields JSON TO writes what an object has, sorted: a line for each field with its type.
+			"fields": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(jsonFields(ts, ts.ReadFile(args[0])), "\n")+"\n"), 0o666))
+			},
+			// documented SECTION JSON fails unless a table of this section of docs/json.md has all fields.
+			"documented": func(ts *testscript.TestScript, neg bool, args []string) {
+				page, err := os.ReadFile("../docs/json.md")
+				ts.Check(err)
+				_, section, ok := strings.Cut(string(page), "\n## "+args[0]+"\n")
+				if !ok {
+					ts.Fatalf("docs/json.md has no section %q", args[0])
+				}
+				section, _, _ = strings.Cut(section, "\n## ")
+				for _, field := range jsonFields(ts, ts.ReadFile(args[1])) {
+					name, kind, _ := strings.Cut(strings.TrimPrefix(field, "results[]."), " ")
+					switch {
+					case name == "schema", strings.HasPrefix(name, "errors"), name == "results", strings.HasPrefix(name, "results[]"):
+					case !strings.Contains(section, "\n| `"+name+"` |"):
+						ts.Fatalf("docs/json.md does not say under %q what %s (%s) is", args[0], name, kind)
+					}
+				}
+			},
 			// alone DIR fails unless the folder holds just the files named.
 			"alone": func(ts *testscript.TestScript, neg bool, args []string) {
 				entries, err := os.ReadDir(ts.MkAbs(args[0]))
@@ -100,6 +133,48 @@ func TestStories(t *testing.T) {
 				}
 			},
 		},
+	})
+}
+
+// free are fields whose names are data.
+var free = regexp.MustCompile(`^(results\[\]\.)?(metadata|dtypes)\.[^ ]+`)
+
+// jsonFields returns the fields of one JSON object, sorted, each with its type. A field of results that
+// stands in the object itself as well is not told twice.
+func jsonFields(ts *testscript.TestScript, text string) []string {
+	var all []string
+	var walk func(name string, v any)
+	walk = func(name string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, v := range v {
+				walk(strings.TrimPrefix(name+"."+k, "."), v)
+			}
+			return
+		case []any:
+			for _, v := range v {
+				walk(name+"[]", v)
+			}
+			if len(v) == 0 {
+				all = append(all, name+" array")
+			}
+			return
+		}
+		kind := map[string]string{"<nil>": "null", "float64": "number", "string": "string", "bool": "boolean"}[fmt.Sprintf("%T", v)]
+		all = append(all, free.ReplaceAllString(name, "$1$2.NAME")+" "+kind)
+	}
+	var object map[string]any
+	d := json.NewDecoder(strings.NewReader(text))
+	ts.Check(d.Decode(&object))
+	if d.More() {
+		ts.Fatalf("more than one JSON object: %s", text)
+	}
+	walk("", object)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return slices.DeleteFunc(all, func(field string) bool { // those of an only result stand above it, too
+		own, ok := strings.CutPrefix(field, "results[].")
+		return ok && slices.Contains(all, own)
 	})
 }
 

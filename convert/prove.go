@@ -39,6 +39,20 @@ var (
 	ErrNotFinite = errors.New("float32 (up to 3.4e38, float16 to 65504) does not hold the values, so nothing can be proven and nothing was written")
 )
 
+// ReferenceError is of a network that does not compute what PyTorch did.
+type ReferenceError struct {
+	Reference  *Reference
+	Comparison verify.Comparison
+	Tolerance  verify.Tolerance // that was asked for
+}
+
+// Error is one line.
+func (e *ReferenceError) Error() string {
+	r, d := e.Reference, e.Comparison.FirstDivergence
+	return fmt.Sprintf("%s: found a difference of %.2g in %q, expected at most %v: the network as it was read from the checkpoint does not compute for %s what %s holds: "+
+		"it was read wrongly, or these are not its outputs in eval mode; nothing was written", r.ExpectName, d.MaxAbs, d.Value, e.Tolerance, r.InputName, r.ExpectName)
+}
+
 // Reference is an input and what PyTorch computed for it.
 type Reference struct {
 	Input  npy.Array   // N×C×H×W
@@ -150,8 +164,7 @@ func (r *Reference) check(ctx context.Context, s verify.Session) (*verify.Compar
 		return nil, fmt.Errorf("%s: %w", r.ExpectName, err)
 	}
 	if !c.Equal {
-		return nil, fmt.Errorf("%s: found a difference of %.2g in %q, expected at most %v: the network as it was read from the checkpoint does not compute for %s what %s holds: "+
-			"it was read wrongly, or these are not its outputs in eval mode; nothing was written", r.ExpectName, c.FirstDivergence.MaxAbs, c.FirstDivergence.Value, tolerance, r.InputName, r.ExpectName)
+		return nil, &ReferenceError{r, c, tolerance}
 	}
 	return &c, nil
 }

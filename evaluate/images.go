@@ -24,7 +24,7 @@ import (
 type Images struct {
 	Engine  verify.Engine // the network that is measured
 	Against verify.Engine // the reference, or nil
-	// Dir is the folder of images, PNG or JPEG.
+	// Dir is the folder of images.
 	Dir string
 	// Labels is the path of a labels file; see [ParseLabels]. Empty for all images of the
 	// folder in alphabetical order, not those of its subfolders, without labels; where images
@@ -34,6 +34,8 @@ type Images struct {
 	Names []string
 	// Strict makes the first image that cannot be decoded an error; else it is left out.
 	Strict bool
+	// Upright turns images as their EXIF orientation says, which torchvision's ImageFolder does not.
+	Upright bool
 	// Preprocess makes an image the input that both networks see.
 	Preprocess preprocess.Config
 	Batch      int // images in one run; 0 for 8, or fewer where they are large
@@ -330,7 +332,11 @@ func (o *Images) image(dst []float32, name string) (err error) {
 			err = fmt.Errorf("%s: %w: panic: %v", path, preprocess.ErrImage, r)
 		}
 	}()
-	img, err := preprocess.Open(path)
+	open := preprocess.Open
+	if o.Upright {
+		open = preprocess.OpenUpright
+	}
+	img, err := open(path)
 	if err != nil {
 		return err
 	}

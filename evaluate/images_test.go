@@ -184,7 +184,7 @@ func TestEvaluateErrors(t *testing.T) {
 		text   string
 	}{
 		"broken image":     {nil, func(o *Images) { o.Labels, o.Strict = "", true }, preprocess.ErrImage, filepath.Join(dir, "broken.png")},
-		"all are broken":   {nil, func(o *Images) { o.Labels = labels(t, "broken.png,0\n") }, preprocess.ErrImage, "none of 1 can be decoded, the first is broken.png: neither PNG nor JPEG: found bytes 89"},
+		"all are broken":   {nil, func(o *Images) { o.Labels = labels(t, "broken.png,0\n") }, preprocess.ErrImage, "none of 1 can be decoded, the first is broken.png: none of PNG, JPEG, WebP, BMP, GIF and TIFF: found bytes 89"},
 		"missing image":    {nil, func(o *Images) { o.Labels = labels(t, "red.png,0\nno.png,0\nbroken.png,0\n") }, fs.ErrNotExist, filepath.Join(dir, "no.png")},
 		"too large label":  {nil, func(o *Images) { o.Labels = labels(t, "red.png,6\n") }, ErrLabels, "labels.csv:2: "},
 		"no labels file":   {nil, func(o *Images) { o.Labels = "nothing.csv" }, fs.ErrNotExist, "nothing.csv"},
@@ -232,8 +232,8 @@ func TestBroken(t *testing.T) {
 	}
 	want.ImagesPerSecond = 0
 	want.Broken = []Broken{
-		{"text.jpg", "neither PNG nor JPEG: found bytes 3c 68 74 6d 6c 3e"},
-		{"empty.png", "neither PNG nor JPEG: found an empty file"},
+		{"text.jpg", "none of PNG, JPEG, WebP, BMP, GIF and TIFF: found bytes 3c 68 74 6d 6c 3e"},
+		{"empty.png", "none of PNG, JPEG, WebP, BMP, GIF and TIFF: found an empty file"},
 		{"cut.png", "png: invalid format: unexpected EOF"},
 	}
 	o.Labels = labels(t, "text.jpg,0\nempty.png,1\nred.png,0\ncut.png,1\nblue.PNG,2\ngreen.png,4\n")
@@ -252,7 +252,7 @@ func TestBroken(t *testing.T) {
 	}
 	// Files that only others decode are no secret.
 	o.Labels, o.Progress = "", nil
-	if got, err := Run(t.Context(), o); err != nil || got.Images != 4 || len(got.Broken) != 4 || got.Broken[0] != (Broken{"a.webp", "neither PNG nor JPEG: found WebP"}) {
+	if got, err := Run(t.Context(), o); err != nil || got.Images != 4 || len(got.Broken) != 4 || got.Broken[0] != (Broken{"a.webp", "webp: invalid format"}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	o.Strict = true

@@ -164,7 +164,7 @@ type SegmentationImages struct {
 	Segment func(ctx context.Context, img image.Image) ([]int64, error)
 	Classes int
 	Names   []string // of the classes, or nil
-	// Dir is the folder of images, PNG or JPEG, and Masks that of their label images, which have
+	// Dir is the folder of images and Masks that of their label images, which have
 	// the same names with the extension .png.
 	Dir, Masks string
 	// ReduceZeroLabel is for label images that count from 1; see [LabelImage.ReduceZeroLabel].

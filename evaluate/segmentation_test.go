@@ -190,7 +190,7 @@ func TestDecodeLabelImage(t *testing.T) {
 		"RGB":         {encode(t, image.NewRGBA(image.Rect(0, 0, 1, 1))), graph.ErrUnsupported, "RGBA, expected"},
 		"opaque":      {encode(t, &image.RGBA{Pix: []uint8{1, 1, 1, 255}, Stride: 4, Rect: image.Rect(0, 0, 1, 1)}), graph.ErrUnsupported, "8-bit RGB, expected"},
 		"JPEG":        {photo.Bytes(), graph.ErrUnsupported, "JPEG, which changes labels"},
-		"no image":    {[]byte("x"), preprocess.ErrImage, "neither PNG nor JPEG"},
+		"no image":    {[]byte("x"), preprocess.ErrImage, "none of PNG, JPEG, WebP, BMP, GIF and TIFF"},
 		"cut off":     {encode(t, gray)[:50], preprocess.ErrImage, ""},
 		"4-bit gray":  {fourBits(t), graph.ErrUnsupported, "4-bit gray, expected"},
 		"other bytes": {nil, preprocess.ErrImage, ""},

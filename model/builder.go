@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,10 @@ type Builder struct {
 	used     map[string]bool
 	loaded   []loaded
 	seen     map[string]bool // paths of modules that were built
-	doubt    string          // about strides; empty for none
+	wrong    []*KeyError     // keys that do not fit, in whose place zeros stand until all are found
+	zeros    []float32
+	standing int    // how many zeros, all together
+	doubt    string // about strides; empty for none
 
 	// Of a network that has the backbone as a part.
 	whole   *Whole
@@ -534,9 +538,13 @@ func (b *Builder) Weight(key string, want ...int) (*graph.Value, error) {
 		if mask, pruned := b.sd.get(key + "_mask"); pruned {
 			return b.pruned(key, mask, want)
 		}
-		return nil, &KeyError{Key: key, Want: shapeText(want), Hint: b.missing(key)}
+		return b.standIn(&KeyError{Key: key, Want: shapeText(want), Hint: b.missing(key)}, want)
 	}
 	if err := fits(key, t, want); err != nil {
+		if e, ok := errors.AsType[*KeyError](err); ok {
+			b.used[key] = true
+			return b.standIn(e, want)
+		}
 		return nil, err
 	}
 	if w := b.weights[key]; w != nil {
@@ -549,6 +557,56 @@ func (b *Builder) Weight(key string, want ...int) (*graph.Value, error) {
 	w := graph.Weight(strings.TrimPrefix(key, absolute), graph.Float32Tensor(slices.Clone(t.Shape), values))
 	b.weights[key] = w
 	return w, nil
+}
+
+// Of keys that do not fit so many are found, and so many zeros are in the places of all.
+const (
+	maxWrong = 1 << 12
+	maxZeros = 1 << 24
+)
+
+// standIn notes a key that does not fit and returns a weight for it all the same, so that others are
+// found as well. Where its size is not known or very large, the error ends the search.
+func (b *Builder) standIn(e *KeyError, want []int) (*graph.Value, error) {
+	b.wrong = append(b.wrong, e)
+	n := 1
+	for _, d := range want {
+		if d < 1 || d > maxZeros/n {
+			return nil, e
+		}
+		n *= d
+	}
+	if b.standing += n; b.standing > maxZeros || len(b.wrong) == maxWrong {
+		return nil, e
+	}
+	if n > len(b.zeros) {
+		b.zeros = make([]float32, n)
+	}
+	b.loaded = append(b.loaded, loaded{key: e.Key, values: b.zeros[:n]})
+	return graph.Weight(e.Key, graph.Float32Tensor(slices.Clone(want), b.zeros[:n:n])), nil
+}
+
+// keysFit returns an error about all keys that do not fit, those inside the network that nothing
+// used among them; err is the one that ended the building, if any.
+func (b *Builder) keysFit(err error) (ignored []string, _ error) {
+	all := b.wrong
+	switch e, ok := errors.AsType[*KeyError](err); {
+	case err == nil:
+		var unexpected []*KeyError
+		ignored, unexpected = b.leftover()
+		all = append(all, unexpected...)
+	case len(all) == 0:
+		return nil, err
+	case ok && !slices.Contains(all, e):
+		all = append(all, e)
+	}
+	switch len(all) {
+	case 0:
+		return ignored, nil
+	case 1:
+		return nil, all[0]
+	}
+	return nil, &KeysError{all}
 }
 
 // pruned loads what torch.nn.utils.prune stores as a weight and a mask: their product.
@@ -625,10 +683,9 @@ func (b *Builder) missing(key string) string {
 	return ""
 }
 
-// leftover returns the keys outside the network, or an error where a key inside it was not
+// leftover returns the keys outside the network, and errors about those inside it that were not
 // used.
-func (b *Builder) leftover() ([]string, error) {
-	var ignored []string
+func (b *Builder) leftover() (ignored []string, unexpected []*KeyError) {
 	for _, k := range b.sd.sd.Keys() {
 		key, inside := strings.CutPrefix(k, b.sd.prefix)
 		if b.used[key] && inside || b.used[absolute+k] {
@@ -649,9 +706,9 @@ func (b *Builder) leftover() ([]string, error) {
 			continue
 		}
 		t, _ := b.sd.sd.Get(k)
-		return nil, &KeyError{Key: b.sd.sd.Spelled(k), Found: append([]int{}, t.Shape...), Want: "no such key in this network"}
+		unexpected = append(unexpected, &KeyError{Key: absolute + k, Found: append([]int{}, t.Shape...), Want: "no such key in this network", Unexpected: true})
 	}
-	return ignored, nil
+	return ignored, unexpected
 }
 
 // noHead reports whether the graph ends before the heads.

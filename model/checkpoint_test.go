@@ -533,3 +533,67 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestAllKeys: all keys that do not fit are in one error, as PyTorch lists them, and no more of them
+// than can be read.
+func TestAllKeys(t *testing.T) {
+	net := tt.Tiny().StateDict()
+	of := func(suffix string) (names []string) {
+		for _, n := range net {
+			if strings.HasSuffix(n.Name, suffix) {
+				names = append(names, n.Name)
+			}
+		}
+		return names
+	}
+	means := of(".running_mean")
+	if len(means) < 10 {
+		t.Fatalf("found %d means", len(means))
+	}
+	changed := func(change func(n *tt.Named) bool) []tt.Named {
+		var out []tt.Named
+		for _, n := range net {
+			if change(&n) {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+	rename := func(n *tt.Named) bool { // two keys and a shape are others
+		switch n.Name {
+		case means[1], means[3]:
+			n.Name = strings.Replace(n.Name, "running_mean", "moving_mean", 1)
+		case means[5]:
+			n.Shape, n.Values = []int{len(n.Values) + 1}, append(slices.Clone(n.Values), 0)
+		}
+		return true
+	}
+	moved := func(i int) string { return strings.Replace(means[i], "running_mean", "moving_mean", 1) }
+	for name, c := range map[string]struct {
+		net  []tt.Named
+		keys []string
+		text string
+	}{
+		"some of each kind": {changed(rename), []string{means[1], means[3], means[5], moved(1), moved(3)},
+			fmt.Sprintf("; of all keys 2 missing: %q, %q; 1 of another shape: %q; 2 unexpected: %q, %q", means[1], means[3], means[5], moved(1), moved(3))},
+		"all means": {changed(func(n *tt.Named) bool { return !strings.HasSuffix(n.Name, ".running_mean") }), means, fmt.Sprintf("save state_dict(), not parameters(); of all keys %d missing: ", len(means))},
+	} {
+		_, err := family.Build(stateDict(t, tt.Safetensors(c.net...)), model.Options{})
+		var all *model.KeysError
+		var first *model.KeyError
+		if !errors.As(err, &all) || !errors.As(err, &first) || !errors.Is(err, model.ErrKey) || first.Key != c.keys[0] {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for _, k := range all.Keys {
+			got = append(got, k.Key)
+		}
+		if !slices.Equal(got, c.keys) {
+			t.Errorf("%s: found %q, want %q", name, got, c.keys)
+		}
+		if text := err.Error(); !strings.Contains(text, c.text) || len(text) > 1500 || strings.Contains(text, "\n") {
+			t.Errorf("%s: %s, want %s", name, text, c.text)
+		}
+	}
+}

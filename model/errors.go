@@ -34,6 +34,8 @@ type KeyError struct {
 	Found []int  // shape in the file, nil where the key is missing
 	Want  string // shape expected, or what the network has instead of the key
 	Hint  string // why it may be so and what to do; empty where nothing is known
+	// Unexpected says that the network has no such key.
+	Unexpected bool
 }
 
 // Error names the key, the shape found and the shape expected.
@@ -50,6 +52,55 @@ func (e *KeyError) Error() string {
 
 // Unwrap returns ErrKey.
 func (e *KeyError) Unwrap() error { return ErrKey }
+
+// KeysError is several keys of a state dict that do not fit, those of the network in its order before
+// the unexpected ones. It wraps them all.
+type KeysError struct{ Keys []*KeyError }
+
+// shownKeys is how many keys of a kind are named.
+const shownKeys = 6
+
+// Error is that of the first key, and lists the others as PyTorch does, some of each kind.
+func (e *KeysError) Error() string {
+	var kinds []string
+	for _, k := range []struct {
+		what string
+		is   func(*KeyError) bool
+	}{
+		{"missing", func(k *KeyError) bool { return k.Found == nil }},
+		{"of another shape", func(k *KeyError) bool { return k.Found != nil && !k.Unexpected }},
+		{"unexpected", func(k *KeyError) bool { return k.Unexpected }},
+	} {
+		var names []string
+		n := 0
+		for _, key := range e.Keys {
+			if !k.is(key) {
+				continue
+			}
+			if n++; n <= shownKeys {
+				names = append(names, fmt.Sprintf("%.80q", key.Key))
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d %s: %s", n, k.what, strings.Join(names, ", "))
+		if n > shownKeys {
+			text += fmt.Sprintf(" and %d more", n-shownKeys)
+		}
+		kinds = append(kinds, text)
+	}
+	return e.Keys[0].Error() + "; of all keys " + strings.Join(kinds, "; ")
+}
+
+// Unwrap returns the errors of all keys.
+func (e *KeysError) Unwrap() []error {
+	all := make([]error, len(e.Keys))
+	for i, k := range e.Keys {
+		all[i] = k
+	}
+	return all
+}
 
 // ModuleError says which module of a pickled network is or has something else than this
 // package can build. It wraps [ErrModule].

@@ -67,7 +67,7 @@ type Model struct {
 // fused stages has stride 1, which nothing but its neck tells.
 //
 // The error wraps [ErrFamily], a [*KeyError] that names a missing, misshaped or unexpected
-// key, a [*ModuleError] that names a module that computes something else, or a
+// key, or a [*KeysError] of several, a [*ModuleError] that names a module that computes something else, or a
 // [*ValueError] that names a tensor with elements that are not finite or with negative
 // variances.
 func Build(sd *pytorch.StateDict, opts Options, families []Family, wholes []Whole) (*Model, error) {
@@ -84,14 +84,11 @@ func Build(sd *pytorch.StateDict, opts Options, families []Family, wholes []Whol
 	if n.Whole == nil {
 		b.findWhole(wholes)
 	}
-	if err := b.network(); err != nil {
+	if m.Ignored, err = b.keysFit(b.network()); err != nil {
 		return nil, w.inFile(err)
 	}
 	if err := checkAll(b.loaded); err != nil {
 		return nil, w.inFile(err)
-	}
-	if m.Ignored, err = b.leftover(); err != nil {
-		return nil, err
 	}
 	if err := b.unknownModules(); err != nil {
 		return nil, err

@@ -72,7 +72,11 @@ func (w weights) keys() []string {
 
 // inFile makes an error name a key as the file spells it.
 func (w weights) inFile(err error) error {
-	if e, ok := errors.AsType[*KeyError](err); ok {
+	if all, ok := errors.AsType[*KeysError](err); ok {
+		for _, e := range all.Keys {
+			e.Key = w.sd.Spelled(w.spelled(e.Key))
+		}
+	} else if e, ok := errors.AsType[*KeyError](err); ok {
 		e.Key = w.sd.Spelled(w.spelled(e.Key))
 	}
 	if e, ok := errors.AsType[*ValueError](err); ok {

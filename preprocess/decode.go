@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/jpeg"
-	"image/png"
 	"io"
 )
 
@@ -23,14 +21,15 @@ const (
 
 // Errors of [Decode], beside [ErrImage], which they come with.
 var (
-	ErrFormat   = errors.New("neither PNG nor JPEG")
+	ErrFormat   = errors.New("none of PNG, JPEG, WebP, BMP, GIF and TIFF")
 	ErrTooLarge = errors.New("too large")
 )
 
 // Open decodes an image file. It is [Decode] with errors that name the file.
 func Open(path string) (image.Image, error) { return open(path, DecodeContext) }
 
-// Decode reads a PNG or JPEG image, told apart by their first bytes. The error wraps
+// Decode reads an image in one of the formats that the package's documentation lists, told apart by
+// their first bytes. The error wraps
 // [ErrImage], together with [ErrFormat], with [ErrTooLarge] where a limit is exceeded,
 // or with the decoder's error, or it is that of r.
 func Decode(r io.Reader) (image.Image, error) {
@@ -47,34 +46,25 @@ func DecodeContext(ctx context.Context, data []byte) (image.Image, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%w: %w: more than %d bytes", ErrImage, ErrTooLarge, maxFile)
 	}
-	var (
-		cost func(data []byte, c image.Config) (int, error)
-		conf func(io.Reader) (image.Config, error)
-		dec  func(io.Reader) (image.Image, error)
-	)
-	switch {
-	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		cost, conf, dec = pngCost, png.DecodeConfig, png.Decode
-	case bytes.HasPrefix(data, []byte("\xff\xd8")):
-		cost, conf, dec = jpegCost, jpeg.DecodeConfig, jpeg.Decode
-	default:
+	f := formatOf(data)
+	if f == nil {
 		return nil, fmt.Errorf("%w: %w: found %s", ErrImage, ErrFormat, describe(data))
 	}
-	c, err := conf(bytes.NewReader(data))
+	c, err := f.config(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrImage, err)
 	}
 	if err := checkSize(c.Width, c.Height); err != nil {
 		return nil, err
 	}
-	each, err := cost(data, c)
+	each, err := f.cost(data, c)
 	if err != nil {
 		return nil, err
 	}
 	if need, limit := each*c.Width*c.Height, freeBytes+bytesPerOne*len(data); need > limit {
 		return nil, fmt.Errorf("%w: %w: %d×%d pixels need %d bytes, expected at most %d for a file of %d", ErrImage, ErrTooLarge, c.Width, c.Height, need, limit, len(data))
 	}
-	img, err := dec(&cancelled{ctx, bytes.NewReader(data)})
+	img, err := f.decode(&cancelled{ctx, bytes.NewReader(data)}, data)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -89,28 +79,7 @@ func describe(data []byte) string {
 	if len(data) == 0 {
 		return "an empty file"
 	}
-	for _, f := range []struct{ magic, name string }{{"GIF8", "GIF"}, {"II*\x00", "TIFF"}, {"MM\x00*", "TIFF"}, {"BM", "BMP"}} {
-		if bytes.HasPrefix(data, []byte(f.magic)) {
-			return f.name
-		}
-	}
-	if bytes.HasPrefix(data, []byte("RIFF")) && len(data) >= 12 && string(data[8:12]) == "WEBP" {
-		return "WebP"
-	}
 	return fmt.Sprintf("bytes % x", data[:min(len(data), 8)])
-}
-
-// cancelled is a reader that fails when its context is done: decoders read as they work.
-type cancelled struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *cancelled) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p[:min(len(p), 4096)])
 }
 
 // checkSize checks the number of pixels.

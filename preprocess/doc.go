@@ -52,10 +52,16 @@
 // default, PIL's decoder, while [image/jpeg] repeats samples. What remains is the difference
 // between two inverse cosine transforms, one or two levels of 255.
 //
+// # Formats
+//
+// PNG, JPEG, WebP, BMP, GIF and TIFF are decoded, to PIL's levels; JPEG as said above. WebP is
+// converted from its colours as libwebp does it. Of GIF and TIFF the first picture counts, on the
+// file's canvas. A TIFF file's orientation is always obeyed, as PIL does. Animated WebP, JPEG in
+// TIFF, and TIFF of CMYK or floats are refused.
+//
 // # Limits
 //
-// PNG and JPEG are decoded. Before anything is allocated for pixels, the
-// header is checked: at most 64 Mi pixels (2²⁶), at most 100 scans in a progressive JPEG, and
+// Before anything is allocated for pixels, the header is checked: at most 64 Mi pixels (2²⁶), at most 100 scans in a progressive JPEG, and
 // a decoded size, working memory included, of at most 32 MiB + 64 bytes for each byte of
 // the file. A PNG could otherwise ask for 1032 times its size and a JPEG for more. Files
 // have at most 512 MiB.

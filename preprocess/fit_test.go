@@ -233,11 +233,23 @@ func withEXIF(png, tiff []byte) []byte {
 	return slices.Concat(png[:33], chunk, png[33:])
 }
 
-func tiff(order binary.AppendByteOrder, mark string, orientation uint16) []byte {
+func tiffOf(order binary.AppendByteOrder, mark string, orientation uint16) []byte {
 	b := order.AppendUint32(order.AppendUint16([]byte(mark), 42), 8)
 	b = order.AppendUint16(b, 1)
 	b = order.AppendUint32(order.AppendUint16(order.AppendUint16(b, 0x0112), 3), 1)
 	return append(order.AppendUint16(b, orientation), 0, 0)
+}
+
+// webpOf returns a WebP file of chunks, each a name and a content.
+func webpOf(chunks ...string) []byte {
+	body := "WEBP"
+	for i := 0; i < len(chunks); i += 2 {
+		body += chunks[i] + string(binary.LittleEndian.AppendUint32(nil, uint32(len(chunks[i+1])))) + chunks[i+1]
+		if len(chunks[i+1])%2 == 1 {
+			body += "\x00"
+		}
+	}
+	return slices.Concat([]byte("RIFF"), binary.LittleEndian.AppendUint32(nil, uint32(len(body))), []byte(body))
 }
 
 func TestUpright(t *testing.T) {
@@ -253,7 +265,7 @@ func TestUpright(t *testing.T) {
 }
 
 func TestOrientation(t *testing.T) {
-	big, little := tiff(binary.BigEndian, "MM", 6), tiff(binary.LittleEndian, "II", 8)
+	big, little := tiffOf(binary.BigEndian, "MM", 6), tiffOf(binary.LittleEndian, "II", 8)
 	file := encodePNG(t, noise(3, 2))
 	exif := func(tiff []byte) []byte {
 		segment := append([]byte("\xff\xe1"), byte(0), byte(2+6+len(tiff)))
@@ -267,8 +279,8 @@ func TestOrientation(t *testing.T) {
 		"png without":                {file, 1},
 		"png":                        {withEXIF(file, big), 6},
 		"png, little endian":         {withEXIF(file, little), 8},
-		"png, 0":                     {withEXIF(file, tiff(binary.BigEndian, "MM", 0)), 1},
-		"png, 9":                     {withEXIF(file, tiff(binary.BigEndian, "MM", 9)), 1},
+		"png, 0":                     {withEXIF(file, tiffOf(binary.BigEndian, "MM", 0)), 1},
+		"png, 9":                     {withEXIF(file, tiffOf(binary.BigEndian, "MM", 9)), 1},
 		"png, cut off":               {withEXIF(file, big[:12]), 1},
 		"png, far directory":         {withEXIF(file, append(slices.Clone(big[:4]), 0xff, 0xff, 0xff, 0xff)), 1},
 		"png, endless chunk":         {append(slices.Clone(file[:33]), 0xff, 0xff, 0xff, 0xff, 'e', 'X', 'I', 'f', 0, 0, 0, 0), 1},
@@ -276,9 +288,13 @@ func TestOrientation(t *testing.T) {
 		"jpeg":                       {slices.Concat(photo[:2], exif(big), photo[2:]), 6},
 		"jpeg, behind other content": {slices.Concat(photo[:2], []byte("\xff\xe1\x00\x06http\xff"), exif(little), photo[2:]), 8},
 		"jpeg, cut off":              {slices.Concat(photo[:2], exif(big)[:20]), 1},
+		"webp":                       {webpOf("VP8 ", "a", "EXIF", string(little)), 8},
+		"webp, as in JPEG":           {webpOf("EXIF", "Exif\x00\x00"+string(big)), 6},
+		"webp, without":              {webpOf("VP8L", "abc"), 1},
+		"webp, cut off":              {webpOf("EXIF", string(big))[:30], 1},
 		"jpeg, a segment of 1":       {append(photo[:2:2], 0xff, 0xe1, 0, 1, 0, 0), 1},
 	} {
-		if got := orientation(c.data); got != c.want {
+		if got := tiffOrientation(formatOf(c.data).exif(c.data)); got != c.want {
 			t.Errorf("%s: found %d, expected %d", name, got, c.want)
 		}
 	}
@@ -286,8 +302,8 @@ func TestOrientation(t *testing.T) {
 
 func FuzzDecodeUpright(f *testing.F) {
 	file := encodePNG(f, noise(9, 7))
-	f.Add(withEXIF(file, tiff(binary.BigEndian, "MM", 6)))
-	f.Add(withEXIF(file, tiff(binary.LittleEndian, "II", 3)))
+	f.Add(withEXIF(file, tiffOf(binary.BigEndian, "MM", 6)))
+	f.Add(withEXIF(file, tiffOf(binary.LittleEndian, "II", 3)))
 	f.Add(encodeJPEG(f, noise(5, 5)))
 	fit := Segmentation(64, 32)
 	f.Fuzz(func(t *testing.T, data []byte) {

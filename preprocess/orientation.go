@@ -20,7 +20,7 @@ func DecodeUpright(ctx context.Context, data []byte) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return upright(img, orientation(data)), nil
+	return upright(img, tiffOrientation(formatOf(data).exif(data))), nil
 }
 
 // open decodes an image file. The error names it.
@@ -35,15 +35,6 @@ func open(path string, decode func(context.Context, []byte) (image.Image, error)
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return img, nil
-}
-
-// orientation returns the EXIF orientation of a PNG or JPEG file, 1 to 8; 1, upright, where the
-// file has none that can be read.
-func orientation(data []byte) int {
-	if bytes.HasPrefix(data, []byte("\xff\xd8")) {
-		return tiffOrientation(jpegEXIF(data))
-	}
-	return tiffOrientation(pngEXIF(data))
 }
 
 // jpegEXIF returns the TIFF structure in a JPEG file's first EXIF segment before the scans.

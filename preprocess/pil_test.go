@@ -2,6 +2,7 @@ package preprocess_test
 
 import (
 	"cmp"
+	"image"
 	"math"
 	"os"
 	"path/filepath"
@@ -105,4 +106,69 @@ func TestPIL(t *testing.T) {
 		}
 		t.Logf("%s %s: %.3f levels", c.file, c.result, worst)
 	}
+}
+
+// TestFormats compares with the pixels that PIL reads in formats beside PNG and JPEG, without and with
+// alpha; see testdata/README.md.
+func TestFormats(t *testing.T) {
+	var files []string
+	for _, ext := range []string{"webp", "bmp", "gif", "tif"} {
+		some, err := filepath.Glob("testdata/*." + ext)
+		if err != nil || len(some) < 3 {
+			t.Fatalf("found %d files of %s, %v", len(some), ext, err)
+		}
+		files = append(files, some...)
+	}
+	for _, file := range files {
+		for _, open := range []func(string) (image.Image, error){preprocess.Open, preprocess.OpenUpright} {
+			img, err := open(file)
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+				continue
+			}
+			data, err := os.ReadFile(file + ".npy")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := npy.Read(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			height, width := want.Shape[0], want.Shape[1]
+			if b := img.Bounds(); b.Dx() != width || b.Dy() != height {
+				t.Errorf("%s: found %v, expected %d×%d", file, b, width, height)
+				continue
+			}
+			c := preprocess.Config{Height: height, Width: width, CropPct: 1, Interpolation: preprocess.Nearest, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}}
+			rgb := levels(t, c, img)
+			c.Mean, c.Std = []float64{0, 0, 0, 0}, []float64{1, 1, 1, 1}
+			rgba := levels(t, c, img)
+			plane := height * width
+			for i, w := range want.Bytes() {
+				channel, at := i%4, i/4
+				got := rgba[channel*plane+at]
+				if channel < 3 {
+					got = rgb[channel*plane+at]
+				}
+				if got != w {
+					t.Errorf("%s: found %d in channel %d of pixel %d,%d, expected %d", file, got, channel, at%width, at/width, w)
+					break
+				}
+			}
+		}
+	}
+}
+
+// levels are the bytes of an image's pixels, channel by channel.
+func levels(t *testing.T, c preprocess.Config, img image.Image) []uint8 {
+	t.Helper()
+	x, err := c.Tensor(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]uint8, x.Len())
+	for i, v := range x.Float32s() {
+		all[i] = uint8(math.Round(float64(v) * 255))
+	}
+	return all
 }

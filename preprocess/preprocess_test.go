@@ -3,6 +3,7 @@ package preprocess
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
@@ -14,6 +15,7 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -308,11 +310,19 @@ func TestDecodeErrors(t *testing.T) {
 		want []error
 		text string
 	}{
-		{"nothing", nil, []error{ErrFormat}, "neither PNG nor JPEG: found an empty file"},
-		{"gif", []byte("GIF89a"), []error{ErrFormat}, "found GIF"},
-		{"webp", []byte("RIFF\x04\x00\x00\x00WEBP"), []error{ErrFormat}, "found WebP"},
+		{"nothing", nil, []error{ErrFormat}, "none of PNG, JPEG, WebP, BMP, GIF and TIFF: found an empty file"},
+		{"gif cut off", []byte("GIF89a"), nil, "gif: "},
+		{"webp cut off", []byte("RIFF\x04\x00\x00\x00WEBP"), nil, "webp: "},
+		{"animated webp", webpOf("VP8X", "\x02\x00\x00\x00\x09\x00\x00\x09\x00\x00", "ANIM", "abcdef"), []error{ErrFormat}, "found an animated WebP"},
+		{"webp of 16384×16384", webpOf("VP8X", "\x10\x00\x00\x00\xff\x3f\x00\xff\x3f\x00", "ALPH", "a"), []error{ErrTooLarge}, "expected at most 67108864"},
+		{"webp of 8192×8192", webpOf("VP8X", "\x10\x00\x00\x00\xff\x1f\x00\xff\x1f\x00", "ALPH", "a"), []error{ErrTooLarge}, "for a file of"},
+		{"gif of 65535×65535", []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00"), []error{ErrTooLarge}, "expected at most 67108864"},
+		{"gif of 8191×8191", []byte("GIF89a\xff\x1f\xff\x1f\x00\x00\x00"), []error{ErrTooLarge}, "for a file of"},
+		{"gif without pictures", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), nil, "gif: "},
+		{"bmp cut off", []byte("BM"), []error{io.ErrUnexpectedEOF}, ""},
 		{"sound", []byte("RIFF\x04\x00\x00\x00WAVE"), []error{ErrFormat}, "found bytes 52 49 46 46 04 00 00 00"},
-		{"tiff of either order", []byte("MM\x00*"), []error{ErrFormat}, "found TIFF"},
+		{"tiff cut off", []byte("MM\x00*"), []error{io.ErrUnexpectedEOF}, ""},
+		{"tiff without pictures", tiffOf(binary.LittleEndian, "II", 1), nil, "tiff: "},
 		{"text", []byte("<html>"), []error{ErrFormat}, "found bytes 3c 68 74 6d 6c 3e"},
 		{"png cut off", file[:len(file)-20], nil, "EOF"},
 		{"png header cut off", file[:20], []error{io.ErrUnexpectedEOF}, ""},
@@ -344,6 +354,19 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encodePNG(f, m))
 	f.Add(encodeJPEG(f, m))
 	gray := image.NewGray(image.Rect(0, 0, 5, 5))
+	for _, ext := range Extensions()[3:] {
+		files, err := filepath.Glob("testdata/*" + ext)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
 	f.Add(encodePNG(f, gray))
 	f.Add(encodeJPEG(f, gray))
 	c := ImageNet(8, 8, 0.875)

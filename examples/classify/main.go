@@ -2,7 +2,7 @@
 //
 //	classify MODEL IMAGE
 //
-// MODEL is what repvit-convert writes, ONNX or native; IMAGE is a PNG or JPEG file.
+// MODEL is what repvit-convert writes, ONNX or native; IMAGE is a file that package preprocess decodes.
 package main
 
 import (

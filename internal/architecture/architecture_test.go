@@ -181,6 +181,22 @@ func TestWrong(t *testing.T) {
 	}
 }
 
+// TestNoServer: of the commands only repvit, which has a server, links net/http: it would make the
+// others 4 MB larger and slower to start.
+func TestNoServer(t *testing.T) {
+	for command, want := range map[string]bool{"repvit": true, "repvit-convert": false, "repvit-verify": false} {
+		list := exec.Command("go", "list", "-deps", "./cmd/"+command)
+		list.Dir, list.Stderr = "../..", os.Stderr
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(strings.Fields(string(out)), "net/http"); got != want {
+			t.Errorf("%s links net/http: %v, want %v", command, got, want)
+		}
+	}
+}
+
 // TestStability finds public packages that do not say what stays as it is.
 func TestStability(t *testing.T) {
 	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{.Name}} {{.Dir}}`, "./...")

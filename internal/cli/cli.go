@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,14 +26,36 @@ import (
 
 // Exit statuses.
 const (
-	StatusOK     = 0 // done, or outputs are equal
-	StatusFailed = 1 // the work failed, or outputs differ
-	StatusUsage  = 2 // wrong usage
+	StatusOK      = 0   // done, or outputs are equal
+	StatusDiffers = 1   // outputs differ, or a criterion is missed
+	StatusUsage   = 2   // wrong usage
+	StatusFailed  = 3   // the work could not be done; see [Failure]
+	statusSignal  = 128 // and the signal's number: interrupted
 )
 
-// ErrDiffers ends a command whose outputs differ with [StatusFailed] and no message: what
+// Failure is the key of an app's metadata for the status of work that could not be done, where
+// that is not [StatusFailed]: the two programs that are older than the distinction end with
+// [StatusDiffers].
+const Failure = "failure"
+
+func failure(app *cli.App) int {
+	if status, ok := app.Metadata[Failure].(int); ok {
+		return status
+	}
+	return StatusFailed
+}
+
+// ErrDiffers ends a command whose outputs differ with [StatusDiffers] and no message: what
 // differs was printed already.
 var ErrDiffers = errors.New("outputs differ")
+
+// missedError is an error about outputs that differ or a criterion that is missed.
+type missedError struct{ error }
+
+func (e missedError) Unwrap() error { return e.error }
+
+// Missed makes an error end the command with [StatusDiffers] and its message.
+func Missed(err error) error { return missedError{err} }
 
 // usageError is an error that the caller of a command made.
 type usageError struct{ error }
@@ -48,17 +70,47 @@ const patience = 3 * time.Second
 
 // Run executes a command and returns its exit status. SIGINT and SIGTERM cancel the
 // command's context. A second one ends the process at once, and so does work that waits
-// where nothing can wake it, such as for the reader of a pipe.
+// where nothing can wake it, such as for the reader of a pipe, unless it is [Patient].
 func Run(app *cli.App, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, func() {
-		stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	patient := new(atomic.Bool)
+	ctx = context.WithValue(ctx, patientKey{}, patient)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	go func() {
+		stop := stopped{<-signals}
+		signal.Stop(signals)
+		cancel(stop)
 		time.Sleep(patience)
-		fmt.Fprintf(os.Stderr, "%s: %s\n", app.Name, printable.Line(interrupted()))
-		os.Exit(StatusFailed)
-	})
+		if !patient.Load() {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", app.Name, printable.Line(interrupted()))
+			os.Exit(stop.status())
+		}
+	}()
 	return run(ctx, app, args)
+}
+
+type patientKey struct{}
+
+// Patient says that the command's work ends in its own time after a signal: a server answers
+// first.
+func Patient(ctx context.Context) {
+	if p, ok := ctx.Value(patientKey{}).(*atomic.Bool); ok {
+		p.Store(true)
+	}
+}
+
+// stopped is why a context was cancelled.
+type stopped struct{ signal os.Signal }
+
+func (s stopped) Error() string { return s.signal.String() }
+
+// status is the one that shells give a process that the signal ends.
+func (s stopped) status() int {
+	n, _ := s.signal.(syscall.Signal)
+	return statusSignal + int(n)
 }
 
 // shownOutputs is how many files an interrupted command names.
@@ -78,15 +130,25 @@ func interrupted() string {
 	return text + "; nothing else was written"
 }
 
-func run(ctx context.Context, app *cli.App, args []string) (status int) {
-	app.Writer, app.ErrWriter = text(app.Writer, os.Stdout), text(app.ErrWriter, os.Stderr)
+func run(ctx context.Context, app *cli.App, args []string) int {
+	out := &standard{w: app.Writer}
+	if out.w == nil {
+		out.w = os.Stdout
+	}
+	if app.ErrWriter == nil {
+		app.ErrWriter = os.Stderr
+	}
+	// Names that come out of files never speak to a terminal.
+	app.Writer, app.ErrWriter = printable.NewWriter(out), printable.NewWriter(app.ErrWriter)
 	app.HideHelpCommand = true
 	app.Commands = append(app.Commands, completionCommand(app), licensesCommand(app))
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	onUsage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
-	app.OnUsageError = onUsage
+	onUsage := func(flags []cli.Flag) cli.OnUsageErrorFunc {
+		return func(_ *cli.Context, err error, _ bool) error { return usageError{unknownFlag(app, flags, err)} }
+	}
+	app.OnUsageError = onUsage(app.Flags)
 	for _, c := range app.Commands {
-		c.OnUsageError = onUsage
+		c.OnUsageError = onUsage(c.Flags)
 		c.HideHelpCommand = true
 		if c.UsageText == "" {
 			c.UsageText = app.Name + " " + c.Name + " [flags] " + c.ArgsUsage
@@ -99,7 +161,7 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	}
 	if n := len(args); n > 1 && args[n-1] == completionFlag {
 		if err := writeCompletions(app.Writer, app, args[1:n-1]); err != nil {
-			return StatusFailed
+			return failure(app)
 		}
 		return StatusOK
 	}
@@ -108,22 +170,52 @@ func run(ctx context.Context, app *cli.App, args []string) (status int) {
 	if err == nil {
 		err = execute(ctx, app, ordered)
 	}
+	if out.err != nil && (err == nil || errors.Is(err, ErrDiffers)) {
+		err = out.err
+	}
 	if err == nil {
 		return StatusOK
 	}
-	status = StatusFailed
+	if errors.Is(err, ErrDiffers) {
+		return StatusDiffers
+	}
+	status, kind := failure(app), "failed"
 	var usage usageError
 	switch {
-	case errors.Is(err, ErrDiffers):
-		return StatusFailed
 	case errors.As(err, &usage):
-		status = StatusUsage
-		err = fmt.Errorf("%w (see %s --help)", err, help)
+		status, kind = StatusUsage, "usage"
+		err = fmt.Errorf("%w (see %s --help)", suggestValue(app, err), help)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		status, kind = stopped{os.Interrupt}.status(), "interrupted"
+		if s, ok := context.Cause(ctx).(stopped); ok {
+			status = s.status()
+		}
 		err = errors.New(interrupted())
+	case errors.As(err, new(missedError)):
+		status, kind = StatusDiffers, "missed"
+	}
+	if !out.written && asksJSON(args) {
+		_ = PrintResults[any](app.Writer, nil, []Problem{problem(err, kind, args)}) // the line below says it as well
 	}
 	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, printable.Line(err.Error()))
 	return status
+}
+
+// standard is standard output, which remembers that it failed: a full disk is no success.
+type standard struct {
+	w       io.Writer
+	written bool
+	err     error
+}
+
+func (o *standard) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	o.written = o.written || n > 0
+	if err != nil {
+		o.err = fmt.Errorf("standard output: %w", err)
+		return n, o.err
+	}
+	return n, nil
 }
 
 // helpOf returns what to ask for help: where the program has no flags of its own, the command.
@@ -143,14 +235,6 @@ var errDefect = errors.New("a defect of this program; please report it with the 
 func execute(ctx context.Context, app *cli.App, args []string) (err error) {
 	defer panics.Catch(&err, errDefect)
 	return app.RunContext(ctx, args)
-}
-
-// text is where a command prints: names that come out of files never speak to a terminal.
-func text(w io.Writer, standard *os.File) io.Writer {
-	if w == nil {
-		w = standard
-	}
-	return printable.NewWriter(w)
 }
 
 // order moves flags in front of positional arguments, where urfave/cli expects them, and
@@ -204,10 +288,10 @@ func order(app *cli.App, args []string) ([]string, error) {
 		flags = append(flags, args[i])
 	}
 	out := []string{args[0]}
-	if len(rest) > 0 {
-		if c := app.Command(rest[0]); c != nil {
-			out, rest = append(out, rest[0]), rest[1:]
-		}
+	if len(rest) > 0 && app.Command(rest[0]) != nil {
+		out, rest = append(out, rest[0]), rest[1:]
+	} else if err := unknownWord(app, rest); err != nil {
+		return nil, err
 	}
 	out = append(out, flags...)
 	return append(append(out, "--"), rest...), nil
@@ -224,13 +308,6 @@ func licensesCommand(app *cli.App) *cli.Command {
 			return err
 		},
 	}
-}
-
-// PrintJSON writes one JSON object and a newline.
-func PrintJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }
 
 // Version is that of the module, "(devel)" for a build from a checkout.

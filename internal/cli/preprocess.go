@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,9 @@ func PreprocessFlags(mean, std, interpolation string) []cli.Flag {
 // or std holds for all channels, see [preprocess.Config.For]. The error is one of usage.
 func Preprocess(c *cli.Context) (said preprocess.Config, err error) {
 	said.Interpolation = c.String("interpolation")
+	if all := preprocess.Interpolations(); said.Interpolation != "" && !slices.Contains(all, said.Interpolation) {
+		return said, Usagef("--interpolation %q: expected %s", said.Interpolation, strings.Join(all, ", "))
+	}
 	for _, f := range []struct {
 		name   string
 		values *[]float64

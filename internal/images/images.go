@@ -17,8 +17,8 @@ import (
 	"github.com/repvit-go/repvit/preprocess"
 )
 
-// List returns the png and jpeg files in a folder and its subfolders, sorted by path. The
-// folder may be a symbolic link; links to folders inside it are not followed.
+// List returns the files in a folder and its subfolders whose names end in one of
+// [preprocess.Extensions], sorted by path. The folder may be a symbolic link; links to folders inside it are not followed.
 func List(dir string) ([]string, error) {
 	root, err := filepath.EvalSymlinks(dir) // filepath.WalkDir does not follow its root
 	if err != nil {
@@ -27,15 +27,14 @@ func List(dir string) ([]string, error) {
 	if info, err := os.Stat(root); err != nil {
 		return nil, err
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%s: found a file, expected a folder of png or jpeg files", dir)
+		return nil, fmt.Errorf("%s: found a file, expected a folder of images", dir)
 	}
 	var files []string
 	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".png", ".jpg", ".jpeg":
+		if slices.Contains(preprocess.Extensions(), strings.ToLower(filepath.Ext(path))) {
 			inside, err := filepath.Rel(root, path)
 			if err != nil {
 				return err
@@ -48,7 +47,7 @@ func List(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: found no images in the folder, expected png or jpeg files", dir)
+		return nil, fmt.Errorf("%s: found no images in the folder, expected files named %s", dir, strings.Join(preprocess.Extensions(), ", "))
 	}
 	return files, nil
 }

@@ -7,8 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/convert"
 	"github.com/repvit-go/repvit/internal/cli"
@@ -20,8 +21,9 @@ import (
 )
 
 // convertAll converts every checkpoint; one that fails does not stop the others.
-func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr io.Writer) error {
-	checkpoints, err := expand(args, func(text string) {
+func convertAll(c *urfave.Context, cfg *config) error {
+	ctx, stderr := c.Context, c.App.ErrWriter
+	checkpoints, err := expand(c.Args().Slice(), func(text string) {
 		if !cfg.quiet {
 			fmt.Fprintln(stderr, cfg.program+": "+text)
 		}
@@ -30,8 +32,8 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		return err
 	}
 	cfg.sameName = map[string]int{}
-	for _, c := range checkpoints {
-		cfg.sameName[baseName(c)]++
+	for _, path := range checkpoints {
+		cfg.sameName[baseName(path)]++
 	}
 	if err := outfile.Check(append(cfg.inputs, checkpoints...), cfg.outputs(checkpoints)); err != nil {
 		return err
@@ -42,14 +44,13 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 	}
 	var results []*convert.Result
-	var failures []error
+	failed := cli.NewFailures(c, "checkpoints", len(checkpoints))
 	for _, path := range checkpoints {
 		r, err := convertOne(ctx, cfg, path, stderr)
 		if err != nil {
-			if len(checkpoints) == 1 || ctx.Err() != nil {
+			if err := failed.Add(path, err); err != nil {
 				return err
 			}
-			failures = append(failures, err)
 			continue
 		}
 		results = append(results, r)
@@ -61,28 +62,11 @@ func convertAll(ctx context.Context, cfg *config, args []string, stdout, stderr 
 		}
 	}
 	if cfg.json {
-		if err := printResults(stdout, len(checkpoints), results, failures); err != nil {
+		if err := cli.PrintResults(c.App.Writer, results, failed.Problems); err != nil {
 			return err
 		}
 	}
-	for _, err := range failures {
-		fmt.Fprintf(stderr, "%s: %s\n", cfg.program, printable.Line(err.Error()))
-	}
-	if len(failures) > 0 {
-		return fmt.Errorf("%d of %d checkpoints failed", len(failures), len(checkpoints))
-	}
-	return nil
-}
-
-func printResults(w io.Writer, checkpoints int, results []*convert.Result, failures []error) error {
-	if checkpoints == 1 && len(results) == 1 {
-		return cli.PrintJSON(w, results[0])
-	}
-	texts := make([]string, 0, len(failures))
-	for _, err := range failures {
-		texts = append(texts, err.Error())
-	}
-	return cli.PrintJSON(w, map[string]any{"results": slices.Concat([]*convert.Result{}, results), "failures": texts})
+	return failed.Err()
 }
 
 // expand replaces folders by the checkpoints that stand in them, and says what it passes over.
@@ -157,6 +141,7 @@ func convertOne(ctx context.Context, cfg *config, path string, stderr io.Writer)
 func explain(path string, err error, cfg *config) error {
 	var loss *convert.LossError
 	var calibration *convert.CalibrationError
+	var reference *convert.ReferenceError
 	switch {
 	case errors.Is(err, convert.ErrNoFeatures):
 		return fmt.Errorf("%s: --taps says which feature maps are given, and the output is something else; add --features", path)
@@ -171,7 +156,9 @@ func explain(path string, err error, cfg *config) error {
 		if cfg.options.Int8.Calibration == "" {
 			better = "some hundred images"
 		}
-		return fmt.Errorf("%w; give %s with --calib, another --calib-method, --int8-scope pointwise or --keep-float auto, or --accept-loss to have it all the same", err, better)
+		return cli.Missed(fmt.Errorf("%w; give %s with --calib, another --calib-method, --int8-scope pointwise or --keep-float auto, or --accept-loss to have it all the same", err, better))
+	case errors.As(err, &reference), errors.Is(err, convert.ErrCheck):
+		return cli.Missed(err)
 	}
 	return cli.Hint(err)
 }

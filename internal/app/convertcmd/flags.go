@@ -123,7 +123,7 @@ func action(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	return convertAll(c.Context, cfg, c.Args().Slice(), c.App.Writer, c.App.ErrWriter)
+	return convertAll(c, cfg)
 }
 
 func newApp() *urfave.App {
@@ -133,7 +133,7 @@ func newApp() *urfave.App {
 		UsageText:   "repvit-convert [flags] CHECKPOINT...\nrepvit-convert inspect [--json] FILE...",
 		Description: description,
 		Version:     cli.Version(),
-		Metadata:    map[string]any{cli.Choices: Choices()},
+		Metadata:    map[string]any{cli.Choices: Choices(), cli.Failure: cli.StatusDiffers},
 		Flags:       flags(),
 		Action:      action,
 		Commands:    []*urfave.Command{inspectCommand()},

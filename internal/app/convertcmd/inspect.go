@@ -93,26 +93,29 @@ func inspectCommand() *urfave.Command {
 				h, w = 224, 224
 			}
 			var all []*inspection
-			for i, path := range c.Args().Slice() {
+			failed := cli.NewFailures(c, "files", c.Args().Len())
+			for _, path := range c.Args().Slice() {
 				r, err := inspect(path, pytorch.Options{Key: c.String("key"), EMA: c.Bool("ema")}, h, w)
 				if err != nil {
-					return err
+					if err := failed.Add(path, err); err != nil {
+						return err
+					}
+					continue
 				}
 				all = append(all, r)
 				if !c.Bool("json") {
-					if i > 0 {
+					if len(all) > 1 {
 						fmt.Fprintln(c.App.Writer)
 					}
 					r.print(c.App.Writer)
 				}
 			}
-			switch {
-			case !c.Bool("json"):
-				return nil
-			case len(all) == 1:
-				return cli.PrintJSON(c.App.Writer, all[0])
+			if c.Bool("json") {
+				if err := cli.PrintResults(c.App.Writer, all, failed.Problems); err != nil {
+					return err
+				}
 			}
-			return cli.PrintJSON(c.App.Writer, map[string]any{"files": all})
+			return failed.Err()
 		},
 	}
 }

@@ -27,11 +27,7 @@ func verifyModels(c *urfave.Context, cfg *config) error {
 	if cfg.images != "" {
 		return evaluateAll(c, cfg)
 	}
-	path, err := one(c)
-	if err != nil {
-		return err
-	}
-	return compare(c, cfg, path)
+	return compare(c, cfg, c.Args().First())
 }
 
 // compared is a comparison with reference outputs or with another network on one input.

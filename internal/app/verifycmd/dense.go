@@ -10,10 +10,10 @@ import (
 
 	"github.com/repvit-go/repvit/detect"
 	"github.com/repvit-go/repvit/evaluate"
-	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/draw"
 	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/internal/seen"
 	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/segment"
@@ -85,13 +85,13 @@ type denseResult interface{ print(io.Writer) }
 const shownPictures = 12
 
 // picture adds what the network sees in an image to a report, until there are enough. Want may be nil.
-func (cfg *config) picture(d *report.Data, file string, got, want func() (*image.RGBA, error)) error {
+func (cfg *config) picture(d *report.Data, file string, got, want func() (image.Image, error)) error {
 	if cfg.report == "" || len(d.Pictures) == shownPictures {
 		return nil
 	}
 	p := report.Picture{File: file}
 	for _, one := range []struct {
-		draw func() (*image.RGBA, error)
+		draw func() (image.Image, error)
 		to   *[]byte
 	}{{got, &p.Got}, {want, &p.Want}} {
 		if one.draw == nil {
@@ -118,8 +118,8 @@ func (n *network) evaluateMasks(c *urfave.Context, cfg *config, fit preprocess.F
 	r, err := evaluate.RunSegmentation(c.Context, evaluate.SegmentationImages{
 		Segment: evaluate.Segmenter(n.engine, fit), Classes: classes, Names: n.labels(), Dir: cfg.images, Masks: cfg.masks, ReduceZeroLabel: cfg.reduceZeroLabel, Strict: cfg.strict, Progress: progress,
 		Seen: func(file string, img image.Image, got []int64, want *evaluate.LabelImage) error {
-			return cfg.picture(d, file, func() (*image.RGBA, error) { return draw.Classes(img, got, n.names()) },
-				func() (*image.RGBA, error) { return draw.Classes(img, want.Classes(), n.names()) })
+			return cfg.picture(d, file, func() (image.Image, error) { return draw.Classes(img, got, n.names()) },
+				func() (image.Image, error) { return draw.Classes(img, want.Classes(), n.names()) })
 		}})
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (n *network) evaluateCOCO(c *urfave.Context, cfg *config, fit preprocess.Fi
 	r, err := evaluate.RunDetection(c.Context, evaluate.DetectionImages{
 		Detect: evaluate.Detector(n.engine, fit), Names: n.labels(), Dir: cfg.images, Annotations: annotations, Strict: cfg.strict, Progress: progress,
 		Seen: func(file string, img image.Image, found []detect.Detection) error {
-			return cfg.picture(d, file, func() (*image.RGBA, error) { return drawObjects(img, found, n.names()) }, nil)
+			return cfg.picture(d, file, func() (image.Image, error) { return seen.ObjectsOf(img.Bounds().Size(), found, n.names()).Picture(img) }, nil)
 		}})
 	if err != nil {
 		return nil, err
@@ -197,9 +197,3 @@ func share(x float64) string {
 
 // isDetector reports whether the network finds objects.
 func (n *network) isDetector() bool { return detect.Is(n.Graph) }
-
-// names are how the network's classes are drawn.
-func (n *network) names() draw.Names {
-	colors, _ := infer.Palette(n.Graph) // a courtesy here
-	return draw.Names{Labels: n.labels(), Colors: colors}
-}

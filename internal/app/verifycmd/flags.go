@@ -2,8 +2,10 @@ package verifycmd
 
 import (
 	"cmp"
+	"image"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -20,7 +22,7 @@ import (
 type config struct {
 	input, logits, expect, against, images, labels, output, report string
 	masks, coco, isa                                               string
-	reduceZeroLabel, strict                                        bool
+	reduceZeroLabel, strict, upright                               bool
 	tolerance                                                      *verify.Tolerance // nil for the networks'
 	criteria                                                       evaluate.Criteria
 	engine                                                         string
@@ -45,12 +47,13 @@ const description = `MODEL is an ONNX file, a native .safetensors, or a checkpoi
 Examples:
   repvit-verify m1.onnx --input x.npy --logits y.npy       equal to reference logits?
   repvit-verify backbone.onnx --input x.npy --expect y.npz  every output, by its name
-  repvit-verify m1.onnx --against m1.pth                   where do two files differ first?
+  repvit-verify m1.onnx m1.pth                             where do two files differ first?
   repvit-verify m1.int8.onnx --images val/ --labels val.csv --against m1.pth
   repvit-verify m1.int8.onnx --images val/ --against m1.pth --min-agreement 0.98
   repvit-verify A.onnx B.onnx C.safetensors --images val/   with a folder for each class
   repvit-verify seg.onnx --images val/ --masks labels/      mIoU of a segmenter
   repvit-verify det.onnx --images val2017/ --coco instances_val2017.json
+  repvit-verify classify m1.onnx cat.jpg photos/           what is on them
   repvit-verify predict det.onnx street.jpg -o street.png
   repvit-verify run m1.onnx --input x.npy -o y.npy
   repvit-verify bench m1.safetensors --threads 1
@@ -59,7 +62,7 @@ Examples:
   repvit-verify predict sam.encoder.onnx sam.decoder.onnx cat.jpg --point 320,200 -o mask.png
 
 Exit status: 0 equal, criteria met or done; 1 outputs differ, a criterion is not met or the
-work failed; 2 wrong usage.`
+work failed; 2 wrong usage; 130 or 143 interrupted.`
 
 // Flags by topic.
 func engineFlags() []urfave.Flag {
@@ -73,6 +76,21 @@ func imageFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "size", Usage: "input resolution `N` or HxW", DefaultText: "the model's, else 224"},
 		&urfave.Float64Flag{Name: "crop-pct", Usage: "resize the short side to int(size/`F`)", DefaultText: "the model's, else 0.875"},
 	}, cli.PreprocessFlags("the model's, else ImageNet's", "the model's, else ImageNet's", "the model's, else bicubic")...)
+}
+
+// uprightFlag is for classifiers, which are trained on images as they are stored.
+func uprightFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "upright", Usage: "turn images as their EXIF orientation says"}
+}
+
+var errUpright = cli.Usagef("--upright is for classifiers: segmenters and detectors see images upright anyway")
+
+// open is how images of classifiers are read.
+func (cfg *config) open() func(path string) (image.Image, error) {
+	if cfg.upright {
+		return preprocess.OpenUpright
+	}
+	return preprocess.Open
 }
 
 // action makes one of a function that does a command's work.
@@ -116,9 +134,10 @@ func againstFlag() urfave.Flag {
 // folderFlags are those of evaluation.
 func folderFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the png and jpeg images in `DIR` or its folders, one a class"},
+		&urfave.StringFlag{Name: "images", TakesFile: true, Usage: "evaluate on the images in `DIR` or its folders, one a class"},
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "the images' classes: `FILE`.csv with the header file,label"},
 		&urfave.BoolFlag{Name: "strict", Usage: "fail at the first image that cannot be decoded; else it is left out"},
+		uprightFlag(),
 		&urfave.StringFlag{Name: "masks", TakesFile: true, Usage: "of a segmenter, the classes of the images' pixels: label images in `DIR`"},
 		&urfave.BoolFlag{Name: "reduce-zero-label", Usage: "label images count from 1, and 0 does not count, as ADE20K's"},
 		&urfave.StringFlag{Name: "coco", TakesFile: true, Usage: "of a detector, the images' objects: COCO's annotations in `FILE`.json"},
@@ -171,12 +190,18 @@ func commands() []*urfave.Command {
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
 		{Name: "predict", Usage: "what a network sees on an image, or where a prompt points", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw it on the image, in `FILE`.png; of a prompt the mask"},
+			uprightFlag(),
 		}, promptFlags(), engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(predict)},
+		{Name: "classify", Usage: "what is on images, or on all of a folder", ArgsUsage: "MODEL IMAGE...", Flags: slices.Concat([]urfave.Flag{
+			&urfave.IntFlag{Name: "top", Value: topClasses, DefaultText: strconv.Itoa(topClasses), Usage: "say the `N` most probable classes"},
+			uprightFlag(),
+		}, engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(classify)},
 		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
 			output,
 			&urfave.StringFlag{Name: "like", Usage: "prepare the whole image as for `KIND`: seg (mmsegmentation) or det (mmdetection)"},
 			&urfave.StringFlag{Name: "scale", DefaultText: "2048x512 for seg, 1333x800 for det", Usage: "with --like, the image is scaled to fit `LONGxSHORT`"},
 			&urfave.BoolFlag{Name: "letterbox", Usage: "prepare the whole image as for SAM: a square of --size, else 1024"},
+			uprightFlag(),
 			&urfave.IntFlag{Name: "channels", Usage: "`N`: 1 (gray), 3 (RGB) or 4 (RGBA)", DefaultText: "as --mean says, else 3"},
 		}, imageFlags(), cli.OutputFlags()), Action: action(preprocessImage)},
 	}
@@ -186,10 +211,10 @@ func newApp() *urfave.App {
 	return &urfave.App{
 		Name:        "repvit-verify",
 		Usage:       "prove that a RepViT network computes what it should",
-		UsageText:   "repvit-verify [flags] MODEL\nrepvit-verify run|bench|predict|preprocess [flags] FILE...",
+		UsageText:   "repvit-verify [flags] MODEL [OTHER]\nrepvit-verify run|bench|classify|predict|preprocess [flags] FILE...",
 		Description: description,
 		Version:     cli.Version(),
-		Metadata:    map[string]any{cli.Choices: Choices()},
+		Metadata:    map[string]any{cli.Choices: Choices(), cli.Failure: cli.StatusDiffers},
 		Flags:       flags(),
 		Action:      action(verifyAction),
 		Commands:    commands(),
@@ -198,9 +223,10 @@ func newApp() *urfave.App {
 
 // Commands are the command and its subcommands, for a program that has others beside them.
 func Commands() []*urfave.Command {
-	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify predict", "repvit predict", "repvit-verify", "repvit verify")
+	names := strings.NewReplacer("repvit-verify run", "repvit run", "repvit-verify bench", "repvit bench", "repvit-verify preprocess", "repvit preprocess", "repvit-verify predict", "repvit predict", "repvit-verify classify", "repvit classify", "repvit-verify", "repvit verify")
+	described, _, _ := strings.Cut(names.Replace(description), "\n\nExit status") // which is the program's
 	return append([]*urfave.Command{
-		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL", Description: names.Replace(description), Flags: flags(), Action: action(verifyAction)},
+		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL [OTHER]", Description: described, Flags: flags(), Action: action(verifyAction)},
 		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
 			criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags()),
 			Action: action(func(c *urfave.Context, cfg *config) error {
@@ -215,7 +241,7 @@ func Commands() []*urfave.Command {
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		input: c.String("input"), logits: c.String("logits"), against: c.String("against"), images: c.String("images"), labels: c.String("labels"),
-		masks: c.String("masks"), coco: c.String("coco"), reduceZeroLabel: c.Bool("reduce-zero-label"), strict: c.Bool("strict"),
+		masks: c.String("masks"), coco: c.String("coco"), reduceZeroLabel: c.Bool("reduce-zero-label"), strict: c.Bool("strict"), upright: c.Bool("upright"),
 		expect: c.String("expect"), output: c.String("output"), report: c.String("report"), criteria: criteria(c),
 		engine: c.String("engine"), isa: c.String("isa"), runs: c.Int("runs"), batch: c.Int("batch"),
 		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"),
@@ -264,6 +290,8 @@ func parse(c *urfave.Context) (*config, error) {
 		return nil, cli.Usagef("--max-ms %v: expected a time of more than 0 ms", *cfg.criteria.MaxLatency)
 	case c.IsSet("channels") && !slices.Contains([]int{1, 3, 4}, c.Int("channels")):
 		return nil, cli.Usagef("--channels %d: expected 1, 3 or 4", c.Int("channels"))
+	case c.IsSet("top") && c.Int("top") < 1:
+		return nil, cli.Usagef("--top %d: expected 1 or more", c.Int("top"))
 	case c.IsSet("batch") && (cfg.batch < 1 || cfg.batch > 1<<12):
 		return nil, cli.Usagef("--batch %d: expected 1 to %d", cfg.batch, 1<<12)
 	case c.Bool("profile") && cfg.engine == engineReference:
@@ -288,8 +316,8 @@ func criteria(c *urfave.Context) (all evaluate.Criteria) {
 // Flags of the comparison, by what they mean something with.
 var (
 	ofArrays    = []string{"input", "logits", "expect", "atol", "rtol"}
-	ofImages    = []string{"labels", "strict", "masks", "coco", "reduce-zero-label", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
-	ofDense     = []string{"labels", "against", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"} // that mean nothing for it
+	ofImages    = []string{"labels", "strict", "upright", "masks", "coco", "reduce-zero-label", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"}
+	ofDense     = []string{"labels", "upright", "against", "crop-pct", "mean", "std", "interpolation", "min-top1", "max-drop", "min-agreement", "min-sqnr", "max-ms"} // that mean nothing for it
 	ofLabels    = []string{"min-top1", "max-drop"}
 	ofReference = []string{"max-drop", "min-agreement", "min-sqnr"}
 )
@@ -332,6 +360,14 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 		}
 		return nil
 	}
+	if n := c.Args().Len(); n > 1 && cfg.against == "" && cfg.logits+cfg.expect == "" {
+		if n > 2 {
+			return cli.Usagef("found %d models: two are compared with each other; --images DIR measures any number", n)
+		}
+		cfg.against = c.Args().Get(1)
+	} else if n > 1 {
+		return cli.Usagef("found %d models, expected one that is compared with what --logits, --expect or --against says", n)
+	}
 	given := 0
 	for _, with := range []string{cfg.logits, cfg.expect, cfg.against} {
 		if with != "" {
@@ -342,7 +378,7 @@ func (cfg *config) checkModels(c *urfave.Context) error {
 	case set(ofImages) != "":
 		return cli.Usagef("--%s needs --images", set(ofImages))
 	case given == 0:
-		return cli.Usagef("nothing to compare with: give --logits, --expect, --against or --images")
+		return cli.Usagef("nothing to compare with: give another model, --logits, --expect or --images")
 	case given > 1:
 		return cli.Usagef("--logits, --expect and --against exclude each other")
 	case cfg.input == "" && cfg.against == "":
@@ -367,7 +403,7 @@ const (
 
 // fit is the preprocessing of whole images that flags ask for.
 func fit(c *urfave.Context, cfg *config) (f preprocess.Fit, err error) {
-	for _, name := range []string{"crop-pct", "interpolation", "channels"} {
+	for _, name := range []string{"crop-pct", "interpolation", "channels", "upright"} {
 		if c.IsSet(name) {
 			return f, cli.Usagef("--%s is for classifiers, expected none with --like or --letterbox", name)
 		}

@@ -1,6 +1,7 @@
 package verifycmd
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -79,10 +80,8 @@ func evaluateAll(c *urfave.Context, cfg *config) error {
 		}
 	}
 	switch {
-	case cfg.json && table:
-		err = printTableJSON(c.App.Writer, all)
 	case cfg.json:
-		err = cli.PrintJSON(c.App.Writer, all[0].Result)
+		err = printRows(c.App.Writer, all)
 	case cfg.quiet:
 	case table:
 		err = printTable(c.App.Writer, all)
@@ -168,7 +167,7 @@ func evaluateOne(c *urfave.Context, cfg *config, n, against *network, progress f
 	if err != nil {
 		return evaluated{}, err
 	}
-	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Names: n.labels(), Strict: cfg.strict, Preprocess: p, Threads: cfg.threads, Progress: progress}
+	o := evaluate.Images{Engine: n.engine, Dir: cfg.images, Labels: cfg.labels, Names: n.labels(), Strict: cfg.strict, Upright: cfg.upright, Preprocess: p, Threads: cfg.threads, Progress: progress}
 	if against != nil {
 		o.Against = against.engine
 	}
@@ -195,20 +194,26 @@ func (n *network) latency(c *urfave.Context, cfg *config) (time.Duration, error)
 	return n.median(c, x, latencyRuns)
 }
 
-// row is a line of a comparison of runs, as JSON.
+// row is a network's figures beside its result, as JSON.
 type row struct {
-	Model   string           `json:"model"`
-	Bytes   int64            `json:"bytes"`
-	Latency float64          `json:"latency_ms"`
-	Result  *evaluate.Result `json:"result"`
+	Model   string   `json:"model"`
+	Bytes   int64    `json:"bytes"`
+	Latency *float64 `json:"latency_ms,omitempty"` // where it was measured
 }
 
-func printTableJSON(w io.Writer, all []evaluated) error {
-	rows := make([]row, len(all))
-	for i, r := range all {
-		rows[i] = row{r.network.Path, r.network.Size, milliseconds(r.latency), r.Result}
+func printRows(w io.Writer, all []evaluated) (err error) {
+	rows := make([]json.RawMessage, len(all))
+	for i, e := range all {
+		r := row{Model: e.network.Path, Bytes: e.network.Size}
+		if e.latency > 0 {
+			ms := milliseconds(e.latency)
+			r.Latency = &ms
+		}
+		if rows[i], err = cli.Merge(r, e.Result); err != nil {
+			return err
+		}
 	}
-	return cli.PrintJSON(w, map[string]any{"models": rows})
+	return cli.PrintResults(w, rows, nil)
 }
 
 func printTable(w io.Writer, all []evaluated) error {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/repvit-go/repvit/evaluate"
 	"github.com/repvit-go/repvit/internal/cli"
-	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/report"
 	"github.com/repvit-go/repvit/verify"
 )
@@ -158,7 +157,7 @@ func imagesSection(ctx context.Context, cfg *config, r evaluated, against *netwo
 // disagreement runs an image once more for its thumbnail and the networks' scores.
 func disagreement(ctx context.Context, cfg *config, n, against *network, m evaluate.Miss) (report.Disagreement, error) {
 	d := report.Disagreement{Miss: m}
-	img, err := preprocess.Open(filepath.Join(cfg.images, m.File))
+	img, err := cfg.open()(filepath.Join(cfg.images, m.File))
 	if err != nil {
 		return d, err
 	}

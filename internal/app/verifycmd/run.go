@@ -193,7 +193,7 @@ func cropped(c *urfave.Context, cfg *config, path string) (*prepared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; give --mean and --std", err)
 	}
-	img, err := preprocess.Open(path)
+	img, err := cfg.open()(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,364 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"log/slog"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/repvit-go/repvit/infer"
+	"github.com/repvit-go/repvit/internal/cli"
+	"github.com/repvit-go/repvit/internal/panics"
+	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/internal/seen"
+	"github.com/repvit-go/repvit/preprocess"
+)
+
+// Limits bound what requests may cost.
+type Limits struct {
+	Concurrency int           // images that are looked at at a time
+	Queue       int           // requests that may wait besides
+	MaxBytes    int64         // of a body
+	MaxBodies   int64         // bytes of all bodies that are here, whole or in part
+	MaxPixels   int           // of an image
+	Timeout     time.Duration // of a request, waiting included
+}
+
+// pixelBytes is what decoding needs for each pixel at most: 15 bytes for a progressive JPEG
+// (three samples and their coefficients), 16 for an interlaced PNG or a TIFF of 16 bits. Package
+// preprocess refuses images that need more than 32 MiB and 64 times their file.
+const pixelBytes = 16
+
+// spareBytes is for connections, garbage and the program.
+const spareBytes = 64 << 20
+
+// memory is what requests can need together, in bytes, with a model. The garbage collector is told, or it
+// would let the heap become twice as large.
+func (l *Limits) memory(m *loaded) int64 {
+	s := m.stats()
+	return int64(l.Concurrency)*(int64(pixelBytes*l.MaxPixels+s.ArenaBytes)+l.MaxBytes) + l.MaxBodies + int64(s.WeightBytes) + m.info.Bytes + spareBytes
+}
+
+// service answers requests.
+type service struct {
+	model    atomic.Pointer[loaded]
+	limits   Limits
+	bodies   atomic.Int64  // bytes that bodies take
+	places   chan struct{} // held from the end of the body to the answer
+	slots    chan struct{} // held while an image is decoded and looked at
+	draining atomic.Bool   // /readyz says so
+	closing  atomic.Bool   // clients are asked to close their connections
+	meters   *meters
+	log      *slog.Logger
+}
+
+func newService(m *loaded, l Limits, log *slog.Logger) *service {
+	s := &service{
+		limits: l,
+		places: make(chan struct{}, l.Concurrency+l.Queue),
+		slots:  make(chan struct{}, l.Concurrency),
+		log:    log,
+	}
+	s.model.Store(m)
+	s.meters = newMeters(s)
+	return s
+}
+
+// handler returns the routes.
+func (s *service) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, k := range kinds {
+		mux.Handle("POST "+k.path, s.logged(func(w http.ResponseWriter, r *http.Request) { s.see(w, r, k) }))
+	}
+	mux.Handle("GET /model", s.logged(func(w http.ResponseWriter, _ *http.Request) { s.reply(w, http.StatusOK, s.model.Load().info) }))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		s.meters.write(w)
+	})
+	mux.Handle("/", s.logged(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, &problem{http.StatusNotFound, fmt.Sprintf("found %.10s %.80s, expected POST %s, or GET /model, /healthz, /readyz or /metrics", r.Method, r.URL.Path, s.model.Load().kind.path)})
+	}))
+	return mux
+}
+
+// logged counts, times and logs the answers of a handler.
+func (s *service) logged(f http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start, noted := time.Now(), &noted{ResponseWriter: w, status: http.StatusOK}
+		f(noted, r)
+		d := time.Since(start)
+		s.meters.request(noted.status, d)
+		s.log.Info("request", "method", r.Method, "path", r.URL.RequestURI(), "status", noted.status, "bytes", noted.bytes,
+			"ms", float64(d.Microseconds())/1e3, "client", r.RemoteAddr, "agent", r.UserAgent())
+	})
+}
+
+// noted remembers what was answered.
+type noted struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
+}
+
+func (n *noted) Write(p []byte) (int, error) {
+	k, err := n.ResponseWriter.Write(p)
+	n.bytes += int64(k)
+	return k, err
+}
+
+// Unwrap is for [http.NewResponseController].
+func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+
+// farewell asks a client to close its connection if the listener is closed.
+func (s *service) farewell(w http.ResponseWriter) {
+	if s.closing.Load() {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+func (s *service) ready(w http.ResponseWriter, _ *http.Request) {
+	s.farewell(w)
+	if s.draining.Load() {
+		http.Error(w, "shutting down", http.StatusServiceUnavailable)
+		return
+	}
+	io.WriteString(w, "ok\n")
+}
+
+// see answers for the image in a request.
+func (s *service) see(w http.ResponseWriter, r *http.Request, k *kind) {
+	start := time.Now()
+	answer, picture, err := s.answer(w, r, k)
+	switch {
+	case err != nil:
+		s.fail(w, err)
+	case picture != nil:
+		s.farewell(w)
+		w.Header().Set("Content-Type", "image/png")
+		w.Write(picture) // an error means that the client is gone
+	default:
+		s.reply(w, http.StatusOK, answer, map[string]float64{"milliseconds": float64(time.Since(start).Microseconds()) / 1e3})
+	}
+}
+
+// answer returns what the network says, or a PNG file that shows it.
+func (s *service) answer(w http.ResponseWriter, r *http.Request, k *kind) (a seen.Answer, picture []byte, err error) {
+	defer panics.Catch(&err, infer.ErrPanic)
+	m := s.model.Load() // this one to the end, whatever is loaded meanwhile
+	if m.kind != k {
+		return nil, nil, &problem{http.StatusNotFound, fmt.Sprintf("the model is a %s: POST %s", m.kind.name, m.kind.path)}
+	}
+	q, err := k.parseQuery(r.URL.Query())
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.ContentLength > s.limits.MaxBytes {
+		return nil, nil, s.tooLarge()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.Timeout)
+	defer cancel()
+	var b body
+	defer func() { s.bodies.Add(-int64(cap(b.data))) }()
+	if err := s.read(w, r, &b); err != nil {
+		return nil, nil, err
+	}
+	// A place is taken when the body is here: clients that send slowly take none from others.
+	select {
+	case s.places <- struct{}{}:
+		defer func() { <-s.places }()
+	default:
+		return nil, nil, &problem{http.StatusServiceUnavailable, "too many requests are waiting"}
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	data, err := imageOf(r.Header.Get("Content-Type"), b.data)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := s.decode(ctx, data, q.upright || k != classifier)
+	if err != nil {
+		return nil, nil, err
+	}
+	run := time.Now()
+	a, err = m.see(ctx, img, q)
+	s.meters.inference(run)
+	if err != nil || q.as == "json" {
+		return a, nil, err
+	}
+	p, err := a.Picture(img)
+	if err != nil {
+		return nil, nil, err
+	}
+	var file bytes.Buffer
+	err = png.Encode(&file, p)
+	return nil, file.Bytes(), err
+}
+
+// imageOf returns the image in a body: that of a form's first file, or all of it.
+func imageOf(contentType string, data []byte) ([]byte, error) {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || kind != "multipart/form-data" {
+		return data, nil
+	}
+	parts := multipart.NewReader(bytes.NewReader(data), params["boundary"])
+	for {
+		part, err := parts.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return nil, badRequest("the form has no file, expected one such as curl -F image=@cat.jpg sends")
+		}
+		if err != nil {
+			return nil, badRequest("the form is malformed: %v", err)
+		}
+		if part.FileName() == "" && part.FormName() != "image" {
+			continue
+		}
+		file, err := io.ReadAll(part)
+		if err != nil {
+			return nil, badRequest("the form is incomplete: %v", err)
+		}
+		return file, nil
+	}
+}
+
+// body is what a client sends. Its capacity counts against MaxBodies.
+type body struct{ data []byte }
+
+// firstBytes is what a body gets memory for before anything of it has arrived.
+const firstBytes = 16 << 10
+
+// read reads the body, which must arrive within the timeout. It takes memory as the bytes
+// arrive, whatever length was announced.
+func (s *service) read(w http.ResponseWriter, r *http.Request, b *body) error {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(s.limits.Timeout)); err != nil {
+		return err
+	}
+	from := http.MaxBytesReader(w, r.Body, s.limits.MaxBytes)
+	for {
+		if len(b.data) == cap(b.data) {
+			more := min(max(2*cap(b.data), firstBytes), int(s.limits.MaxBytes)+1) // one more to see the end
+			if s.bodies.Add(int64(more)) > s.limits.MaxBodies {
+				s.bodies.Add(-int64(more))
+				return &problem{http.StatusServiceUnavailable, "too many bodies are on their way"}
+			}
+			old := b.data
+			b.data = append(make([]byte, 0, more), old...)
+			s.bodies.Add(-int64(cap(old)))
+		}
+		n, err := from.Read(b.data[len(b.data):cap(b.data)])
+		b.data = b.data[:len(b.data)+n]
+		var large *http.MaxBytesError
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			// Left as it is, the deadline would cancel the request's context. After an error it
+			// stays, because net/http reads what is left of the body before it sends the answer.
+			return control.SetReadDeadline(time.Time{})
+		case errors.As(err, &large):
+			return s.tooLarge()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return &problem{http.StatusRequestTimeout, "the body did not arrive in time"}
+		default:
+			return &problem{http.StatusBadRequest, "the body is incomplete"}
+		}
+	}
+}
+
+func (s *service) tooLarge() error {
+	return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", s.limits.MaxBytes)}
+}
+
+// decode returns an image, after looking at its size.
+func (s *service) decode(ctx context.Context, data []byte, upright bool) (image.Image, error) {
+	config, _, err := image.DecodeConfig(bytes.NewReader(data))
+	if err == nil && config.Width*config.Height > s.limits.MaxPixels {
+		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the image has %d×%d pixels, expected at most %d", config.Width, config.Height, s.limits.MaxPixels)}
+	}
+	decode := preprocess.DecodeContext
+	if upright {
+		decode = preprocess.DecodeUpright
+	}
+	img, err := decode(ctx, data)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, badRequest("the body is no image that can be decoded: %v", err)
+	}
+	return img, nil
+}
+
+// problem is an error that a client is told about.
+type problem struct {
+	status int
+	text   string
+}
+
+func (p *problem) Error() string { return p.text }
+
+func badRequest(format string, args ...any) error {
+	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// statusClientClosed is what nginx logs for a client that did not wait for its answer.
+const statusClientClosed = 499
+
+func (s *service) fail(w http.ResponseWriter, err error) {
+	var p *problem
+	switch {
+	case errors.As(err, &p):
+	case errors.Is(err, preprocess.ErrImage):
+		p = &problem{http.StatusBadRequest, err.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		p = &problem{http.StatusGatewayTimeout, "the request took longer than " + s.limits.Timeout.String()}
+	case errors.Is(err, context.Canceled):
+		p = &problem{statusClientClosed, "the client went away"}
+	default: // the details are no business of the client
+		s.log.Error("the network failed", "error", err)
+		p = &problem{http.StatusInternalServerError, "the network failed"}
+	}
+	kind := "failed"
+	switch {
+	case p.status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+		kind = "busy"
+	case p.status < 500:
+		kind = "usage"
+	}
+	s.reply(w, p.status, map[string][]cli.Problem{"errors": {{Kind: kind, Message: printable.Line(p.text)}}})
+}
+
+// reply answers with one JSON object, in the form of the commands.
+func (s *service) reply(w http.ResponseWriter, status int, v ...any) {
+	s.farewell(w)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	object, err := cli.Merge(v...)
+	if err != nil {
+		s.log.Error("no answer", "error", err)
+		status, object = http.StatusInternalServerError, []byte("{}")
+	}
+	w.WriteHeader(status)
+	cli.PrintJSON(w, object) // an error means that the client is gone
+}
