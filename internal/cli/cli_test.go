@@ -116,10 +116,24 @@ func TestEngine(t *testing.T) {
 
 func TestProgressIsSilentWithoutTerminal(t *testing.T) {
 	var out bytes.Buffer
-	p := NewProgress(&out, false)
+	p := NewProgress(&out, false, false)
 	p.Update("calibration", 1, 2)
 	p.Done()
 	if out.Len() != 0 {
 		t.Errorf("progress wrote %q", out.String())
+	}
+}
+
+func TestProgressLines(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out, true, true)
+	for done := range 1001 {
+		p.Update("images", done, 1000)
+	}
+	p.Update("write\n", 0, 1)
+	p.Done()
+	lines := strings.SplitAfter(out.String(), "\n")
+	if n := len(lines); n != 103 || lines[0] != "progress: images 0/1000\n" || lines[100] != "progress: images 1000/1000\n" || lines[101] != "progress: write  0/1\n" {
+		t.Errorf("%d lines: %q", n, lines)
 	}
 }

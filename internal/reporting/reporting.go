@@ -4,6 +4,7 @@ package reporting
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
@@ -12,12 +13,20 @@ import (
 	"github.com/repvit-go/repvit/verify"
 )
 
-// profileRuns is how often a network runs for the times in a report.
-const profileRuns = 20
+// profileRuns is how often a network runs for the times in a report, unless that takes longer
+// than profileTime.
+const (
+	profileRuns = 20
+	profileTime = time.Second
+)
 
 // Network measures a network for an input.
 func Network(ctx context.Context, s *infer.Session, x *graph.Tensor) (*report.Network, error) {
-	times, err := s.Profile(ctx, x, profileRuns)
+	start := time.Now()
+	times, err := s.Profile(ctx, x, 1)
+	if runs := min(profileRuns, int(profileTime/max(time.Since(start), 1))); err == nil && runs > 1 {
+		times, err = s.Profile(ctx, x, runs)
+	}
 	if err != nil {
 		return nil, err
 	}
