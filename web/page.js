@@ -191,7 +191,7 @@ async function convert() {
     args.push('--labels', `labels/${f.name}`);
   }
   const report = chosen.name.replace(/\.[^.]*$/, '') + '.report.html';
-  if ($('report').checked) args.push('--report', report);
+  if ($('report').checked) args.push(`--report=${report}`);
   args.push(...words($('flags').value), '--', chosen.name);
 
   const r = await work('Starting', args, files, $('target-error'));

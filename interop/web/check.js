@@ -39,7 +39,7 @@ async function main() {
   const browser = await chromium.launch(options);
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light', acceptDownloads: true });
   const page = await context.newPage();
-  page.setDefaultTimeout(30000);
+  page.setDefaultTimeout(120000);
   const expected = /index\.html.*Content Security Policy/; // what is tried below
   page.on('console', (m) => { if (!expected.test(m.text())) all.push(`console: ${m.text()}`); });
   page.on('filechooser', () => {}); // takes them from now on, and not while a key is on its way
@@ -63,6 +63,8 @@ async function main() {
   const loaded = requests.length;
   if (loaded > 6) all.push(`${loaded} requests to load the page: ${requests}`);
   const reached = await page.evaluate(() => fetch('index.html').then(() => true, () => false));
+  const broken = await page.evaluate(() => complaint({ status: 2, stderr: 'runtime: out of memory: cannot allocate 4194304-byte block\nfatal error: out of memory\n\ngoroutine 1 [running]:\n' }));
+  if (!/^The program ended unexpectedly .*out of memory.*4 GB/.test(broken) || broken.includes('goroutine')) all.push(`a program that ran out of memory: ${broken}`);
   if (reached) all.push('a request is possible after loading');
   if (shots) await page.screenshot({ path: path.join(shots, 'empty.png'), fullPage: true });
 
