@@ -71,7 +71,8 @@ type Options struct {
 	MaxMemory int64 // bytes that a run may need; 0 for the default, see [infer.Options]
 	Hash      bool  // fills [Output].SHA256
 
-	// Progress, if set, is called from the caller's goroutine as stages of int8 go on.
+	// Progress, if set, is called from the caller's goroutine as stages go on: "read", those of
+	// int8, "write", "prove". One that has no pieces begins with 0 of 1.
 	Progress func(stage string, done, total int)
 	// BeforeCommit, if set, is called before the file gets its name, which it does not get
 	// where an error is returned. The graphs may be used until it returns.
@@ -173,6 +174,10 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 	if err := outfile.Check(o.inputs(checkpoint), written); err != nil {
 		return nil, err
 	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
+	o.Progress("read", 0, 1)
 	in, err := load.Open(checkpoint, load.Options{Weights: o.Weights, Model: o.model, Hash: true})
 	if err != nil {
 		return nil, err
@@ -227,6 +232,7 @@ func (j *job) run(ctx context.Context) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.Progress("write", 0, 1)
 	if err := j.write(out.writers(), j.path); err != nil {
 		return out, fmt.Errorf("%s: %w", j.path, err)
 	}
@@ -234,6 +240,7 @@ func (j *job) run(ctx context.Context) (*target, error) {
 		return out, fmt.Errorf("%s: %w", j.in.Path, err)
 	}
 	if !j.NoCheck {
+		j.Progress("prove", 0, 1)
 		if j.r.Check, err = j.prove(ctx, out); err != nil {
 			return out, fmt.Errorf("%s: %w", j.in.Path, err)
 		}

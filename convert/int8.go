@@ -147,8 +147,6 @@ func (j *job) calibration(ctx context.Context) ([]*graph.Tensor, error) {
 		input = images.Input(p)
 	}
 	return images.Load(ctx, images.Spread(files, most), input, j.Threads, func(done, total int) {
-		if j.Progress != nil {
-			j.Progress("reading images", done, total)
-		}
+		j.Progress("reading images", done, total)
 	})
 }

@@ -33,12 +33,20 @@ type Block struct {
 	Time       time.Duration // zero where it was not measured
 }
 
-// profileRuns is how often a network runs for the times in a report.
-const profileRuns = 20
+// profileRuns is how often a network runs for the times in a report, unless that takes longer
+// than profileTime.
+const (
+	profileRuns = 20
+	profileTime = time.Second
+)
 
 // Profile measures a network for an input N×C×H×W, block by block. The error is that of the session.
 func Profile(ctx context.Context, s *infer.Session, x *graph.Tensor) (*Network, error) {
-	times, err := s.Profile(ctx, x, profileRuns)
+	start := time.Now()
+	times, err := s.Profile(ctx, x, 1)
+	if runs := min(profileRuns, int(profileTime/max(time.Since(start), 1))); err == nil && runs > 1 {
+		times, err = s.Profile(ctx, x, runs)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ func TestEngine(t *testing.T) {
 
 func TestProgressIsSilentWithoutTerminal(t *testing.T) {
 	var out bytes.Buffer
-	p := NewProgress(&out, false)
+	p := NewProgress(&out, false, false)
 	p.Update("calibration", 1, 2)
 	p.Done()
 	if out.Len() != 0 {
@@ -197,5 +197,19 @@ func TestNearest(t *testing.T) {
 		if got := nearest(word, []string{"run", "bench", "predict"}); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
+	}
+}
+
+func TestProgressLines(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out, true, true)
+	for done := range 1001 {
+		p.Update("images", done, 1000)
+	}
+	p.Update("write\n", 0, 1)
+	p.Done()
+	lines := strings.SplitAfter(out.String(), "\n")
+	if n := len(lines); n != 103 || lines[0] != "progress: images 0/1000\n" || lines[100] != "progress: images 1000/1000\n" || lines[101] != "progress: write  0/1\n" {
+		t.Errorf("%d lines: %q", n, lines)
 	}
 }

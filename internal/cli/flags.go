@@ -16,6 +16,11 @@ func OutputFlags() []cli.Flag {
 	}
 }
 
+// ProgressFlag asks for progress in lines, for programs that show it in their own way.
+func ProgressFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "progress", Usage: "say how far the work is, in lines where standard error is no terminal"}
+}
+
 // ReportFlag asks for a report.
 func ReportFlag() cli.Flag {
 	return &cli.StringFlag{Name: "report", Usage: "write an HTML report to `FILE`"}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -11,30 +12,39 @@ import (
 	"github.com/repvit-go/repvit/internal/printable"
 )
 
-// Progress shows how far long work is: a bar with rate and time left, on a terminal only.
-// It may be called from one goroutine at a time.
+// Progress shows how far long work is: a bar with rate and time left on a terminal, elsewhere
+// lines where they are asked for. It may be called from one goroutine at a time.
 type Progress struct {
 	w       io.Writer // nil for silence
+	lines   bool
+	percent int // of the stage, as it was said last
 	stage   string
 	display *mpb.Progress // nil between stages
 	bar     *mpb.Bar
 }
 
-// NewProgress returns a progress display on w, which stays silent where quiet is set or w
-// is not a terminal.
-func NewProgress(w io.Writer, quiet bool) *Progress {
+// NewProgress returns a progress display on w. Without lines, which [ProgressFlag] asks for, it
+// stays silent where quiet is set or w is not a terminal.
+func NewProgress(w io.Writer, quiet, lines bool) *Progress {
 	if t, ok := w.(*printable.Writer); ok {
 		w = t.Unwrap() // a bar moves the cursor
 	}
-	if quiet || !IsTerminal(w) {
-		return &Progress{}
+	if terminal := IsTerminal(w); lines || terminal && !quiet {
+		return &Progress{w: w, lines: !terminal}
 	}
-	return &Progress{w: w}
+	return &Progress{}
 }
 
 // Update says that done of total pieces of a stage's work are done.
 func (p *Progress) Update(stage string, done, total int) {
-	if p.w == nil {
+	switch {
+	case p.w == nil:
+		return
+	case p.lines:
+		if percent := 100 * done / max(total, 1); p.stage != stage || p.percent != percent {
+			p.stage, p.percent = stage, percent
+			fmt.Fprintf(p.w, "progress: %s %d/%d\n", printable.Line(stage), done, total)
+		}
 		return
 	}
 	if p.display == nil || p.stage != stage {

@@ -3,6 +3,7 @@ package mmap
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,6 +31,29 @@ func TestOpen(t *testing.T) {
 		if m.Data != nil {
 			t.Error("data is still there after Close")
 		}
+	}
+}
+
+// TestOfWritten maps a file by the handle that wrote it and stands at its end.
+func TestOfWritten(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("text"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Of(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if string(m.Data) != "text" {
+		t.Errorf("%q", m.Data)
+	}
+	if n, err := f.Seek(0, io.SeekCurrent); err != nil || n != 4 {
+		t.Errorf("the handle stands at %d, %v", n, err)
 	}
 }
 

@@ -80,11 +80,13 @@ function setFont(family) {
   return width(`"${family}", monospace`) !== width('monospace') || width(`"${family}", serif`) !== width('serif');
 }
 
+const options = { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'] };
+
 async function main() {
   const [file, shots] = process.argv.slice(2);
   if (!file) { console.error('usage: node check.js FILE.html [SCREENSHOT-FOLDER]'); process.exit(2); }
   const url = pathToFileURL(path.resolve(file)).href;
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+  const browser = await chromium.launch(options);
   const all = [];
   const grounds = {};
   for (const [width, colorScheme, font] of [1280, 390].flatMap((w) => ['light', 'dark'].flatMap((c) => fonts.map((f) => [w, c, f])))) {
@@ -111,4 +113,5 @@ async function main() {
   console.log(`${path.basename(file)}: no faults at 1280 and 390 pixels, light and dark, in ${fonts.join(' and ')}`);
 }
 
-main().catch((e) => { console.error(e.message); process.exit(1); });
+module.exports = { faults, fonts, setFont, options };
+if (require.main === module) main().catch((e) => { console.error(e.message); process.exit(1); });

@@ -118,16 +118,16 @@ func convertOne(ctx context.Context, cfg *config, path string, stderr io.Writer)
 	if len(cfg.checkpointOnly) > 0 && load.Converted(path) {
 		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", path, strings.Join(cfg.checkpointOnly, ", "))
 	}
-	progress := cli.NewProgress(stderr, cfg.quiet)
+	progress := cli.NewProgress(stderr, cfg.quiet, cfg.progress)
 	defer progress.Done()
 	o := cfg.options
 	o.Model.Labels, o.Progress = labels, progress.Update
 	o.BeforeCommit = func(r *convert.Result, n convert.Networks) error {
-		progress.Done()
 		complete(r, cfg)
 		if cfg.report == "" {
 			return nil
 		}
+		progress.Update("report", 0, 1)
 		return writeReport(ctx, cfg, r, n)
 	}
 	r, err := convert.File(ctx, path, cfg.outputFor(path), o)

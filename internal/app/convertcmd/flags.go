@@ -28,6 +28,7 @@ type config struct {
 	labels            string
 	program           string // its name, for messages
 	json, quiet       bool
+	progress          bool // in lines
 	report            string
 	inputs            []string       // files that are read
 	sameName          map[string]int // checkpoints of the run by their names without extensions
@@ -115,6 +116,7 @@ func flags() []urfave.Flag {
 		&urfave.StringFlag{Name: "expect", TakesFile: true, Usage: "what PyTorch computed for it: `FILE`.npy, or .npz by the outputs' names"},
 		&urfave.BoolFlag{Name: "no-check", Usage: "skip the proof that the output computes what the checkpoint does"},
 		cli.ReportFlag(),
+		cli.ProgressFlag(),
 	}, cli.EngineFlags(), cli.OutputFlags())
 }
 
@@ -160,7 +162,7 @@ func methods() (names []string) {
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
 		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")), labels: c.String("labels"),
-		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"), report: c.String("report"), inputs: cli.Inputs(c),
+		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"), progress: c.Bool("progress"), report: c.String("report"), inputs: cli.Inputs(c),
 		options: convert.Options{
 			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
 				BNEpsilon: c.Float64("bn-eps"), IgnoreHead: c.Bool("ignore-head"), Segment: c.String("segment"),

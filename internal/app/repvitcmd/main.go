@@ -10,7 +10,6 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/repvit-go/repvit/internal/app/convertcmd"
-	"github.com/repvit-go/repvit/internal/app/servecmd"
 	"github.com/repvit-go/repvit/internal/app/verifycmd"
 	"github.com/repvit-go/repvit/internal/cli"
 )
@@ -21,7 +20,8 @@ func Main() int { return cli.Run(newApp(), os.Args) }
 func newApp() *urfave.App {
 	choices := convertcmd.Choices()
 	maps.Copy(choices, verifycmd.Choices())
-	maps.Copy(choices, servecmd.Choices())
+	serve, ofServe := serveCommands()
+	maps.Copy(choices, ofServe)
 	return &urfave.App{
 		Name: "repvit",
 		Description: `Exit status: 0 equal, criteria met or done; 1 outputs differ or a criterion is missed;
@@ -31,7 +31,7 @@ errors are one JSON object on standard output.`,
 		UsageText: "repvit COMMAND [flags] FILE...",
 		Version:   cli.Version(),
 		Metadata:  map[string]any{cli.Choices: choices},
-		Commands:  slices.Concat(convertcmd.Commands(), verifycmd.Commands(), servecmd.Commands()),
+		Commands:  slices.Concat(convertcmd.Commands(), verifycmd.Commands(), serve),
 		Action: func(c *urfave.Context) error {
 			if c.Args().Len() == 0 {
 				return cli.Usagef("no command given")

@@ -53,7 +53,7 @@ func classify(c *urfave.Context, cfg *config) error {
 			width = max(width, utf8.RuneCountInString(printable.Line(f)))
 		}
 	}
-	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet || !cfg.json) // else the classes show it
+	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet || !cfg.json, false) // else the classes show it
 	defer progress.Done()
 	all, failed := []classified{}, cli.NewFailures(c, "images", len(files))
 	for i, file := range files {

@@ -30,7 +30,7 @@ func evaluateDense(c *urfave.Context, cfg *config) error {
 		return err
 	}
 	defer n.Close()
-	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet)
+	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet, c.Bool("progress"))
 	defer progress.Done()
 	run := n.evaluateMasks
 	if cfg.coco != "" {

@@ -164,7 +164,7 @@ func flags() []urfave.Flag {
 	}, folderFlags(), []urfave.Flag{
 		&urfave.Float64Flag{Name: "atol", DefaultText: "by precision", Usage: "`T` in |got − want| ≤ atol + rtol·|want|"},
 		&urfave.Float64Flag{Name: "rtol", DefaultText: "by precision", Usage: "`T` in the same"},
-	}, criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags())
+	}, criteriaFlags(), []urfave.Flag{cli.ReportFlag(), cli.ProgressFlag()}, engineFlags(), imageFlags(), cli.OutputFlags())
 }
 
 func verifyAction(c *urfave.Context, cfg *config) error {
@@ -228,7 +228,7 @@ func Commands() []*urfave.Command {
 	return append([]*urfave.Command{
 		{Name: "verify", Usage: "prove that a network computes what it should", ArgsUsage: "MODEL [OTHER]", Description: described, Flags: flags(), Action: action(verifyAction)},
 		{Name: "evaluate", Usage: "measure accuracy and agreement on a folder of images", ArgsUsage: "MODEL...", Flags: slices.Concat(folderFlags(), []urfave.Flag{againstFlag()},
-			criteriaFlags(), []urfave.Flag{cli.ReportFlag()}, engineFlags(), imageFlags(), cli.OutputFlags()),
+			criteriaFlags(), []urfave.Flag{cli.ReportFlag(), cli.ProgressFlag()}, engineFlags(), imageFlags(), cli.OutputFlags()),
 			Action: action(func(c *urfave.Context, cfg *config) error {
 				if cfg.images == "" {
 					return cli.Usagef("no folder given: --images DIR")

@@ -52,7 +52,7 @@ func evaluateAll(c *urfave.Context, cfg *config) error {
 		against = networks[len(networks)-1]
 		networks = networks[:len(networks)-1]
 	}
-	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet)
+	progress := cli.NewProgress(c.App.ErrWriter, cfg.quiet, c.Bool("progress"))
 	defer progress.Done()
 	var all []evaluated
 	for _, n := range networks {
