@@ -203,6 +203,12 @@ func File(ctx context.Context, checkpoint, output string, o Options) (*Result, e
 		}
 		outs = append(outs, out)
 	}
+	if len(jobs) == 2 && jobs[0].sample != nil {
+		var err error
+		if jobs[0].r.Quant.Clicks, err = clicks(ctx, jobs[0], jobs[1], jobs[0].sample); err != nil {
+			return nil, fmt.Errorf("%s: clicks: %w", checkpoint, err)
+		}
+	}
 	r := join(jobs)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -307,6 +313,7 @@ type job struct {
 	path   string // of the output
 	r      *Result
 	images preprocess.Config // how images become inputs
+	sample *graph.Tensor     // one of those that int8 was calibrated on
 }
 
 // prepare holds the options against the file, and says what was taken from it by a rule, or

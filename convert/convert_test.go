@@ -175,3 +175,32 @@ func TestQuantizeWithoutMetadata(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 }
+
+// What int8 costs a promptable segmenter is said of clicks, whatever the decoder's layout.
+func TestClicks(t *testing.T) {
+	images := t.TempDir()
+	for _, name := range []string{"repvit_sam.png", "edge_sam.png"} {
+		data, err := os.ReadFile("../testdata/sam/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(images, name), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, layout := range []string{"sam", "low", "edgesam"} {
+		o := convert.Options{Model: model.Options{Height: 128, Width: 128}, Int8: &convert.Int8{Calibration: images, AcceptLoss: true}}
+		o.Model.SAM.Outputs = layout
+		r, err := convert.File(context.Background(), "../testdata/sam/repvit_sam.pt", filepath.Join(t.TempDir(), "m.onnx"), o)
+		if err != nil {
+			t.Fatalf("%s: %v", layout, err)
+		}
+		c := r.Quant.Clicks
+		if c == nil || c.Clicks != 25 || !(c.MeanIoU > 0.6 && c.MeanIoU < 1) || !(c.LeastIoU >= 0 && c.LeastIoU < c.MeanIoU) || !(c.Embedding > 0.01 && c.Embedding < 0.3) {
+			t.Errorf("%s: %+v", layout, c)
+		}
+		if !strings.Contains(r.Quant.String(), "masks of 25 clicks") {
+			t.Errorf("%s: %v", layout, r.Quant)
+		}
+	}
+}

@@ -26,6 +26,8 @@ type Quantization struct {
 	Verdict     quant.Verdict `json:"verdict"`
 	KeptFloat   []string      `json:"kept_float,omitempty"` // the most sensitive layer first
 
+	Clicks *Clicks `json:"clicks,omitempty"` // of a promptable segmenter of which both parts were written
+
 	Report *quant.Report `json:"-"`
 }
 
@@ -68,6 +70,9 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 		return nil, &LossError{q}
 	}
 	j.r.Quant = q
+	if len(samples) > 0 {
+		j.sample = samples[0]
+	}
 	return g, nil
 }
 
@@ -106,7 +111,11 @@ func (q *Quantization) String() string {
 	if q.HeldOut == 1 {
 		on = strings.Replace(on, "images", "image", 1)
 	}
-	return fmt.Sprintf("int8 is %s: SQNR %.1f dB%s, %s on %d %s", word, q.SQNR, agree, verb, q.HeldOut, on)
+	line := fmt.Sprintf("int8 is %s: SQNR %.1f dB%s, %s on %d %s", word, q.SQNR, agree, verb, q.HeldOut, on)
+	if q.Clicks != nil {
+		line += "; " + q.Clicks.String()
+	}
+	return line
 }
 
 func isArray(path string) bool { return strings.HasSuffix(path, ".npy") }

@@ -69,6 +69,8 @@ func (o Slice) infer(in []Type) (Type, error) {
 		if s[axis].Known() {
 			_, n, _ := o.Range(k, s[axis].Size)
 			s[axis] = Fixed(n)
+		} else if o.Starts[k] == 0 && o.Ends[k] == 1 && o.Steps[k] > 0 { // no axis is empty
+			s[axis] = Fixed(1)
 		} else if !o.whole(k) {
 			s[axis] = Dim{Div: 1}
 		}

@@ -1,7 +1,6 @@
 package infer
 
 import (
-	"math"
 	"slices"
 
 	"github.com/repvit-go/repvit/graph"
@@ -141,7 +140,7 @@ func (o *attentionOp) toFew(p *planner, q, k, v, out *buffer) error {
 	keys, values := newBuffer([]int{batch * groups, sizeK}, rowsLayout), newBuffer([]int{batch * groups, sizeV}, rowsLayout)
 	p.allocate(keys)
 	p.allocate(values)
-	p.scratch = max(p.scratch, sizeK, sizeV, attentionRows*ld)
+	p.scratch = max(p.scratch, sizeK, sizeV, (attentionRows+1)*ld)
 	p.step(batch*groups, sizeK+sizeV, 1, []*buffer{k, v, keys, values}, func(e *exec) func(*local, int, int) {
 		return func(l *local, from, to int) {
 			src, srcV := e.data(k), e.data(v)
@@ -176,7 +175,8 @@ func (o *attentionOp) toFew(p *planner, q, k, v, out *buffer) error {
 	p.step(out.rows, (width+widthV)*ld*groups*g, rowTile, []*buffer{q, keys, values, out}, func(e *exec) func(*local, int, int) {
 		return func(l *local, from, to int) {
 			src, dst, packedK, packedV := e.data(q), e.data(out), e.data(keys), e.data(values)
-			scores := l.floats(attentionRows * ld)
+			scores := l.floats((attentionRows + 1) * ld)
+			room := scores[attentionRows*ld:]
 			for from < to {
 				b := from / rows
 				end := min(to, (b+1)*rows, from+attentionRows)
@@ -187,11 +187,7 @@ func (o *attentionOp) toFew(p *planner, q, k, v, out *buffer) error {
 					l.packed[1] = kernel.Packed{K: columns, N: g * widthV, B: packedV[w*values.ld:][:sizeV], Bias: bias}
 					l.gemm = kernel.Gemm{In: kernel.Matrix{Data: src[at+i*g*width:], Rows: end - from, LD: q.ld}, Out: kernel.Matrix{Data: scores, Rows: end - from, LD: ld}, W: &l.packed[0], To: end - from}
 					p.set.Gemm(&l.gemm)
-					for r := range end - from {
-						for h := range g {
-							softmax32(scores[r*ld+h*tokens:][:tokens])
-						}
-					}
+					headSoftmax(p.set, l.gemm.Out, g, tokens, room)
 					l.gemm = kernel.Gemm{In: kernel.Matrix{Data: scores, Rows: end - from, LD: ld}, Out: kernel.Matrix{Data: dst[from*out.ld+i*g*widthV:], Rows: end - from, LD: out.ld}, W: &l.packed[1], To: end - from}
 					p.set.Gemm(&l.gemm)
 				}
@@ -211,7 +207,7 @@ func (o *attentionOp) toMany(p *planner, q, k, v, out *buffer) error {
 	chunks, groups, columns := (tokens+chunk-1)/chunk, o.heads/g, g*chunk
 	ld, ldV, ldT := kernel.Pad(columns, kernel.Lanes), kernel.Pad(g*widthV, kernel.Lanes), kernel.Pad(rows, kernel.Lanes)
 	// Scratch: tokens as a matrix and packed, scores, the same transposed, values packed, sums.
-	sizes := [...]int{g * width * ld, g * width * ld, rows * ld, columns * ldT, rows * ldV, columns * ldV, 2 * ld}
+	sizes := [...]int{g * width * ld, g * width * ld, rows * ld, columns * ldT, rows * ldV, columns * ldV, 3 * ld}
 	need := 0
 	for _, n := range sizes {
 		need += n
@@ -246,7 +242,7 @@ func (o *attentionOp) toMany(p *planner, q, k, v, out *buffer) error {
 				p.set.PackRows(&l.packed[0], kernel.Matrix{Data: matrix, Rows: g * width, LD: ld})
 				l.gemm = kernel.Gemm{In: kernel.Matrix{Data: srcK[b%k.shape[0]*rows*k.ld+first*width:], Rows: rows, LD: k.ld}, Out: kernel.Matrix{Data: scores, Rows: rows, LD: ld}, W: &l.packed[0], To: rows}
 				p.set.Gemm(&l.gemm)
-				columnSoftmax(turned, scores, tops, rows, columns, ld, ldT)
+				columnSoftmax(p.set, turned, l.gemm.Out, tops, columns, ldT)
 				l.packed[1] = kernel.Packed{K: rows, N: g * widthV, B: values, Bias: bias}
 				p.set.PackRows(&l.packed[1], kernel.Matrix{Data: srcV[b%v.shape[0]*rows*v.ld+first*widthV:], Rows: rows, LD: v.ld})
 				l.gemm = kernel.Gemm{In: kernel.Matrix{Data: turned, Rows: columns, LD: ldT}, Out: kernel.Matrix{Data: sums, Rows: columns, LD: ldV}, W: &l.packed[1], To: columns}
@@ -270,63 +266,61 @@ func (o *attentionOp) toMany(p *planner, q, k, v, out *buffer) error {
 }
 
 // columnSoftmax writes eˣ of each column of a matrix, shifted by its maximum, to a row of another, and
-// their sums to sums[ld:].
-func columnSoftmax(dst, src, sums []float32, rows, columns, ld, ldT int) {
+// their sums to sums[ld:], which is room for three rows. The first matrix becomes those powers.
+func columnSoftmax(set *kernel.Float32, dst []float32, src kernel.Matrix, sums []float32, columns, ldT int) {
 	const block = 64 // rows that stay in the first-level cache
-	top, sum := sums[:columns], sums[ld:][:columns]
-	copy(top, src[:columns])
-	for r := 1; r < rows; r++ {
-		for c, v := range src[r*ld:][:columns] {
-			top[c] = max(top[c], v)
-		}
+	ld := src.LD
+	row := func(r int) []float32 { return src.Data[r*ld:][:ld] }
+	top, sum, part := sums[:ld], sums[ld:][:ld], sums[2*ld:][:ld]
+	copy(top, row(0))
+	for r := 1; r < src.Rows; r++ {
+		set.MaxInto(top, row(r))
 	}
 	clear(sum)
-	for r := 0; r < rows; r += block {
-		n := min(block, rows-r)
-		for c := range columns {
-			sum[c] += exponentials(dst[c*ldT+r:][:n], src[r*ld+c:], ld, top[c])
+	for from := 0; from < src.Rows; from += block {
+		to := min(from+block, src.Rows)
+		for r := from; r < to; r++ {
+			set.AddScaled(row(r), top, -1)
 		}
+		set.Apply(src.Data[from*ld:to*ld], kernel.Exp)
+		clear(part) // sums of sums lose less
+		for r := from; r < to; r++ {
+			set.AddInto(part, row(r))
+		}
+		set.AddInto(sum, part)
+		set.ToPlanar(dst, src, columns, ldT, from, to)
 	}
 }
 
-// softmax32 is [softmax] in float32, in place.
-func softmax32(x []float32) {
-	top := x[0]
-	for _, v := range x[1:] {
-		top = max(top, v)
-	}
-	sum := exponentials(x, x, 1, top)
-	for i := range x {
-		x[i] /= sum
-	}
-}
-
-// exponentials writes e to the power of numbers that are step apart, less top, which is none of them less
-// than, and returns their sum. Each is within 2 units in the last place: 2ⁿ·eʳ, where n is the nearest
-// whole number to x/ln 2. NaN gives NaN.
-func exponentials(dst, src []float32, step int, top float32) (sum float32) {
-	const (
-		log2e = 1.44269504088896341
-		high  = 0.693359375 // ln 2, of which n times is exact
-		low   = -2.12194440e-4
-		least = -87 // below are no normal numbers
-		magic = 3 << 22
-	)
-	for i := range dst {
-		x := src[i*step] - top
-		if x < least {
-			dst[i] = 0
-			continue
+// headSoftmax makes probabilities of each row's scores, of so many tokens for each of some heads. Room is
+// for a row.
+func headSoftmax(set *kernel.Float32, x kernel.Matrix, heads, tokens int, room []float32) {
+	for r := range x.Rows {
+		row := x.Data[r*x.LD:][:x.LD]
+		for h := range heads {
+			part := row[h*tokens:][:tokens]
+			top := part[0]
+			for _, v := range part[1:] {
+				top = max(top, v)
+			}
+			for t := range tokens {
+				room[h*tokens+t] = top
+			}
 		}
-		n := float32(x*log2e+magic) - magic
-		r := x - n*high - n*low
-		y := ((((1.9875691500e-4*r+1.3981999507e-3)*r+8.3334519073e-3)*r+4.1665795894e-2)*r+1.6666665459e-1)*r + 5.0000001201e-1
-		e := (y*r*r + r + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
-		if x != x {
-			e = x
-		}
-		dst[i] = e
-		sum += e
+		set.AddScaled(row[:heads*tokens], room, -1)
 	}
-	return sum
+	set.Apply(x.Data[:x.Rows*x.LD], kernel.Exp)
+	for r := range x.Rows {
+		for h := range heads {
+			part := x.Data[r*x.LD+h*tokens:][:tokens]
+			var sum float32
+			for _, v := range part {
+				sum += v
+			}
+			factor := 1 / sum
+			for t := range part {
+				part[t] *= factor
+			}
+		}
+	}
 }

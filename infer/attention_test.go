@@ -122,28 +122,6 @@ func node(g *graph.Graph, name string) *graph.Node {
 	return g.Nodes[slices.IndexFunc(g.Nodes, func(n *graph.Node) bool { return n.Name() == name })]
 }
 
-func TestExponentials(t *testing.T) {
-	var src []float32
-	for x := 0.0; x > -110; x -= 0.00173 {
-		src = append(src, float32(x))
-	}
-	dst := make([]float32, len(src))
-	exponentials(dst, src, 1, 0)
-	for i, x := range src {
-		want := math.Exp(float64(x))
-		if x < -87 {
-			want = 0
-		}
-		if e := math.Abs(float64(dst[i]) - want); !(e <= 2.5e-7*want) {
-			t.Fatalf("e to the power of %v is %v, want %v", x, dst[i], want)
-		}
-	}
-	nan := float32(math.NaN())
-	if sum := exponentials(dst[:1], []float32{nan}, 1, 0); sum == sum || dst[0] == dst[0] {
-		t.Errorf("e to the power of NaN is %v, with the sum %v", dst[0], sum)
-	}
-}
-
 // TestMapProduct: sums of channels of feature maps, with weights that are computed.
 func TestMapProduct(t *testing.T) {
 	shape := func(batch string, rest ...int) *graph.Type {

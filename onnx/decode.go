@@ -29,7 +29,7 @@ func Decode(data []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{d.readInputs, d.findSpelled, d.patterns, d.translate, d.readOutputs, d.verify} {
+	for _, step := range []func() error{d.readInputs, d.findSpelled, d.findImageSizes, d.patterns, d.translate, d.readOutputs, d.verify} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -54,6 +54,7 @@ func parse(data []byte) (*decoder, *Model, error) {
 		sizes:     map[string]sizes{},
 		uses:      map[string]int{},
 		taken:     map[string]bool{},
+		pixels:    map[string][]pixels{},
 		values:    map[string]*graph.Value{},
 		derived:   map[string]*graph.Value{},
 		quantized: map[*graph.Value]graph.DType{},
@@ -80,6 +81,8 @@ type decoder struct {
 	sizes     map[string]sizes // outputs of nodes that compute with sizes
 	uses      map[string]int   // operands and graph outputs that read a value
 	taken     map[string]bool  // every name that the file gives a value
+	made      int              // elements of constants that nodes stand for
+	pixels    map[string][]pixels
 
 	values  map[string]*graph.Value
 	derived map[string]*graph.Value // weights in another form, by name and form

@@ -42,7 +42,7 @@
 //     QuantizeLinear, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Relu, Reshape, Resize,
 //     Round, Sigmoid, Sign, Sin, Slice, Softmax, Sqrt, Sub, Tanh, TopK, Transpose, Where; padding, parts
 //     and the number of TopK must be constants;
-//   - as several nodes: ArgMin, CastLike, Celu, GreaterOrEqual, IsInf, IsNaN, LessOrEqual, LogSoftmax, Mish,
+//   - as several nodes: ArgMin, CastLike, Celu, ConstantOfShape, Expand, GreaterOrEqual, IsInf, IsNaN, LessOrEqual, LogSoftmax, Mish,
 //     PRelu, Reciprocal, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceSumSquare, Selu, Shrink,
 //     Softplus, Softsign, Sum, Tan, ThresholdedRelu, Xor; Max and Min of more than two; Clip with bounds
 //     that are computed or integers; LayerNormalization with more than one output;
@@ -50,8 +50,13 @@
 //     or to the shape that is there, which is nothing;
 //   - Resize of N×C×H×W by scales, to constant sizes, or to the height and width of another
 //     value; Upsample; interpolation since opset 11, which said where pixels lie;
-//   - Shape, and what computes sizes of it: Gather, Slice, Concat, Unsqueeze, Squeeze, Reshape,
-//     Transpose, Cast, ConstantOfShape, Add, Sub, Mul and Div;
+//   - Shape, and what computes sizes of it: Gather, Slice, Split, Concat, Unsqueeze, Squeeze, Reshape, Transpose,
+//     Cast, ConstantOfShape, Expand, Equal, Where, Add, Sub, Mul and Div; a size that is not known, where a
+//     value is computed with it, is counted;
+//   - Expand and ConstantOfShape of sizes that are constant or those of values, Range of constants, all
+//     together of up to 1048576 elements that the file does not hold; Gather at one index that is computed;
+//   - the end of segment_anything's decoder, which resizes masks to the size that an input says, as
+//     PostprocessMasks; the square has a side that is a power of two where 1/longest is computed first;
 //   - padding to be computed (auto_pad), where sizes are known;
 //   - Pad that adds nothing; Split, as several Slice;
 //   - ReduceMean over both axes of feature maps, as GlobalAveragePool;

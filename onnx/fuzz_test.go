@@ -32,9 +32,12 @@ func FuzzDecode(f *testing.F) {
 			op("z = Concat(c, h)", pbInteger("axis", 0)), op("y = Resize(a, , , z)", text("mode", "linear"))},
 		{op("u = Unsqueeze(x, spatial)"), op("g = Gather(u, zeroth)", pbInteger("axis", 1)), op("y = Squeeze(g, spatial0)")},
 		{op("c = ConvTranspose(x, upward)", text("auto_pad", "SAME_LOWER")), op("p = Pad(c, somePads)", text("mode", "edge")), op("r = Resize(p, , twice)"), op("y = Slice(r, zeroth, four, spatial0)")},
+		{op("s = Shape(x)"), outputs(op("a = Split(s, two2x2)"), "b"), op("f = ConstantOfShape(two2)", tensorValue(longs("", 1))), op("q = Equal(a, f)"), op("w = Where(q, f, a)"), op("e = Expand(x, s)"), op("c = Cast(a)", pbInteger("to", 1)), op("z = ConstantOfShape(a)"), op("r = Range(zero0, four0, one0)"), op("y = Gather(e, r)", pbInteger("axis", 3))},
+		{op("i = ArgMax(row4)", pbInteger("axis", 1), pbInteger("keepdims", 0)), op("g = Gather(square, i)", pbInteger("axis", 1)), op("y = Expand(g, four2)")},
 	} {
 		f.Add(marshal(f, modelOf(17, nodes...)))
 	}
+	f.Add(marshal(f, masksModel(16, exportedMasks())))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := Decode(data)
 		if err != nil {

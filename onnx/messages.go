@@ -161,6 +161,7 @@ type node struct {
 	spells     *spelledOp // what it is a part of
 	was        *was       // where a pattern made it what it is
 	normal     normal
+	masks      *masks
 }
 
 // attribute is a named constant of a node.

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -16,8 +17,8 @@ func (e *encoder) gather(n *graph.Node, op graph.Gather) error {
 	return nil
 }
 
-// gather reads indexes that are constants. Those of other than one axis are a list, and a
-// Reshape behind it.
+// gather reads indexes that are constants, or one that is computed. Those of other than one axis
+// are a list, and a Reshape behind it.
 func (d *decoder) gather(n *node) error {
 	a, err := n.integer("axis", 0)
 	if err != nil {
@@ -36,7 +37,10 @@ func (d *decoder) gather(n *node) error {
 		return err
 	}
 	list := in[1].Const
-	if list == nil || list.DType != graph.Int64 && list.DType != graph.Int32 {
+	if list == nil {
+		return d.gatherOne(n, along, in[0], in[1])
+	}
+	if list.DType != graph.Int64 && list.DType != graph.Int32 {
 		return fmt.Errorf("%w: the indexes %q are not constant integers", ErrUnsupported, n.in[1])
 	}
 	if size := t.Shape[along]; size.Known() {
@@ -53,17 +57,58 @@ func (d *decoder) gather(n *node) error {
 	}
 	shape := list.Shape
 	in[1] = d.derive(in[1], ".list", func(t *graph.Tensor) *graph.Tensor { return t.Reshape(t.Len()) })
-	y := d.g.Add(unique(d.taken, n.out+".list"), op, in...)
+	y := d.step(n, ".list", op, in...)
 	if t, err = d.typeOf(y); err != nil {
 		return err
 	}
-	s := sizesOfAxes(y, t.Shape).v
-	wanted := sizes{v: s[:along:along]}
+	axes := sizesOfAxes(y, t.Shape).v
+	var indexes []size
 	for _, k := range shape {
-		wanted.v = append(wanted.v, size{dim: graph.Fixed(k)})
+		indexes = append(indexes, size{dim: graph.Fixed(k)})
 	}
-	wanted.v = append(wanted.v, s[along+1:]...)
-	d.values[y.Name] = y
-	n.in = []string{y.Name}
-	return d.reshaped(n, wanted)
+	return d.reshapedTo(n, y, slices.Concat(axes[:along], indexes, axes[along+1:]))
+}
+
+// gatherOne takes the element at an index that is computed: GatherND of a batch of one, in which
+// the axis is the first.
+func (d *decoder) gatherOne(n *node, along int, x, index *graph.Value) error {
+	i, err := d.typeOf(index)
+	if err != nil {
+		return err
+	}
+	if dims, known := i.Shape.Ints(); !known || slices.ContainsFunc(dims, func(n int) bool { return n != 1 }) || i.DType != graph.Int64 && i.DType != graph.Int32 {
+		return fmt.Errorf("%w: the indexes %q, %v, are not constant integers, nor one index", ErrUnsupported, n.in[1], i)
+	}
+	if i.DType != graph.Int64 {
+		index = d.step(n, ".index", graph.Cast{To: graph.Int64}, index)
+	}
+	if index, err = d.reshapedStep(n, ".index", index, []size{one, one}); err != nil {
+		return err
+	}
+	if along > 0 {
+		t, err := d.typeOf(x)
+		if err != nil {
+			return err
+		}
+		perm := []int{along}
+		for k := range t.Shape {
+			if k != along {
+				perm = append(perm, k)
+			}
+		}
+		x = d.step(n, ".first", graph.Transpose{Perm: perm}, x)
+	}
+	t, err := d.typeOf(x)
+	if err != nil {
+		return err
+	}
+	if x, err = d.reshapedStep(n, ".batch", x, append([]size{one}, sizesOfAxes(x, t.Shape).v...)); err != nil {
+		return err
+	}
+	y := d.step(n, ".element", graph.GatherND{BatchDims: 1}, x, index)
+	if t, err = d.typeOf(y); err != nil {
+		return err
+	}
+	axes := sizesOfAxes(y, t.Shape).v[1:]
+	return d.reshapedTo(n, y, slices.Concat(axes[:along], slices.Repeat([]size{one}, len(i.Shape)), axes[along:]))
 }

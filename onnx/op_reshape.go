@@ -192,6 +192,20 @@ func (d *decoder) reshaped(n *node, wanted sizes) error {
 	return d.add(n, op, 1, 1)
 }
 
+// reshapedTo makes the node's value of another one, by giving that the sizes wanted.
+func (d *decoder) reshapedTo(n *node, x *graph.Value, wanted []size) error {
+	d.values[x.Name] = x
+	n.in = []string{x.Name}
+	return d.reshaped(n, sizes{v: wanted})
+}
+
+// reshapedStep is reshapedTo for a value that the node is made of.
+func (d *decoder) reshapedStep(n *node, suffix string, x *graph.Value, wanted []size) (*graph.Value, error) {
+	part := &node{out: unique(d.taken, n.out+suffix)}
+	err := d.reshapedTo(part, x, wanted)
+	return d.values[part.out], err
+}
+
 // fits reports whether an operand of a shape in gets the shape out where a Reshape wants those
 // sizes: 0 is the operand's size of the same axis, and one −1 whatever is left.
 func fits(wanted, in, out graph.Shape) bool {

@@ -100,6 +100,9 @@ func (d *decoder) translate() error {
 
 // node adds one node to the graph.
 func (d *decoder) node(n *node) error {
+	if n.masks != nil {
+		return n.wrap(d.foundMasks(n))
+	}
 	done, err := d.sized(n)
 	if err == nil && !done {
 		f, ok := decoderOf[n.op]
@@ -253,21 +256,15 @@ func (d *decoder) value(name string) (*graph.Value, error) {
 		return v, nil
 	}
 	t, ok := d.tensors[name]
+	if s, ok := d.sizes[name]; ok {
+		v, err := d.sizesValue(name, s)
+		if err == nil {
+			d.values[name] = v
+		}
+		return v, err
+	}
 	if n := d.further[name]; n != nil {
 		return nil, fmt.Errorf("%w: it reads %q, which is not the first output of node %q (%s)", ErrUnsupported, name, n.name, n.op)
-	}
-	if s, ok := d.sizes[name]; ok {
-		dims, known := s.dims().Ints()
-		if !known {
-			return nil, fmt.Errorf("%w: it computes with the sizes of values, %q", ErrUnsupported, name)
-		}
-		list := make([]int64, len(dims))
-		for i, n := range dims {
-			list[i] = int64(n)
-		}
-		v := graph.Weight(name, graph.Int64Tensor(s.shape, list))
-		d.values[name] = v
-		return v, nil
 	}
 	if !ok {
 		return nil, fmt.Errorf("%w: it reads %q, which nothing before it produces", ErrFormat, name)

@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -91,6 +92,26 @@ type was struct {
 func (d *decoder) found(root *node, op string, in []string, parts []*node) {
 	root.was = &was{root.op, root.in, parts}
 	d.replace(root, op, in, parts)
+}
+
+// leave takes a node's operands away from it. Nodes that nothing reads any more die.
+func (d *decoder) leave(n *node) {
+	for left := n.in; len(left) > 0; {
+		name := left[0]
+		left = left[1:]
+		d.uses[name]--
+		p := d.producers[name]
+		if p == nil {
+			p = d.further[name]
+		}
+		read := func(name string) bool { return name != "" && d.uses[name] > 0 }
+		if p == nil || p.dead || p.spells != nil || read(p.out) || slices.ContainsFunc(p.more, read) {
+			continue
+		}
+		p.dead = true
+		left = append(left, p.in...)
+	}
+	n.in = nil
 }
 
 func (d *decoder) replace(root *node, op string, in []string, dead []*node) {

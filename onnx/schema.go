@@ -73,6 +73,7 @@ const (
 	kindFloat  attributeKind = 1
 	kindInt    attributeKind = 2
 	kindString attributeKind = 3
+	kindTensor attributeKind = 4
 	kindFloats attributeKind = 6
 	kindInts   attributeKind = 7
 )
@@ -86,6 +87,8 @@ func (k attributeKind) String() string {
 		return "INT"
 	case kindString:
 		return "STRING"
+	case kindTensor:
+		return "TENSOR"
 	case kindFloats:
 		return "FLOATS"
 	case kindInts:

@@ -12,17 +12,18 @@ import (
 // Gather, Unsqueeze and Concat. All sizes of a graph are known, as numbers or as symbols, when
 // a node is read; so these nodes are computed here and leave no trace.
 
-// sizes are the elements of a value of integers.
+// sizes are the elements of a value of integers, or of truth values.
 type sizes struct {
-	v     []size
-	shape []int
+	v      []size
+	shape  []int
+	truths bool // 0 and 1
 }
 
 // maxSizes is how many they may be. PyTorch pads with two for each axis.
 const maxSizes = 4 * maxAxes
 
 // list is a value with one axis.
-func list(v []size) sizes { return sizes{v, []int{len(v)}} }
+func list(v []size) sizes { return sizes{v: v, shape: []int{len(v)}} }
 
 func (s sizes) isList() bool { return len(s.shape) == 1 }
 
@@ -63,6 +64,9 @@ var sizeOperators = map[string]func(*decoder, *node, []sizes) (sizes, error){
 	"Sub":       arithmeticSizes('-'),
 	"Mul":       arithmeticSizes('*'),
 	"Div":       arithmeticSizes('/'),
+	"Equal":     (*decoder).equalSizes,
+	"Where":     (*decoder).whereSizes,
+	"Expand":    (*decoder).expandSizes,
 	"Squeeze":   func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, true) },
 	"Unsqueeze": func(d *decoder, n *node, in []sizes) (sizes, error) { return d.reshapeSizes(n, in, false) },
 }
@@ -72,8 +76,10 @@ func (d *decoder) sized(n *node) (bool, error) {
 	switch n.op {
 	case "Shape":
 		return true, d.shape(n)
-	case "ConstantOfShape":
-		return d.filled(n)
+	case "Cast":
+		if slices.ContainsFunc(n.attributes, func(a attribute) bool { return a.name == "to" && a.i != int64(dataTypes[graph.Int64]) }) {
+			return false, nil // sizes that are computed with as values
+		}
 	}
 	f := sizeOperators[n.op]
 	if f == nil || len(n.in) == 0 {
@@ -86,7 +92,7 @@ func (d *decoder) sized(n *node) (bool, error) {
 	in, found := make([]sizes, len(operands)), false
 	for i, name := range operands {
 		s, ok := d.sizesOf(name)
-		if !ok {
+		if !ok || s.truths && (n.op != "Where" || i > 0) {
 			return false, nil
 		}
 		_, computed := d.sizes[name]
@@ -126,51 +132,42 @@ func (d *decoder) sizesOf(name string) (sizes, bool) {
 
 // shape is the node Shape. It may name a part of the axes.
 func (d *decoder) shape(n *node) error {
-	in, err := d.operands(n, 1, 1)
-	if err != nil {
-		return err
-	}
-	t, err := d.typeOf(in[0])
+	axes, err := d.axesOf(n)
 	if err != nil {
 		return err
 	}
 	bound := func(name string, missing int) (int, error) {
 		v, err := n.integer(name, int64(missing))
 		if v < 0 {
-			v += int64(len(t.Shape))
+			v += int64(len(axes))
 		}
-		return int(min(max(v, 0), int64(len(t.Shape)))), err
+		return int(min(max(v, 0), int64(len(axes)))), err
 	}
 	from, err := bound("start", 0)
 	if err != nil {
 		return err
 	}
-	to, err := bound("end", len(t.Shape))
+	to, err := bound("end", len(axes))
 	if err != nil {
 		return err
 	}
-	d.sizes[n.out] = list(sizesOfAxes(in[0], t.Shape).v[from:max(from, to)])
+	d.sizes[n.out] = list(axes[from:max(from, to)])
 	return nil
 }
 
-// filled is the node ConstantOfShape, of a few integers that are all one.
-func (d *decoder) filled(n *node) (bool, error) {
-	i := slices.IndexFunc(n.attributes, func(a attribute) bool { return a.name == "value" })
-	if len(n.in) != 1 || i < 0 {
-		return false, nil
+// axesOf returns the sizes of the only operand's axes, which may be sizes itself.
+func (d *decoder) axesOf(n *node) ([]size, error) {
+	if len(n.in) == 1 {
+		if s, ok := d.sizes[n.in[0]]; ok {
+			return sizesOfAxes(nil, graph.FixedShape(s.shape...)).v, nil
+		}
 	}
-	t := n.attributes[i].t
-	count, ok := d.sizesOf(n.in[0])
-	if t == nil || t.DType != graph.Int64 || t.Len() != 1 || !ok || len(count.v) != 1 || !count.isList() {
-		return false, nil
+	in, err := d.operands(n, 1, 1)
+	if err != nil {
+		return nil, err
 	}
-	v, k := t.Int64s()[0], count.v[0].dim
-	if v < -graph.MaxElements || v > graph.MaxElements || !k.Known() || k.Size < 0 || k.Size > maxSizes {
-		return false, nil
-	}
-	n.attributes = slices.Delete(n.attributes, i, i+1)
-	d.sizes[n.out] = list(slices.Repeat([]size{{dim: graph.Fixed(int(v))}}, k.Size))
-	return true, nil
+	t, err := d.typeOf(in[0])
+	return sizesOfAxes(in[0], t.Shape).v, err
 }
 
 func (d *decoder) castSizes(n *node, in []sizes) (sizes, error) {
@@ -299,27 +296,11 @@ func (s sizes) view(shape, strides []int, first int) sizes {
 // are not known is not known.
 func arithmeticSizes(operation rune) func(*decoder, *node, []sizes) (sizes, error) {
 	return func(_ *decoder, _ *node, in []sizes) (s sizes, err error) {
-		if len(in) != 2 {
-			return s, fmt.Errorf("%w: found %d operands, expected 2", ErrFormat, len(in))
-		}
-		a, b := in[0].v, in[1].v
-		n := max(len(a), len(b))
-		if n > 1 && len(a) == 1 {
-			a = slices.Repeat(a, n)
-		}
-		if n > 1 && len(b) == 1 {
-			b = slices.Repeat(b, n)
-		}
-		if len(a) != len(b) {
-			return s, fmt.Errorf("%w: found lists of %d and %d sizes", ErrFormat, len(a), len(b))
-		}
-		if s.shape = in[0].shape; len(in[1].v) == n && len(in[1].shape) > len(s.shape) || len(in[0].v) < n {
-			s.shape = in[1].shape
-		}
-		for i := range a {
+		s, err = broadcastSizes(in, 2)
+		for i := range s.v {
 			d := graph.Dim{Div: 1}
-			if x, y := a[i].dim, b[i].dim; x.Known() && y.Known() {
-				v, w := int64(x.Size), int64(y.Size)
+			if x, y := in[0].at(i), in[1].at(i); x.dim.Known() && y.dim.Known() {
+				v, w := int64(x.dim.Size), int64(y.dim.Size)
 				switch operation {
 				case '+':
 					v += w
@@ -338,10 +319,88 @@ func arithmeticSizes(operation rune) func(*decoder, *node, []sizes) (sizes, erro
 				}
 				d = graph.Fixed(int(v))
 			}
-			s.v = append(s.v, size{dim: d})
+			s.v[i] = size{dim: d}
 		}
-		return s, nil
+		return s, err
 	}
+}
+
+// broadcastSizes returns the shape that so many lists or sizes get together, and room for its elements.
+func broadcastSizes(in []sizes, operands int) (s sizes, err error) {
+	if len(in) != operands {
+		return s, fmt.Errorf("%w: found %d operands, expected %d", ErrFormat, len(in), operands)
+	}
+	n := 1
+	for _, x := range in {
+		switch {
+		case len(x.shape) > 1:
+			return s, fmt.Errorf("%w: sizes with %d axes, expected 1", ErrUnsupported, len(x.shape))
+		case n == 1:
+			n = len(x.v)
+		case len(x.v) != n && len(x.v) != 1:
+			return s, fmt.Errorf("%w: found lists of %d and %d sizes", ErrFormat, n, len(x.v))
+		}
+		if x.isList() {
+			s.shape = []int{n}
+		}
+	}
+	s.v = make([]size, n)
+	return s, nil
+}
+
+// at returns element i of sizes that are broadcast.
+func (s sizes) at(i int) size {
+	if len(s.v) == 1 {
+		return s.v[0]
+	}
+	return s.v[i]
+}
+
+// equalSizes compares. The size of an axis is 1 or more, whether it is known or not.
+func (d *decoder) equalSizes(n *node, in []sizes) (s sizes, err error) {
+	s, err = broadcastSizes(in, 2)
+	s.truths = true
+	for i := range s.v {
+		x, y := in[0].at(i), in[1].at(i)
+		if !x.dim.Known() {
+			x, y = y, x
+		}
+		switch {
+		case x.dim.Known() && y.dim.Known():
+			s.v[i].dim = graph.Fixed(truth(x.dim == y.dim))
+		case x.dim.Known() && x.dim.Size < 1 && y.of != nil:
+			s.v[i].dim = graph.Fixed(0)
+		default:
+			return s, fmt.Errorf("%w: it compares sizes %v and %v, expected numbers", ErrUnsupported, in[0].dims(), in[1].dims())
+		}
+	}
+	return s, err
+}
+
+// whereSizes chooses.
+func (d *decoder) whereSizes(n *node, in []sizes) (s sizes, err error) {
+	s, err = broadcastSizes(in, 3)
+	for i := range s.v {
+		if s.v[i] = in[1].at(i); in[0].at(i).dim == graph.Fixed(0) {
+			s.v[i] = in[2].at(i)
+		}
+	}
+	return s, err
+}
+
+// expandSizes repeats a size.
+func (d *decoder) expandSizes(n *node, in []sizes) (s sizes, err error) {
+	if len(in) != 2 {
+		return s, fmt.Errorf("%w: found %d operands, expected 2", ErrFormat, len(in))
+	}
+	count, known := in[1].dims().Ints()
+	if !known || len(count) > 1 || len(in[0].v) != 1 && len(in[0].v) != count[0] || len(count) == 1 && (count[0] < 1 || count[0] > maxSizes) {
+		return s, fmt.Errorf("%w: it makes %v of %d sizes, expected a list", ErrUnsupported, in[1].dims(), len(in[0].v))
+	}
+	if len(count) == 0 || len(in[0].v) == count[0] && in[0].isList() {
+		return in[0], nil
+	}
+	return list(slices.Repeat(in[0].v, count[0])), nil
 }
 
 // reshapeSizes makes a list of one size from a size, or the other way round.

@@ -11,6 +11,8 @@ import (
 var spelled = decoders{
 	"CastLike":        (*decoder).castLike,
 	"Celu":            (*decoder).celu,
+	"ConstantOfShape": (*decoder).constantOfShape,
+	"Expand":          (*decoder).expand,
 	"GreaterOrEqual":  orEqual(graph.Greater{}),
 	"IsInf":           (*decoder).isInf,
 	"IsNaN":           (*decoder).isNaN,
@@ -18,6 +20,7 @@ var spelled = decoders{
 	"LogSoftmax":      (*decoder).logSoftmax,
 	"Mish":            (*decoder).mish,
 	"PRelu":           (*decoder).prelu,
+	"Range":           (*decoder).numberRange,
 	"Reciprocal":      (*decoder).reciprocal,
 	"ReduceL1":        (*decoder).reduceL1,
 	"ReduceL2":        (*decoder).reduceL2,
@@ -381,16 +384,23 @@ func (d *decoder) parts(n *node) error {
 	if err != nil {
 		return err
 	}
-	in, err := d.operands(n, 1, 1)
+	axes, err := d.axesOf(n)
 	if err != nil {
 		return err
 	}
-	t, err := d.typeOf(in[0])
+	along, err := axis(a, len(axes))
 	if err != nil {
 		return err
 	}
-	along, err := axis(a, len(t.Shape))
-	if err != nil {
+	part := func(name string, from, to int) error {
+		if s, ok := d.sizes[n.in[0]]; ok && s.isList() {
+			d.sizes[name] = list(s.v[from:to])
+			return nil
+		}
+		x, err := d.value(n.in[0])
+		if err == nil {
+			d.values[name] = d.g.Add(name, graph.Slice{Axes: []int{along}, Starts: []int{from}, Ends: []int{to}, Steps: []int{1}}, x)
+		}
 		return err
 	}
 	outputs := append([]string{n.out}, n.more...)
@@ -398,7 +408,7 @@ func (d *decoder) parts(n *node) error {
 	if err := n.want("num_outputs", int64(len(outputs)), int64(len(outputs))); err != nil {
 		return err
 	}
-	size := t.Shape[along]
+	size := axes[along].dim
 	if lengths == nil {
 		each := (size.Size + len(outputs) - 1) / len(outputs)
 		if !size.Known() || d.opset < 18 && each*len(outputs) != size.Size {
@@ -412,17 +422,23 @@ func (d *decoder) parts(n *node) error {
 		return fmt.Errorf("%w: found %d lengths and %d outputs", ErrFormat, len(lengths), len(outputs))
 	}
 	at := 0
-	for i, name := range outputs {
+	for i := range outputs {
 		if lengths[i] < 0 || lengths[i] > graph.SliceAll-at {
 			return fmt.Errorf("%w: found lengths %v of an axis of size %v", ErrFormat, lengths, size)
-		}
-		if name != "" {
-			d.values[name] = d.g.Add(name, graph.Slice{Axes: []int{along}, Starts: []int{at}, Ends: []int{at + lengths[i]}, Steps: []int{1}}, in[0])
 		}
 		at += lengths[i]
 	}
 	if size.Known() && at != size.Size {
 		return fmt.Errorf("%w: found lengths %v of an axis of size %v", ErrFormat, lengths, size)
+	}
+	at = 0
+	for i, name := range outputs {
+		if name != "" {
+			if err := part(name, at, at+lengths[i]); err != nil {
+				return err
+			}
+		}
+		at += lengths[i]
 	}
 	return nil
 }

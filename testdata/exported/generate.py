@@ -81,6 +81,20 @@ class Spelled(nn.Module):
         return nn.functional.softmax(self.l(x.view(x.size(0), -1)), 1)
 
 
+class Counted(nn.Module):
+    """Sizes as shapes and as numbers: a token for every image, positions, zeros, the number of images."""
+    def __init__(self):
+        super().__init__()
+        self.a, self.token, self.l = nn.Conv2d(3, 8, 8, 8), nn.Parameter(torch.randn(1, 1, 8, generator=torch.Generator().manual_seed(2))), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.a(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x, torch.zeros(x.shape[0], 2, 8, dtype=x.dtype)], 1)
+        x = x + torch.arange(8, dtype=x.dtype).unsqueeze(0).expand_as(x) / x.shape[0]
+        best = x[:1, :, 0].argmax(1)
+        return self.l(x.mean(1) + x[0][best])
+
+
 def export(name, n, opsets, **options):
     with torch.no_grad(): y = copy.deepcopy(n).double()(X.double())
     np.savez(os.path.join(HERE, name + '.npz'), x=X.numpy(), y=y.numpy())
@@ -96,5 +110,6 @@ export('repvit_fused', fuse(copy.deepcopy(whole)), [17], **BATCH)
 export('repvit_free', whole, [13], dynamic_axes={'input': {0: 'batch', 2: 'height', 3: 'width'}, 'output': {0: 'batch'}})
 export('spelled', randomize(Spelled()), [9, 12, 14], **BATCH)
 export('spelled_fixed', randomize(Spelled()), [10, 17])
+export('counted', randomize(Counted()), [11, 16], **BATCH)
 if 'all' in sys.argv:
     export('mobilenetv3', randomize(torchvision.models.mobilenet_v3_small(num_classes=5)), [], **BATCH)

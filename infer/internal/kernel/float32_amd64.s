@@ -15290,6 +15290,8 @@ TEXT ·applyAVX512(SB), NOSPLIT, $0-32
 	MOVQ table+24(FP), BX
 	CMPQ AX, $0x02
 	JEQ  relu
+	CMPQ AX, $0x06
+	JEQ  exp
 	CMPQ AX, $0x03
 	JEQ  sigmoid
 	JGT  clamps
@@ -15361,6 +15363,40 @@ sigmoid:
 	ADDQ        $0x40, SI
 	DECQ        CX
 	JNE         sigmoid
+	VZEROUPPER
+	RET
+
+exp:
+	VMOVUPS     (SI), Z0
+	VPXORD      Z1, Z1, Z1
+	VSUBPS      Z0, Z1, Z0
+	VMOVUPS     (BX), Z1
+	VMINPS      Z0, Z1, Z0
+	VMOVUPS     64(BX), Z1
+	VMAXPS      Z0, Z1, Z0
+	VMULPS      128(BX), Z0, Z1
+	VADDPS      192(BX), Z1, Z1
+	VSUBPS      192(BX), Z1, Z2
+	VFMADD231PS 256(BX), Z2, Z0
+	VFMADD231PS 320(BX), Z2, Z0
+	VPXORD      Z2, Z2, Z2
+	VSUBPS      Z0, Z2, Z0
+	VMOVUPS     384(BX), Z3
+	VMOVUPS     448(BX), Z2
+	VFMADD213PS 512(BX), Z0, Z2
+	VFMADD213PS 576(BX), Z0, Z2
+	VFMADD213PS 640(BX), Z0, Z2
+	VFMADD213PS 704(BX), Z0, Z2
+	VFMADD213PS Z3, Z0, Z2
+	VFMADD213PS Z3, Z0, Z2
+	VPSLLD      $0x17, Z1, Z1
+	VPADDD      Z3, Z1, Z1
+	VMULPS      Z1, Z2, Z2
+	VMOVAPS     Z2, Z0
+	VMOVUPS     Z0, (SI)
+	ADDQ        $0x40, SI
+	DECQ        CX
+	JNE         exp
 	VZEROUPPER
 	RET
 
@@ -18587,6 +18623,8 @@ TEXT ·applyAVX2(SB), NOSPLIT, $0-32
 	MOVQ table+24(FP), BX
 	CMPQ AX, $0x02
 	JEQ  relu
+	CMPQ AX, $0x06
+	JEQ  exp
 	CMPQ AX, $0x03
 	JEQ  sigmoid
 	JGT  clamps
@@ -18663,6 +18701,40 @@ sigmoid:
 	ADDQ        $0x20, SI
 	DECQ        CX
 	JNE         sigmoid
+	VZEROUPPER
+	RET
+
+exp:
+	VMOVUPS     (SI), Y0
+	VXORPS      Y1, Y1, Y1
+	VSUBPS      Y0, Y1, Y0
+	VMOVUPS     (BX), Y1
+	VMINPS      Y0, Y1, Y0
+	VMOVUPS     32(BX), Y1
+	VMAXPS      Y0, Y1, Y0
+	VMULPS      64(BX), Y0, Y1
+	VADDPS      96(BX), Y1, Y1
+	VSUBPS      96(BX), Y1, Y2
+	VFMADD231PS 128(BX), Y2, Y0
+	VFMADD231PS 160(BX), Y2, Y0
+	VXORPS      Y2, Y2, Y2
+	VSUBPS      Y0, Y2, Y0
+	VMOVUPS     192(BX), Y3
+	VMOVUPS     224(BX), Y2
+	VFMADD213PS 256(BX), Y0, Y2
+	VFMADD213PS 288(BX), Y0, Y2
+	VFMADD213PS 320(BX), Y0, Y2
+	VFMADD213PS 352(BX), Y0, Y2
+	VFMADD213PS Y3, Y0, Y2
+	VFMADD213PS Y3, Y0, Y2
+	VPSLLD      $0x17, Y1, Y1
+	VPADDD      Y3, Y1, Y1
+	VMULPS      Y1, Y2, Y2
+	VMOVAPS     Y2, Y0
+	VMOVUPS     Y0, (SI)
+	ADDQ        $0x20, SI
+	DECQ        CX
+	JNE         exp
 	VZEROUPPER
 	RET
 

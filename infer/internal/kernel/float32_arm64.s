@@ -5050,6 +5050,8 @@ TEXT ·applyNEON(SB), NOSPLIT, $0-32
 	MOVD vectors+8(FP), R2
 	MOVD act+16(FP), R1
 	MOVD table+24(FP), R3
+	CMP $6, R1
+	BEQ exp
 	CMP $3, R1
 	BEQ sigmoid
 	BGT clamps
@@ -5378,6 +5380,143 @@ sigmoid:
 	ADD $64, R0
 	SUBS $1, R2
 	BNE sigmoid
+	RET
+exp:
+	FLDPQ 0(R0), (F0, F1)
+	FLDPQ 32(R0), (F2, F3)
+	WORD $0x6ea0f800 // fneg v0.4s, v0.4s
+	FMOVQ 0(R3), F11
+	WORD $0x4eabf400 // fmin v0.4s, v0.4s, v11.4s
+	FMOVQ 16(R3), F11
+	WORD $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
+	FMOVQ 32(R3), F11
+	WORD $0x6e2bdc08 // fmul v8.4s, v0.4s, v11.4s
+	WORD $0x4e21a909 // fcvtns v9.4s, v8.4s
+	WORD $0x4e21d928 // scvtf v8.4s, v9.4s
+	FMOVQ 48(R3), F11
+	WORD $0x4e2bcd00 // fmla v0.4s, v8.4s, v11.4s
+	FMOVQ 64(R3), F11
+	WORD $0x4e2bcd00 // fmla v0.4s, v8.4s, v11.4s
+	WORD $0x6ea0f800 // fneg v0.4s, v0.4s
+	FMOVQ 80(R3), F12
+	FMOVQ 96(R3), F10
+	FMOVQ 112(R3), F11
+	WORD $0x4e20cd4b // fmla v11.4s, v10.4s, v0.4s
+	FMOVQ 128(R3), F10
+	WORD $0x4e20cd6a // fmla v10.4s, v11.4s, v0.4s
+	FMOVQ 144(R3), F11
+	WORD $0x4e20cd4b // fmla v11.4s, v10.4s, v0.4s
+	FMOVQ 160(R3), F10
+	WORD $0x4e20cd6a // fmla v10.4s, v11.4s, v0.4s
+	FMOVQ 80(R3), F11
+	WORD $0x4e20cd4b // fmla v11.4s, v10.4s, v0.4s
+	FMOVQ 80(R3), F10
+	WORD $0x4e20cd6a // fmla v10.4s, v11.4s, v0.4s
+	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
+	WORD $0x4eac8529 // add v9.4s, v9.4s, v12.4s
+	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
+	VORR V10.B16, V10.B16, V0.B16
+	WORD $0x6ea0f821 // fneg v1.4s, v1.4s
+	FMOVQ 0(R3), F16
+	WORD $0x4eb0f421 // fmin v1.4s, v1.4s, v16.4s
+	FMOVQ 16(R3), F16
+	WORD $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	FMOVQ 32(R3), F16
+	WORD $0x6e30dc2d // fmul v13.4s, v1.4s, v16.4s
+	WORD $0x4e21a9ae // fcvtns v14.4s, v13.4s
+	WORD $0x4e21d9cd // scvtf v13.4s, v14.4s
+	FMOVQ 48(R3), F16
+	WORD $0x4e30cda1 // fmla v1.4s, v13.4s, v16.4s
+	FMOVQ 64(R3), F16
+	WORD $0x4e30cda1 // fmla v1.4s, v13.4s, v16.4s
+	WORD $0x6ea0f821 // fneg v1.4s, v1.4s
+	FMOVQ 80(R3), F17
+	FMOVQ 96(R3), F15
+	FMOVQ 112(R3), F16
+	WORD $0x4e21cdf0 // fmla v16.4s, v15.4s, v1.4s
+	FMOVQ 128(R3), F15
+	WORD $0x4e21ce0f // fmla v15.4s, v16.4s, v1.4s
+	FMOVQ 144(R3), F16
+	WORD $0x4e21cdf0 // fmla v16.4s, v15.4s, v1.4s
+	FMOVQ 160(R3), F15
+	WORD $0x4e21ce0f // fmla v15.4s, v16.4s, v1.4s
+	FMOVQ 80(R3), F16
+	WORD $0x4e21cdf0 // fmla v16.4s, v15.4s, v1.4s
+	FMOVQ 80(R3), F15
+	WORD $0x4e21ce0f // fmla v15.4s, v16.4s, v1.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4eb185ce // add v14.4s, v14.4s, v17.4s
+	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
+	VORR V15.B16, V15.B16, V1.B16
+	WORD $0x6ea0f842 // fneg v2.4s, v2.4s
+	FMOVQ 0(R3), F21
+	WORD $0x4eb5f442 // fmin v2.4s, v2.4s, v21.4s
+	FMOVQ 16(R3), F21
+	WORD $0x4e35f442 // fmax v2.4s, v2.4s, v21.4s
+	FMOVQ 32(R3), F21
+	WORD $0x6e35dc52 // fmul v18.4s, v2.4s, v21.4s
+	WORD $0x4e21aa53 // fcvtns v19.4s, v18.4s
+	WORD $0x4e21da72 // scvtf v18.4s, v19.4s
+	FMOVQ 48(R3), F21
+	WORD $0x4e35ce42 // fmla v2.4s, v18.4s, v21.4s
+	FMOVQ 64(R3), F21
+	WORD $0x4e35ce42 // fmla v2.4s, v18.4s, v21.4s
+	WORD $0x6ea0f842 // fneg v2.4s, v2.4s
+	FMOVQ 80(R3), F22
+	FMOVQ 96(R3), F20
+	FMOVQ 112(R3), F21
+	WORD $0x4e22ce95 // fmla v21.4s, v20.4s, v2.4s
+	FMOVQ 128(R3), F20
+	WORD $0x4e22ceb4 // fmla v20.4s, v21.4s, v2.4s
+	FMOVQ 144(R3), F21
+	WORD $0x4e22ce95 // fmla v21.4s, v20.4s, v2.4s
+	FMOVQ 160(R3), F20
+	WORD $0x4e22ceb4 // fmla v20.4s, v21.4s, v2.4s
+	FMOVQ 80(R3), F21
+	WORD $0x4e22ce95 // fmla v21.4s, v20.4s, v2.4s
+	FMOVQ 80(R3), F20
+	WORD $0x4e22ceb4 // fmla v20.4s, v21.4s, v2.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4eb68673 // add v19.4s, v19.4s, v22.4s
+	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
+	VORR V20.B16, V20.B16, V2.B16
+	WORD $0x6ea0f863 // fneg v3.4s, v3.4s
+	FMOVQ 0(R3), F26
+	WORD $0x4ebaf463 // fmin v3.4s, v3.4s, v26.4s
+	FMOVQ 16(R3), F26
+	WORD $0x4e3af463 // fmax v3.4s, v3.4s, v26.4s
+	FMOVQ 32(R3), F26
+	WORD $0x6e3adc77 // fmul v23.4s, v3.4s, v26.4s
+	WORD $0x4e21aaf8 // fcvtns v24.4s, v23.4s
+	WORD $0x4e21db17 // scvtf v23.4s, v24.4s
+	FMOVQ 48(R3), F26
+	WORD $0x4e3acee3 // fmla v3.4s, v23.4s, v26.4s
+	FMOVQ 64(R3), F26
+	WORD $0x4e3acee3 // fmla v3.4s, v23.4s, v26.4s
+	WORD $0x6ea0f863 // fneg v3.4s, v3.4s
+	FMOVQ 80(R3), F27
+	FMOVQ 96(R3), F25
+	FMOVQ 112(R3), F26
+	WORD $0x4e23cf3a // fmla v26.4s, v25.4s, v3.4s
+	FMOVQ 128(R3), F25
+	WORD $0x4e23cf59 // fmla v25.4s, v26.4s, v3.4s
+	FMOVQ 144(R3), F26
+	WORD $0x4e23cf3a // fmla v26.4s, v25.4s, v3.4s
+	FMOVQ 160(R3), F25
+	WORD $0x4e23cf59 // fmla v25.4s, v26.4s, v3.4s
+	FMOVQ 80(R3), F26
+	WORD $0x4e23cf3a // fmla v26.4s, v25.4s, v3.4s
+	FMOVQ 80(R3), F25
+	WORD $0x4e23cf59 // fmla v25.4s, v26.4s, v3.4s
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x4ebb8718 // add v24.4s, v24.4s, v27.4s
+	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
+	VORR V25.B16, V25.B16, V3.B16
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD $64, R0
+	SUBS $1, R2
+	BNE exp
 	RET
 clamps:
 	FMOVQ (R3), F28

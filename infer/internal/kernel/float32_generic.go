@@ -258,6 +258,8 @@ func activate(x float32, act Activation) float32 {
 		return x
 	case sigmoid:
 		return float32(1 / (1 + math.Exp(-float64(x))))
+	case exp:
+		return float32(math.Exp(float64(min(max(x, -87), 87))))
 	case clamp:
 		return min(max(act.Scale*x+act.Shift, act.Low), act.High)
 	case gatedClamp:

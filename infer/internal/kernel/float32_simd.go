@@ -559,7 +559,7 @@ func (s *simd) apply(x []float32, act Activation) {
 	}
 	table := s.gelu
 	switch act.Function {
-	case sigmoid:
+	case sigmoid, exp:
 		table = s.sigmoid
 	case clamp, gatedClamp:
 		table = []float32{act.Scale, act.Shift, act.Low, act.High}

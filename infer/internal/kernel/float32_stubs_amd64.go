@@ -64,7 +64,7 @@ func scaleAVX512(x *float32, gate *float32, rows int, ld int, vectors int)
 //go:noescape
 func addAVX512(dst *float32, src *float32, vectors int)
 
-// applyAVX512 applies an activation, not Identity, to whole vectors in place; the table is that of GELU or Sigmoid, or the parameters of a clamp.
+// applyAVX512 applies an activation, not Identity, to whole vectors in place; the table is that of GELU, or of Sigmoid and Exp, or the parameters of a clamp.
 //
 //go:noescape
 func applyAVX512(x *float32, vectors int, act int, table *float32)
@@ -124,7 +124,7 @@ func scaleAVX2(x *float32, gate *float32, rows int, ld int, vectors int)
 //go:noescape
 func addAVX2(dst *float32, src *float32, vectors int)
 
-// applyAVX2 applies an activation, not Identity, to whole vectors in place; the table is that of GELU or Sigmoid, or the parameters of a clamp.
+// applyAVX2 applies an activation, not Identity, to whole vectors in place; the table is that of GELU, or of Sigmoid and Exp, or the parameters of a clamp.
 //
 //go:noescape
 func applyAVX2(x *float32, vectors int, act int, table *float32)

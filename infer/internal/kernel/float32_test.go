@@ -616,6 +616,28 @@ func TestGELUError(t *testing.T) {
 	})
 }
 
+// TestExpError checks Exp, and that NaN gives NaN.
+func TestExpError(t *testing.T) {
+	for _, set := range All() {
+		var x []float32
+		for v := float32(-90); v <= 90; v += 0.00037 {
+			x = append(x, v)
+		}
+		y := append(slices.Clone(x), float32(math.Inf(-1)), float32(math.Inf(1)), float32(math.NaN()))
+		x = slices.Clone(y)
+		set.Apply(y, Exp)
+		for i, v := range x {
+			want := math.Exp(float64(min(max(v, -87), 87)))
+			if e := math.Abs(float64(y[i])-want) / want; !(e <= 4e-7) && v == v {
+				t.Fatalf("%s: e^%v is %v, want %v", set.Name, v, y[i], want)
+			}
+		}
+		if v := y[len(y)-1]; v == v {
+			t.Errorf("%s: e^NaN is %v", set.Name, v)
+		}
+	}
+}
+
 // TestSigmoidError checks Sigmoid against float64 over the whole range.
 func TestSigmoidError(t *testing.T) {
 	testError(t, Sigmoid, 1.5e-7, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) })

@@ -120,6 +120,9 @@ func rows(r *convert.Result, s *infer.Session, cfg *config) []report.Row {
 	if q := r.Quant; q != nil {
 		rows = append(rows, report.Row{Name: "Quantization", Value: fmt.Sprintf("%s, calibrated on %s (%d samples)", q.Scheme, q.Calibration, q.Samples)},
 			report.Row{Name: "In float", Value: kept(q.KeptFloat)})
+		if q.Clicks != nil {
+			rows = append(rows, report.Row{Name: "Clicks", Value: q.Clicks.String()})
+		}
 	}
 	rows = append(rows, report.Row{Name: "Compared", Value: strings.Join(checkLines(r.Check, cfg), "; ")})
 	for _, w := range r.Warnings {

@@ -16,6 +16,7 @@ const (
 	actSigmoid
 	actClamp
 	actGatedClamp
+	actExp
 )
 
 // GELU is max(x, 0) + N(|x|) with N(a) = −a·Φ(−a), which is approximated as
@@ -123,9 +124,16 @@ func sigmoidTable() []float32 {
 	return c[:]
 }
 
-// sigmoid replaces x by 1/(1 + e⁻ˣ), e⁻ˣ being 2ⁿ·eʳ with |r| ≤ ½ ln 2, given the table's
-// address and five registers from free on.
+// sigmoid replaces x by 1/(1 + e⁻ˣ), given the table's address and five registers from free on.
 func (a *asm) sigmoid(table string, x, free int) {
+	sum, one := a.power(table, x, free), free+4
+	a.arm("fadd v%d.4s, v%d.4s, v%d.4s", sum, sum, one)
+	a.arm("fdiv v%d.4s, v%d.4s, v%d.4s", x, one, sum)
+}
+
+// power returns the register with e⁻ˣ, which is 2ⁿ·eʳ with |r| ≤ ½ ln 2, given the table's address and
+// five registers from free on, of which the last becomes 1. It changes x.
+func (a *asm) power(table string, x, free int) int {
 	row := func(i, v int) { a.op("FMOVQ %d(%s), F%d", 16*i, table, v) }
 	n, power, sum, next, one := free, free+1, free+2, free+3, free+4
 	row(sigmoidHigh, next)
@@ -151,8 +159,7 @@ func (a *asm) sigmoid(table string, x, free int) {
 	a.arm("shl v%d.4s, v%d.4s, #23", power, power)
 	a.arm("add v%d.4s, v%d.4s, v%d.4s", power, power, one) // the bits of 2ⁿ
 	a.arm("fmul v%d.4s, v%d.4s, v%d.4s", sum, sum, power)
-	a.arm("fadd v%d.4s, v%d.4s, v%d.4s", sum, sum, one)
-	a.arm("fdiv v%d.4s, v%d.4s, v%d.4s", x, one, sum)
+	return sum
 }
 
 // apply emits the function that applies an activation to whole vectors in memory.
@@ -176,6 +183,8 @@ func (a *asm) apply() {
 		a.op("BNE %s", name)
 		a.op("RET")
 	}
+	a.op("CMP $%d, R1", actExp)
+	a.op("BEQ exp")
 	a.op("CMP $%d, R1", actSigmoid)
 	a.op("BEQ sigmoid")
 	a.op("BGT clamps")
@@ -192,6 +201,13 @@ func (a *asm) apply() {
 	loop("sigmoid", func() {
 		for i := range 4 {
 			a.sigmoid("R3", i, 8+5*i)
+		}
+	})
+	loop("exp", func() {
+		for i := range 4 {
+			a.arm("fneg v%d.4s, v%d.4s", i, i)
+			sum := a.power("R3", i, 8+5*i)
+			a.op("VORR V%d.B16, V%d.B16, V%d.B16", sum, sum, i)
 		}
 	})
 	a.label("clamps")

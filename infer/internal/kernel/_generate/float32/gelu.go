@@ -185,8 +185,16 @@ func sigmoidVectors(lanes int) []float32 {
 	return v
 }
 
-// emitSigmoid replaces x by 1/(1 + e⁻ˣ), e⁻ˣ being 2ⁿ·eʳ with |r| ≤ ½ ln 2.
+// emitSigmoid replaces x by 1/(1 + e⁻ˣ).
 func (s *isa) emitSigmoid(x VecPhysical, table Register, t [3]VecPhysical) {
+	s.emitPower(x, table, t)
+	p, one := t[1], t[2]
+	VADDPS(one, p, p)
+	VDIVPS(p, one, x)
+}
+
+// emitPower sets t[1] to e⁻ˣ, which is 2ⁿ·eʳ with |r| ≤ ½ ln 2, and t[2] to 1. It changes x.
+func (s *isa) emitPower(x VecPhysical, table Register, t [3]VecPhysical) {
 	row := func(i int) Mem { return at(table, i*s.bytes) }
 	n, p, one := t[0], t[1], t[2]
 	VMOVUPS(row(sigmoidHigh), n)
@@ -210,8 +218,6 @@ func (s *isa) emitSigmoid(x VecPhysical, table Register, t [3]VecPhysical) {
 	VPSLLD(U8(23), n, n) // 2ⁿ: the magic number's own low bits are zero
 	VPADDD(one, n, n)
 	VMULPS(n, p, p)
-	VADDPS(one, p, p)
-	VDIVPS(p, one, x)
 }
 
 // emitClamp sets y to min(max(scale·x + shift, low), high), or NaN, which passes as the
@@ -229,7 +235,7 @@ func (s *isa) emitClamp(x, y VecPhysical, c [4]VecPhysical) {
 // clamps V1 temporary, V2 to V5 the parameters.
 func (s *isa) activations() {
 	s.text("apply", "func(x *float32, vectors, act int, table *float32)",
-		"applies an activation, not Identity, to whole vectors in place; the table is that of GELU or Sigmoid, or the parameters of a clamp.")
+		"applies an activation, not Identity, to whole vectors in place; the table is that of GELU, or of Sigmoid and Exp, or the parameters of a clamp.")
 	Load(Param("x"), RSI)
 	Load(Param("vectors"), RCX)
 	Load(Param("act"), RAX)
@@ -248,12 +254,20 @@ func (s *isa) activations() {
 	}
 	CMPQ(RAX, imm(actReLU))
 	JEQ(LabelRef("relu"))
+	CMPQ(RAX, imm(actExp))
+	JEQ(LabelRef("exp"))
 	CMPQ(RAX, imm(actSigmoid))
 	JEQ(LabelRef("sigmoid"))
 	JGT(LabelRef("clamps"))
 	loop("gelu", func() { s.emitGELU(v[0], RBX, [4]VecPhysical(v[1:])) })
 	loop("relu", func() { s.emitReLU(v[0], v[1]) })
 	loop("sigmoid", func() { s.emitSigmoid(v[0], RBX, [3]VecPhysical(v[1:])) })
+	loop("exp", func() {
+		s.zero(v[1])
+		VSUBPS(v[0], v[1], v[0])
+		s.emitPower(v[0], RBX, [3]VecPhysical(v[1:]))
+		VMOVAPS(v[2], v[0])
+	})
 	Label("clamps")
 	for i := range 4 {
 		VBROADCASTSS(at(RBX, 4*i), v[2+i])
@@ -278,6 +292,7 @@ const (
 	actSigmoid
 	actClamp
 	actGatedClamp
+	actExp
 )
 
 // constants returns the Go file with the tables.
