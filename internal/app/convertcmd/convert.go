@@ -17,6 +17,7 @@ import (
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
@@ -149,6 +150,8 @@ func explain(path string, err error, cfg *config) error {
 		return fmt.Errorf("%w: --coreml-input %s", err, coremlTensor)
 	case errors.Is(err, convert.ErrNotFinite):
 		return fmt.Errorf("%w; --no-check writes it unproven", err)
+	case errors.Is(err, model.ErrLabels):
+		return fmt.Errorf("%s: for %w", cfg.labels, err)
 	case errors.As(err, &calibration):
 		return fmt.Errorf("%w; give --mean and --std", err)
 	case errors.As(err, &loss):
