@@ -77,7 +77,7 @@ func flags() []urfave.Flag {
 	return slices.Concat([]urfave.Flag{
 		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` in its extension's format; - is stdout", DefaultText: "CHECKPOINT.onnx"},
 		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, by the checkpoints' names and folders"},
-		&urfave.StringFlag{Name: "name", DefaultText: namePlace, Usage: "`TEMPLATE` of outputs' names, such as {name}-int8 or {name}.tflite"},
+		&urfave.StringFlag{Name: "name", DefaultText: namePlace, Usage: "`TEMPLATE` of outputs' names: {name}-int8, {name}.tflite"},
 		&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
 		&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
 		&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
