@@ -409,7 +409,7 @@ const namePlace = "{name}"
 
 // named is the template of names where it ends in a format's extension, which says the format.
 func (cfg *config) named() string {
-	if format.For(cfg.name) == nil {
+	if filepath.Ext(cfg.name) == "" || format.For(cfg.name) == nil {
 		return ""
 	}
 	return cfg.name
