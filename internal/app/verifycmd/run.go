@@ -214,7 +214,7 @@ func fitted(c *urfave.Context, cfg *config, path string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := preprocess.OpenUpright(path)
+	img, err := openUpright(path)
 	if err != nil {
 		return nil, err
 	}
