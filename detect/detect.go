@@ -63,6 +63,9 @@ func Open(path string, opts infer.Options) (*Detector, error) {
 // network gives no boxes, [preprocess.ErrConfig] where the file does not say how images become its
 // input, or is one of [infer.Session.Labels].
 func New(s *infer.Session) (*Detector, error) {
+	if s == nil {
+		return nil, fmt.Errorf("%w: no session", graph.ErrUnsupported)
+	}
 	if !Is(s.Graph()) {
 		return nil, fmt.Errorf("%w: found no outputs named dets and labels, as detectors have them", graph.ErrUnsupported)
 	}

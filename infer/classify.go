@@ -22,6 +22,12 @@ type Prediction struct {
 
 // Keys of the graph's metadata.
 const (
+	metaVariant      = "repvit.variant"
+	metaClasses      = "repvit.classes"
+	metaQuantization = "repvit.quantization"
+	metaSource       = "repvit.source"
+	metaSHA256       = "repvit.source_sha256"
+
 	metaLabels     = "repvit.labels"     // class names, a JSON array of strings
 	metaPalette    = "repvit.palette"    // their colours, a JSON array of [red, green, blue]
 	metaPreprocess = "repvit.preprocess" // JSON of a preprocess.Config or preprocess.Fit
@@ -93,7 +99,8 @@ func (s *Session) Preprocess() (preprocess.Config, error) {
 // given the logits of one image as [Session.Run] computes them. Equal scores are ordered by
 // index and NaN comes last. Scores are the softmax of the logits, or what the graph
 // gives where it ends in Softmax itself. The error wraps [graph.ErrGraph] where the model's labels are malformed
-// and [graph.ErrShape] where their number differs from that of the logits.
+// and [graph.ErrShape] where their number, or that of the network's classes, differs from that of the
+// logits: those of several images are given one by one.
 func (s *Session) Top(logits []float32, k int) ([]Prediction, error) {
 	g := s.model.graph
 	labels, err := s.Labels()
@@ -102,6 +109,9 @@ func (s *Session) Top(logits []float32, k int) ([]Prediction, error) {
 	}
 	if labels != nil && len(labels) != len(logits) {
 		return nil, fmt.Errorf("%w: %d labels for %d logits", graph.ErrShape, len(labels), len(logits))
+	}
+	if s := s.model.types[g.Outputs[0]].Shape; len(s) == 2 && s[1].Known() && s[1].Size != len(logits) {
+		return nil, fmt.Errorf("%w: %d logits of a network with %d classes", graph.ErrShape, len(logits), s[1].Size)
 	}
 	scores := logits
 	if !g.Probabilities(g.Outputs[0]) {

@@ -129,6 +129,9 @@ func isas() []string {
 
 func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (s *Session, err error) {
 	defer panics.Catch(&err, ErrPanic)
+	if g == nil {
+		return nil, fmt.Errorf("%w: nil", graph.ErrGraph)
+	}
 	types, err := g.Types()
 	if err != nil {
 		return nil, err
@@ -211,8 +214,11 @@ func (s *Session) enter() error {
 
 // Close ends the session's helper threads, forgets its plans and, with the last of a session
 // and its clones, releases the file that [Open] mapped. Runs that are going on finish; later
-// ones answer [ErrClosed]. Close never fails and may be called again.
+// ones answer [ErrClosed]. Close never fails, may be called again, and of a nil session does nothing.
 func (s *Session) Close() error {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	again := s.closed
 	s.closed = true

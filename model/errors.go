@@ -23,6 +23,8 @@ var (
 	ErrOptions = errors.New("unusable options")
 	// ErrEncoder: the image encoder of a promptable segmenter is of another kind; its decoder can be built.
 	ErrEncoder = errors.New("foreign image encoder")
+	// ErrLabels: the options name other classes than the network has.
+	ErrLabels = errors.New("unusable labels")
 	// ErrTaps: the network has not the blocks whose outputs are asked for.
 	ErrTaps = errors.New("unusable taps")
 )

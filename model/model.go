@@ -198,10 +198,10 @@ func (m *Model) metadata(b *Builder, n *Network) error {
 	}
 	if opts.Labels != nil {
 		if m.Info.Classes == 0 {
-			return fmt.Errorf("found %d labels, expected none: the outputs have no classes", len(opts.Labels))
+			return fmt.Errorf("%w: found %d labels, expected none: the outputs have no classes", ErrLabels, len(opts.Labels))
 		}
 		if len(opts.Labels) != m.Info.Classes {
-			return fmt.Errorf("found %d labels, expected one for each of %d classes", len(opts.Labels), m.Info.Classes)
+			return fmt.Errorf("%w: found %d labels, expected one for each of %d classes", ErrLabels, len(opts.Labels), m.Info.Classes)
 		}
 		if err := put(MetaLabels, opts.Labels); err != nil {
 			return err

@@ -82,6 +82,8 @@ func describe(data []byte) string {
 	return fmt.Sprintf("bytes % x", data[:min(len(data), 8)])
 }
 
+var errNone = fmt.Errorf("%w: nil", ErrImage)
+
 // checkSize checks the number of pixels.
 func checkSize(w, h int) error {
 	if w < 1 || h < 1 {

@@ -172,6 +172,9 @@ func multiple(n, of int) int { return (n + of - 1) / of * of }
 // Tensor returns the network's input for an image, 1×3×H×W float32, and where the image went in
 // it. Images in files are to be opened with [OpenUpright]. The errors are those of [Fit.Place].
 func (f Fit) Tensor(img image.Image) (*graph.Tensor, Placement, error) {
+	if img == nil {
+		return nil, Placement{}, errNone
+	}
 	p, err := f.Place(img.Bounds().Dx(), img.Bounds().Dy())
 	if err != nil {
 		return nil, p, err
@@ -184,6 +187,9 @@ func (f Fit) Tensor(img image.Image) (*graph.Tensor, Placement, error) {
 // Pixels returns the scaled image alone, h×w×3 uint8, for networks that normalise and pad it
 // themselves. The errors are those of [Fit.Place].
 func (f Fit) Pixels(img image.Image) (*graph.Tensor, Placement, error) {
+	if img == nil {
+		return nil, Placement{}, errNone
+	}
 	p, err := f.Place(img.Bounds().Dx(), img.Bounds().Dy())
 	if err != nil {
 		return nil, p, err

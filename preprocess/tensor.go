@@ -35,6 +35,9 @@ func (c Config) Into(dst []float32, img image.Image) error {
 	if len(dst) != channels*n {
 		return fmt.Errorf("%w: %d elements for an image of %d×%d×%d", graph.ErrShape, len(dst), channels, c.Height, c.Width)
 	}
+	if img == nil {
+		return errNone
+	}
 	b := img.Bounds()
 	if err := checkSize(b.Dx(), b.Dy()); err != nil {
 		return err

@@ -65,6 +65,9 @@ func Open(path string, opts infer.Options) (*Segmenter, error) {
 // [MostClasses] classes, [preprocess.ErrConfig] where the file does not say how images become its
 // input, or is one of [infer.Session.Labels] or [infer.Palette].
 func New(session *infer.Session) (*Segmenter, error) {
+	if session == nil {
+		return nil, fmt.Errorf("%w: no session", graph.ErrUnsupported)
+	}
 	g := session.Graph()
 	classes, err := Classes(g)
 	if err != nil {

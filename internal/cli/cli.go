@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -179,6 +180,7 @@ func run(ctx context.Context, app *cli.App, args []string) int {
 	if errors.Is(err, ErrDiffers) {
 		return StatusDiffers
 	}
+	err = fileFirst(err)
 	status, kind := failure(app), "failed"
 	var usage usageError
 	switch {
@@ -216,6 +218,14 @@ func (o *standard) Write(p []byte) (int, error) {
 		return n, o.err
 	}
 	return n, nil
+}
+
+// fileFirst makes an error of the file system begin with the file, as all others do.
+func fileFirst(err error) error {
+	if e, ok := err.(*fs.PathError); ok {
+		return fmt.Errorf("%s: %w", e.Path, e.Err)
+	}
+	return err
 }
 
 // helpOf returns what to ask for help: where the program has no flags of its own, the command.

@@ -112,6 +112,7 @@ func (f *Failures) Add(path string, err error) error {
 	if f.total == 1 || f.c.Context.Err() != nil {
 		return err
 	}
+	err = fileFirst(err)
 	kind := "failed"
 	if errors.As(err, new(missedError)) {
 		kind = "missed"

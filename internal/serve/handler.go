@@ -222,7 +222,7 @@ func imageOf(contentType string, data []byte) ([]byte, error) {
 		return data, nil
 	}
 	parts := multipart.NewReader(bytes.NewReader(data), params["boundary"])
-	for {
+	for range maxParts {
 		part, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {
 			return nil, badRequest("the form has no file, expected one such as curl -F image=@cat.jpg sends")
@@ -239,7 +239,11 @@ func imageOf(contentType string, data []byte) ([]byte, error) {
 		}
 		return file, nil
 	}
+	return nil, badRequest("the first %d parts of the form have no file", maxParts)
 }
+
+// maxParts is how many parts of a form are looked at.
+const maxParts = 100
 
 // body is what a client sends. Its capacity counts against MaxBodies.
 type body struct{ data []byte }

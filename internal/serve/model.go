@@ -155,8 +155,7 @@ func load(ctx context.Context, path string, opts infer.Options) (m *loaded, err 
 	m.stats = s.Stats
 	g := s.Graph()
 	m.info.Kind, m.info.Path, m.info.Format = m.kind.name, m.kind.path, f.Name
-	m.info.Variant, m.info.Input = g.Metadata[model.MetaVariant], g.Inputs[0].Type.String()
-	m.info.Classes, _ = strconv.Atoi(g.Metadata[model.MetaClasses]) // 0 where the file does not say
+	m.info.Input = g.Inputs[0].Type.String()
 	if text := []byte(g.Metadata[model.MetaPreprocess]); json.Valid(text) {
 		m.info.Preprocess = text
 	}
@@ -171,9 +170,11 @@ func load(ctx context.Context, path string, opts infer.Options) (m *loaded, err 
 // of finds out what a session's network is.
 func (m *loaded) of(s *infer.Session) (err error) {
 	g := s.Graph()
-	if m.info.Labels, err = s.Labels(); err != nil {
+	i, err := s.Info()
+	if err != nil {
 		return err
 	}
+	m.info.Variant, m.info.Classes, m.info.Labels = i.Variant, i.Classes, i.Labels
 	colors, err := infer.Palette(g)
 	if err != nil {
 		return err

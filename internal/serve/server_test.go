@@ -298,7 +298,7 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s: %s %s %v, want %d with %q", c.name, r.Status, body, err, c.status, c.text)
 		}
 	}
-	for _, data := range []string{"", "--x", "--x\r\n\r\nabc"} {
+	for _, data := range []string{"", "--x", "--x\r\n\r\nabc", strings.Repeat("--x\r\n\r\n\r\n", 50_000)} {
 		r, err := http.Post(url+"/classify", "multipart/form-data; boundary=x", strings.NewReader(data))
 		if err != nil {
 			t.Fatal(err)

@@ -1,13 +1,16 @@
 package convertcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -17,13 +20,15 @@ import (
 	"github.com/repvit-go/repvit/internal/load"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
+	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/pytorch"
 )
 
 // convertAll converts every checkpoint; one that fails does not stop the others.
 func convertAll(c *urfave.Context, cfg *config) error {
 	ctx, stderr := c.Context, c.App.ErrWriter
-	checkpoints, err := expand(c.Args().Slice(), func(text string) {
+	start := time.Now()
+	checkpoints, err := cfg.expand(ctx, c.Args().Slice(), func(text string) {
 		if !cfg.quiet {
 			fmt.Fprintln(stderr, cfg.program+": "+text)
 		}
@@ -41,6 +46,11 @@ func convertAll(c *urfave.Context, cfg *config) error {
 	if cfg.outputDir != "" {
 		if err := os.MkdirAll(cfg.outputDir, 0o777); err != nil {
 			return err
+		}
+		for _, path := range checkpoints {
+			if err := os.MkdirAll(filepath.Join(cfg.outputDir, cfg.inside[path]), 0o777); err != nil {
+				return err
+			}
 		}
 	}
 	var results []*convert.Result
@@ -66,12 +76,35 @@ func convertAll(c *urfave.Context, cfg *config) error {
 			return err
 		}
 	}
+	if len(checkpoints) > 1 && !cfg.quiet && !cfg.json {
+		fmt.Fprintf(stderr, "converted %d of %d checkpoints, %.1f MB, in %.1f s\n", len(results), len(checkpoints), float64(written(results))/1e6, time.Since(start).Seconds())
+	}
 	return failed.Err()
 }
 
-// expand replaces folders by the checkpoints that stand in them, and says what it passes over.
-// A folder that one checkpoint was unpacked into stands for itself.
-func expand(args []string, said func(string)) ([]string, error) {
+// written is how many bytes conversions wrote.
+func written(results []*convert.Result) (n int64) {
+	for _, r := range results {
+		for _, o := range outputs(r) {
+			n += o.Bytes
+		}
+	}
+	return n
+}
+
+// outputs are the files of a conversion.
+func outputs(r *convert.Result) []convert.Output {
+	if r.Outputs == nil {
+		return []convert.Output{r.Output}
+	}
+	return r.Outputs
+}
+
+// expand replaces folders by the checkpoints in them and in their subfolders, and says what it passes
+// over. A folder that one checkpoint was unpacked into stands for itself. Hidden files and folders do not
+// count, nor does the folder of the outputs.
+func (cfg *config) expand(ctx context.Context, args []string, said func(string)) ([]string, error) {
+	cfg.inside = map[string]string{}
 	var out []string
 	for _, a := range args {
 		info, err := os.Stat(a)
@@ -79,35 +112,68 @@ func expand(args []string, said func(string)) ([]string, error) {
 			out = append(out, a)
 			continue
 		}
-		entries, err := os.ReadDir(a)
+		n, passed := len(out), 0
+		var names []string // of some that are passed over
+		target, _ := os.Stat(cfg.outputDir)
+		root, err := filepath.EvalSymlinks(a) // filepath.WalkDir does not follow its root
 		if err != nil {
 			return nil, err
 		}
-		n := len(out)
-		var passed []string
-		for _, e := range entries {
+		err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 			switch {
-			case e.IsDir():
-			case format.IsCheckpointName(e.Name()):
-				out = append(out, filepath.Join(a, e.Name()))
-			default:
-				passed = append(passed, printable.Line(e.Name()))
+			case err != nil || ctx.Err() != nil:
+				return cmp.Or(err, ctx.Err())
+			case path == root:
+				return nil
+			case strings.HasPrefix(e.Name(), "."):
+				if e.IsDir() {
+					return filepath.SkipDir
+				}
+				return nil
 			}
+			inside, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			checkpoint := filepath.Join(a, inside)
+			if e.IsDir() {
+				if info, err := e.Info(); err == nil && target != nil && os.SameFile(info, target) || format.FolderOf(path) != nil {
+					return filepath.SkipDir
+				}
+				if !pytorch.IsFolder(path) {
+					return nil
+				}
+				out, cfg.inside[checkpoint] = append(out, checkpoint), filepath.Dir(inside)
+				return filepath.SkipDir
+			}
+			if format.IsCheckpointName(e.Name()) {
+				out, cfg.inside[checkpoint] = append(out, checkpoint), filepath.Dir(inside)
+				return nil
+			}
+			if passed++; passed <= shownPassed {
+				names = append(names, printable.Line(inside))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		if len(out) == n {
 			return nil, fmt.Errorf("%s: found no checkpoints in the folder, expected files ending in %s", a, strings.Join(format.Checkpoint.Extensions, ", "))
 		}
-		if len(passed) > 0 {
-			const most = 8
+		if passed > 0 {
 			more := ""
-			if len(passed) > most {
-				more = fmt.Sprintf(" and %d more", len(passed)-most)
+			if passed > shownPassed {
+				more = fmt.Sprintf(" and %d more", passed-shownPassed)
 			}
-			said(fmt.Sprintf("%s: passing over %s%s: not named like checkpoints", a, strings.Join(passed[:min(most, len(passed))], ", "), more))
+			said(fmt.Sprintf("%s: passing over %s%s: not named like checkpoints", a, strings.Join(names, ", "), more))
 		}
 	}
 	return out, nil
 }
+
+// shownPassed is how many files are named that are passed over.
+const shownPassed = 8
 
 // convertOne turns one checkpoint into its output file, which gets its name last of all.
 func convertOne(ctx context.Context, cfg *config, path string, stderr io.Writer) (*convert.Result, error) {
@@ -149,6 +215,8 @@ func explain(path string, err error, cfg *config) error {
 		return fmt.Errorf("%w: --coreml-input %s", err, coremlTensor)
 	case errors.Is(err, convert.ErrNotFinite):
 		return fmt.Errorf("%w; --no-check writes it unproven", err)
+	case errors.Is(err, model.ErrLabels):
+		return fmt.Errorf("%s: for %w", cfg.labels, err)
 	case errors.As(err, &calibration):
 		return fmt.Errorf("%w; give --mean and --std", err)
 	case errors.As(err, &loss):
@@ -200,11 +268,7 @@ func printResult(w io.Writer, r *convert.Result, cfg *config) {
 	for _, line := range checkLines(r.Check, cfg) {
 		fmt.Fprintf(w, "  %s\n", printable.Line(line))
 	}
-	outputs := r.Outputs
-	if outputs == nil {
-		outputs = []convert.Output{r.Output}
-	}
-	for _, o := range outputs {
+	for _, o := range outputs(r) {
 		opset := ""
 		if o.Opset != 0 {
 			opset = fmt.Sprintf(" opset %d", o.Opset)

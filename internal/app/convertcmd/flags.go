@@ -23,8 +23,10 @@ import (
 type config struct {
 	options           convert.Options // but for labels and what is told of the run
 	output, outputDir string
-	format            *format.Format // nil where the extension says it
-	checkpointOnly    []string       // flags that were given and mean something for checkpoints only
+	name              string            // template of outputs' names; empty for the checkpoints'
+	inside            map[string]string // folders below outputDir, by checkpoint, of those found in subfolders
+	format            *format.Format    // nil where the extension says it
+	checkpointOnly    []string          // flags that were given and mean something for checkpoints only
 	labels            string
 	program           string // its name, for messages
 	json, quiet       bool
@@ -43,6 +45,7 @@ Examples:
   repvit-convert m1.pth -o m1.onnx --labels imagenet.txt
   repvit-convert m1.pth --quant int8 --calib images/ -o m1.int8.onnx
   repvit-convert *.pth --output-dir out/            many at once
+  repvit-convert runs/ --output-dir out/ --name {name}.tflite
   repvit-convert inspect m1.pth                     what the file holds`
 
 // Choices are what flags may be, for completion.
@@ -74,7 +77,8 @@ const (
 func flags() []urfave.Flag {
 	return slices.Concat([]urfave.Flag{
 		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` in its extension's format; - is stdout", DefaultText: "CHECKPOINT.onnx"},
-		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, under the checkpoints' names"},
+		&urfave.StringFlag{Name: "output-dir", Usage: "write into `DIR`, made if need be, by the checkpoints' names and folders"},
+		&urfave.StringFlag{Name: "name", DefaultText: namePlace, Usage: "`TEMPLATE` of outputs' names: {name}-int8, {name}.tflite"},
 		&urfave.StringFlag{Name: "format", Usage: "`FORMAT` whatever the extension: " + format.List(format.Names())},
 		&urfave.IntFlag{Name: "opset", Usage: "ONNX opset `N`, 13 to 21", DefaultText: "17; 20 with --quant"},
 		&urfave.StringFlag{Name: "size", DefaultText: "the checkpoint's, else 224", Usage: "input resolution `N`, HxW or dynamic"},
@@ -161,7 +165,7 @@ func methods() (names []string) {
 
 func parse(c *urfave.Context) (*config, error) {
 	cfg := &config{
-		output: c.String("output"), outputDir: c.String("output-dir"), format: format.Named(c.String("format")), labels: c.String("labels"),
+		output: c.String("output"), outputDir: c.String("output-dir"), name: c.String("name"), format: format.Named(c.String("format")), labels: c.String("labels"),
 		program: c.App.Name, json: c.Bool("json"), quiet: c.Bool("quiet"), progress: c.Bool("progress"), report: c.String("report"), inputs: cli.Inputs(c),
 		options: convert.Options{
 			Model: model.Options{Batch: c.Int("batch"), Features: c.Bool("features"), Embedding: c.Bool("embedding"), Softmax: c.Bool("softmax"),
@@ -268,6 +272,10 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--output with %d checkpoints: use --output-dir", files)
 	case cfg.output != "" && cfg.outputDir != "":
 		return cli.Usagef("--output and --output-dir exclude each other")
+	case cfg.name != "" && cfg.output != "":
+		return cli.Usagef("--output and --name exclude each other")
+	case strings.ContainsAny(strings.ReplaceAll(cfg.name, namePlace, ""), `{}/`+string(filepath.Separator)):
+		return cli.Usagef("--name %q: expected a file's name with %s in the checkpoint's place", cfg.name, namePlace)
 	case outfile.IsStdout(cfg.output) && cfg.json:
 		return cli.Usagef("--output - and --json both write to standard output")
 	case cfg.report != "" && files > 1:
@@ -317,7 +325,7 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--%s %q: expected %s", choice.flag, choice.value, format.List(choice.of))
 		}
 	}
-	f, err := cfg.formatOf(cfg.output)
+	f, err := cfg.formatOf(cmp.Or(cfg.output, cfg.named()))
 	if err == nil && f.Fixed {
 		switch {
 		case o.AnySize:
@@ -380,15 +388,33 @@ func (cfg *config) outputFor(checkpoint string) string {
 	if cfg.output != "" {
 		return cfg.output
 	}
-	ext := cmp.Or(cfg.format, format.For("")).Extensions[0]
+	ext := cmp.Or(cfg.format, format.For(cfg.named())).Extensions[0]
 	base := baseName(checkpoint)
 	if cfg.sameName[base] > 1 || cfg.outputDir == "" && base+ext == checkpoint {
 		base = strings.TrimRight(checkpoint, string(filepath.Separator))
 	}
 	if cfg.outputDir != "" {
-		base = filepath.Join(cfg.outputDir, filepath.Base(base))
+		base = filepath.Join(cfg.outputDir, cfg.inside[checkpoint], filepath.Base(base))
 	}
-	return base + ext
+	if cfg.name == "" {
+		return base + ext
+	}
+	name := strings.ReplaceAll(cfg.name, namePlace, filepath.Base(base))
+	if cfg.named() == "" {
+		name += ext
+	}
+	return filepath.Join(filepath.Dir(base), name)
+}
+
+// namePlace stands for the checkpoint's name in --name.
+const namePlace = "{name}"
+
+// named is the template of names where it ends in a format's extension, which says the format.
+func (cfg *config) named() string {
+	if filepath.Ext(cfg.name) == "" || format.For(cfg.name) == nil {
+		return ""
+	}
+	return cfg.name
 }
 
 // parseStrides reads "2,2x1,2": rows first.

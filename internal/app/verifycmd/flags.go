@@ -2,8 +2,12 @@ package verifycmd
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"image"
+	"io"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,9 +92,36 @@ var errUpright = cli.Usagef("--upright is for classifiers: segmenters and detect
 // open is how images of classifiers are read.
 func (cfg *config) open() func(path string) (image.Image, error) {
 	if cfg.upright {
-		return preprocess.OpenUpright
+		return openUpright
 	}
-	return preprocess.Open
+	return openAs(preprocess.Open, preprocess.DecodeContext)
+}
+
+// openUpright is how images are read that are seen as viewers show them.
+var openUpright = openAs(preprocess.OpenUpright, preprocess.DecodeUpright)
+
+// stdin names standard input.
+const stdin = "-"
+
+// maxStdin is how many bytes are read from standard input; decoding refuses as many.
+const maxStdin = 1 << 30
+
+// openAs opens files one way and decodes what is on standard input another.
+func openAs(open func(string) (image.Image, error), decode func(context.Context, []byte) (image.Image, error)) func(string) (image.Image, error) {
+	return func(path string) (image.Image, error) {
+		if path != stdin {
+			return open(path)
+		}
+		data, err := io.ReadAll(io.LimitReader(os.Stdin, maxStdin))
+		if err != nil {
+			return nil, err
+		}
+		img, err := decode(context.Background(), data)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		return img, nil
+	}
 }
 
 // action makes one of a function that does a command's work.
@@ -174,6 +205,8 @@ func verifyAction(c *urfave.Context, cfg *config) error {
 	return verifyModels(c, cfg)
 }
 
+const stdinIs = "The image - is standard input."
+
 // commands are those that stand beside the comparison.
 func commands() []*urfave.Command {
 	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
@@ -188,15 +221,15 @@ func commands() []*urfave.Command {
 			&urfave.StringFlag{Name: "isa", DefaultText: "the best of this machine", Usage: "use the kernels of `SET`, such as avx2 or generic"},
 			&urfave.BoolFlag{Name: "profile", Usage: "time every operator as well"},
 		}, engineFlags(), imageFlags()[:1], cli.OutputFlags()), Action: action(bench)},
-		{Name: "predict", Usage: "what a network sees on an image, or where a prompt points", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Flags: slices.Concat([]urfave.Flag{
+		{Name: "predict", Usage: "what a network sees on an image, or where a prompt points", ArgsUsage: "MODEL IMAGE | ENCODER DECODER IMAGE", Description: stdinIs, Flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw it on the image, in `FILE`.png; of a prompt the mask"},
 			uprightFlag(),
 		}, promptFlags(), engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(predict)},
-		{Name: "classify", Usage: "what is on images, or on all of a folder", ArgsUsage: "MODEL IMAGE...", Flags: slices.Concat([]urfave.Flag{
+		{Name: "classify", Usage: "what is on images, or on all of a folder", ArgsUsage: "MODEL IMAGE...", Description: stdinIs, Flags: slices.Concat([]urfave.Flag{
 			&urfave.IntFlag{Name: "top", Value: topClasses, DefaultText: strconv.Itoa(topClasses), Usage: "say the `N` most probable classes"},
 			uprightFlag(),
 		}, engineFlags(), imageFlags(), cli.OutputFlags()), Action: action(classify)},
-		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Flags: slices.Concat([]urfave.Flag{
+		{Name: "preprocess", Usage: "write the tensor that the model would see", ArgsUsage: "IMAGE", Description: stdinIs, Flags: slices.Concat([]urfave.Flag{
 			output,
 			&urfave.StringFlag{Name: "like", Usage: "prepare the whole image as for `KIND`: seg (mmsegmentation) or det (mmdetection)"},
 			&urfave.StringFlag{Name: "scale", DefaultText: "2048x512 for seg, 1333x800 for det", Usage: "with --like, the image is scaled to fit `LONGxSHORT`"},

@@ -50,7 +50,7 @@ func predict(c *urfave.Context, cfg *config) error {
 		if cfg.upright {
 			return errUpright
 		}
-		open, see = preprocess.OpenUpright, n.seePixels
+		open, see = openUpright, n.seePixels
 		if n.isDetector() {
 			see = n.seeObjects
 		}

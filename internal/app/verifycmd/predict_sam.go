@@ -13,7 +13,6 @@ import (
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/outfile"
 	"github.com/repvit-go/repvit/internal/printable"
-	"github.com/repvit-go/repvit/preprocess"
 	"github.com/repvit-go/repvit/sam"
 )
 
@@ -112,7 +111,7 @@ func predictSAM(c *urfave.Context, cfg *config, encoder, decoder, path string) e
 		return err
 	}
 	defer s.Close()
-	img, err := preprocess.OpenUpright(path)
+	img, err := openUpright(path)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package verifycmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -81,6 +82,9 @@ func runModel(c *urfave.Context, cfg *config) error {
 		return err
 	}
 	all, err := n.runAll(c.Context, x)
+	if errors.Is(err, graph.ErrShape) {
+		return fmt.Errorf("%s: for %s: %w", cfg.input, path, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -210,7 +214,7 @@ func fitted(c *urfave.Context, cfg *config, path string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := preprocess.OpenUpright(path)
+	img, err := openUpright(path)
 	if err != nil {
 		return nil, err
 	}
