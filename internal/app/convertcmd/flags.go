@@ -302,6 +302,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--features gives no --%s", set("part", "encoder-input", "image-size", "decoder-outputs", "upsample"))
 	case c.IsSet("image-size") && m.SAM.Input != model.InputHWC && m.SAM.Input != model.InputUint8:
 		return cli.Usagef("--image-size needs --encoder-input %s or %s", model.InputHWC, model.InputUint8)
+	case c.String("quant") != "" && (m.SAM.Input == model.InputHWC || m.SAM.Input == model.InputUint8):
+		return cli.Usagef("--quant excludes --encoder-input %s: calibration takes normalised images, expected %s", m.SAM.Input, model.InputNCHW)
 	case m.SAM.Part == model.PartDecoder && set("encoder-input", "image-size", "upsample") != "":
 		return cli.Usagef("--part decoder takes no --%s", set("encoder-input", "image-size", "upsample"))
 	case m.SAM.Part == model.PartEncoder && c.IsSet("decoder-outputs"):
