@@ -42,6 +42,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/repvit-go/repvit/infer"
@@ -49,8 +50,8 @@ import (
 
 // Config says what is served, and how.
 type Config struct {
-	Model                    string // path
-	Addr                     string // to listen at
+	Models                   []string // paths: one, or an encoder and its decoder
+	Addr                     string   // to listen at
 	Engine                   infer.Options
 	Limits                   Limits
 	IdleTime                 time.Duration // how long an unused connection stays open
@@ -63,8 +64,8 @@ type Config struct {
 
 // Run serves until ctx is done and every accepted request is answered.
 func Run(ctx context.Context, c Config) error {
-	before := signature(c.Model)
-	m, err := load(ctx, c.Model, c.Engine)
+	before := signature(c.Models)
+	m, err := load(ctx, c.Models, c.Engine)
 	if err != nil {
 		return err
 	}
@@ -73,11 +74,13 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	c.Log.Info("listening", "address", tcp.Addr().String(), "model", c.Model, "kind", m.kind.name, "path", m.kind.path, "isa", m.info.Engine.ISA, "concurrency", c.Limits.Concurrency, "queue", c.Limits.Queue)
+	c.Log.Info("listening", "address", tcp.Addr().String(), "model", strings.Join(c.Models, " "), "kind", m.kind.name, "path", m.kind.path, "isa", m.info.Engine.ISA, "concurrency", c.Limits.Concurrency, "queue", c.Limits.Queue)
 	if c.listening != nil {
 		c.listening(tcp.Addr())
 	}
 	s := newService(m, c.Limits, c.Log)
+	go s.photos.Start() // forgets what is old
+	defer s.photos.Stop()
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -112,13 +115,13 @@ func (c *Config) watch(ctx context.Context, s *service, before string) {
 			return
 		case <-c.Reload:
 		case <-tick:
-			now := signature(c.Model)
+			now := signature(c.Models)
 			settled := now == last
 			if last = now; now == before || !settled {
 				continue // as it was, or being written
 			}
 		}
-		before = signature(c.Model)
+		before = signature(c.Models)
 		last = before
 		s.reload(ctx, c)
 	}
@@ -126,7 +129,7 @@ func (c *Config) watch(ctx context.Context, s *service, before string) {
 
 // reload puts the model that the file holds now in the place of the old one, or keeps that.
 func (s *service) reload(ctx context.Context, c *Config) {
-	m, err := load(ctx, c.Model, c.Engine)
+	m, err := load(ctx, c.Models, c.Engine)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -134,9 +137,10 @@ func (s *service) reload(ctx context.Context, c *Config) {
 		s.log.Error("the model was not loaded, the old one stays", "error", err)
 	default:
 		s.model.Store(m)
+		s.photos.DeleteAll() // the new network has no use for what the old one made
 		c.limitMemory(m)
 		s.meters.loads.Inc()
-		s.log.Info("model loaded", "model", c.Model, "kind", m.kind.name, "path", m.kind.path, "sha256", m.info.SHA256)
+		s.log.Info("model loaded", "model", strings.Join(c.Models, " "), "kind", m.kind.name, "path", m.kind.path, "sha256", m.info.SHA256)
 	}
 }
 
