@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -391,4 +392,37 @@ func TestPartErrors(t *testing.T) {
 	if _, err := load(t.Context(), paths[:1], infer.Options{}); err == nil || !strings.Contains(err.Error(), "a promptable segmenter is two files") {
 		t.Errorf("an encoder alone: %v", err)
 	}
+}
+
+// FuzzPrompt: what is read as a prompt is written and read again the same, and has numbers alone.
+func FuzzPrompt(f *testing.F) {
+	for _, text := range []string{`{"points":[[48,67],[1.5,2e1,0]],"box":[1,2,3,4]}`, `{"points":[[null,2]]}`, `{"box":[1,2,3,1e999]}`, `{"points":[[1,2,1]]} x`, "null"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := parsePrompt(data)
+		if err != nil {
+			return
+		}
+		var again struct {
+			Points [][3]float64 `json:"points"`
+			Box    []float64    `json:"box,omitempty"`
+		}
+		for _, q := range p.Inside {
+			again.Points = append(again.Points, [3]float64{q.X, q.Y, 1})
+		}
+		for _, q := range p.Outside {
+			again.Points = append(again.Points, [3]float64{q.X, q.Y, 0})
+		}
+		if b := p.Box; b != nil {
+			again.Box = []float64{b.X0, b.Y0, b.X1, b.Y1}
+		}
+		text, err := json.Marshal(again) // which NaN and infinities can't be
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q, err := parsePrompt(text); err != nil || !reflect.DeepEqual(p, q) {
+			t.Errorf("%s: %+v, %v, want %+v", text, q, err, p)
+		}
+	})
 }

@@ -16,6 +16,10 @@
 // take 1.3 to 1.4 GiB, and with photos of 640×480 53 MiB. Where photos of 8 megapixels are enough,
 // 8388608 pixels save 0.75 GiB.
 //
+// A promptable segmenter answers prompts about images that were sent before. Of at most MaxImages it keeps
+// the embedding, for Keep after the last request. Prompts have Concurrency runs of their own, so that no
+// click waits for other people's images, and another 16 bytes for each of MaxPixels in each of them.
+//
 // A request that takes longer than Timeout, waiting included, is answered with 504, or with
 // 408 where it is the body that did not arrive. Decoding ends then, too, and when the client
 // goes away.
@@ -24,7 +28,7 @@
 //
 // On SIGHUP, or when the model's file is another than before and stays as it is for one interval, it
 // is loaded and run once beside the old one. Then it takes the old one's place; requests that have
-// begun end with the old one. A file that can't be used is logged, and the old model stays.
+// begun end with the old one, and what is kept of images goes with it. A file that can't be used is logged, and the old model stays.
 //
 // # Shutting down
 //

@@ -49,6 +49,9 @@ function begin(text) {
 
 // ---- the photo
 
+// leastSide is how wide a photo is shown at least where there is room: a finger is no needle.
+const leastSide = 480;
+
 async function choose(file) {
   if (!file) return;
   const current = begin('');
@@ -58,25 +61,33 @@ async function choose(file) {
   steps = [];
   cross = corner = null;
   show(null);
-  $('work').hidden = true;
-  URL.revokeObjectURL($('photo').src);
-  $('photo').src = URL.createObjectURL(file);
+  $('clicking').hidden = true;
+  if ($('photo')) {
+    URL.revokeObjectURL($('photo').src);
+    $('photo').remove();
+  }
+  const img = Object.assign(new Image(), { id: 'photo', alt: 'The photo', draggable: false, src: URL.createObjectURL(file) });
   try {
-    await $('photo').decode().catch(() => { throw new Error(`${file.name}: the browser can’t show this file`); });
+    await img.decode().catch(() => {
+      URL.revokeObjectURL(img.src);
+      throw new Error(`${file.name}: the browser can’t show this file`);
+    });
     if (!current()) return;
-    $('work').hidden = false;
+    const { naturalWidth: w, naturalHeight: h } = img;
+    $('stage').prepend(img);
+    $('stage').style.width = `min(100%, ${80 * w / h}vh, ${Math.max(w, leastSide)}px)`;
+    $('clicking').hidden = false;
     $('stage').setAttribute('aria-busy', 'true');
     $('status').textContent = 'Looking at the photo…';
     const r = await upload(file, signal);
     if (!current()) { forget(r.id); return; }
-    const { naturalWidth: w, naturalHeight: h } = $('photo');
     if ((w > h) !== (r.width > r.height) && r.width !== r.height && w !== h) throw new Error(`the server found ${r.width}×${r.height} pixels, the browser ${w}×${h}: places would not be the same`);
     photo = { file, id: r.id, width: r.width, height: r.height };
     $('status').textContent = `${r.width}×${r.height} pixels. Click on something.`;
     $('stage').focus({ preventScroll: true });
   } catch (e) {
     if (current()) {
-      $('work').hidden = true;
+      $('clicking').hidden = true;
       fail(e);
     }
   } finally {
@@ -277,7 +288,6 @@ $('stage').addEventListener('pointercancel', () => {
   if (down && photo) marks();
   down = null;
 });
-$('photo').addEventListener('dragstart', (e) => e.preventDefault());
 
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
