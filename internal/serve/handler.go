@@ -28,8 +28,8 @@ import (
 
 // Limits bound what requests may cost.
 type Limits struct {
-	Concurrency int           // images that are looked at at a time
-	Queue       int           // requests that may wait besides
+	Concurrency int           // images that are looked at at a time, and as many prompts
+	Queue       int           // requests that may wait besides; for prompts, which have runs of their own, as many again
 	MaxBytes    int64         // of a body
 	MaxBodies   int64         // bytes of all bodies that are here, whole or in part
 	MaxPixels   int           // of an image
@@ -62,23 +62,31 @@ func (l *Limits) memory(m *loaded) int64 {
 type service struct {
 	model    atomic.Pointer[loaded]
 	limits   Limits
-	bodies   atomic.Int64  // bytes that bodies take
-	places   chan struct{} // held from the end of the body to the answer
-	slots    chan struct{} // held while an image is decoded and looked at
-	clicks   chan struct{} // held while a prompt is answered: no click waits for other people's images
-	draining atomic.Bool   // /readyz says so
-	closing  atomic.Bool   // clients are asked to close their connections
+	bodies   atomic.Int64 // bytes that bodies take
+	lane                  // of images
+	clicks   lane         // of prompts: no click waits for other people's images
+	draining atomic.Bool  // /readyz says so
+	closing  atomic.Bool  // clients are asked to close their connections
 	photos   *photos
 	meters   *meters
 	log      *slog.Logger
 }
 
+// lane bounds the requests that are here at a time.
+type lane struct {
+	places chan struct{} // held from the end of the body to the answer
+	slots  chan struct{} // held while an image is decoded and looked at, or a prompt answered
+}
+
+func (l *Limits) lane() lane {
+	return lane{make(chan struct{}, l.Concurrency+l.Queue), make(chan struct{}, l.Concurrency)}
+}
+
 func newService(m *loaded, l Limits, log *slog.Logger) *service {
 	s := &service{
 		limits: l,
-		places: make(chan struct{}, l.Concurrency+l.Queue),
-		slots:  make(chan struct{}, l.Concurrency),
-		clicks: make(chan struct{}, l.Concurrency),
+		lane:   l.lane(),
+		clicks: l.lane(),
 		photos: newPhotos(l),
 		log:    log,
 	}
@@ -228,20 +236,20 @@ func (s *service) within(w http.ResponseWriter, r *http.Request, k *kind, f func
 	if err := s.read(w, r, &b, most); err != nil {
 		return err
 	}
+	lane := s.lane
+	if k == prompted {
+		lane = s.clicks
+	}
 	// A place is taken when the body is here: clients that send slowly take none from others.
 	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
+	case lane.places <- struct{}{}:
+		defer func() { <-lane.places }()
 	default:
 		return &problem{http.StatusServiceUnavailable, "too many requests are waiting"}
 	}
-	slots := s.slots
-	if k == prompted {
-		slots = s.clicks
-	}
 	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
+	case lane.slots <- struct{}{}:
+		defer func() { <-lane.slots }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

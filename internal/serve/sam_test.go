@@ -210,7 +210,7 @@ func TestPromptRefusals(t *testing.T) {
 	if got := prompts(t, url, k.ID, `{"points":[`+strings.Repeat("[48,67],", 99)+`[48,67]]}`); got.Width != k.Width {
 		t.Errorf("many points: %+v", got)
 	}
-	if len(s.places) != 0 || len(s.slots) != 0 || s.bodies.Load() != 0 {
+	if len(s.places)+len(s.clicks.places) != 0 || len(s.slots)+len(s.clicks.slots) != 0 || s.bodies.Load() != 0 {
 		t.Errorf("%d places, %d slots and %d bytes are still held", len(s.places), len(s.slots), s.bodies.Load())
 	}
 }
@@ -312,8 +312,16 @@ func TestClicksPass(t *testing.T) {
 	for range l.Concurrency {
 		s.slots <- struct{}{}
 	}
+	for range l.Concurrency + l.Queue - 1 {
+		s.places <- struct{}{}
+	}
 	prompts(t, url, k.ID, `{"points":[[48,67]]}`)
 	if r, body := post(t, url+"/images", bytes.NewReader(readFile(t, samPhoto))); r.StatusCode != 504 {
+		t.Errorf("%s %s", r.Status, body)
+	}
+	s.places <- struct{}{}
+	prompts(t, url, k.ID, `{"points":[[48,67]]}`)
+	if r, body := post(t, url+"/images", bytes.NewReader(readFile(t, samPhoto))); r.StatusCode != 503 {
 		t.Errorf("%s %s", r.Status, body)
 	}
 }

@@ -17,7 +17,7 @@
 // 8388608 pixels save 0.75 GiB.
 //
 // A promptable segmenter answers prompts about images that were sent before. Of at most MaxImages it keeps
-// the embedding, for Keep after the last request. Prompts have Concurrency runs of their own, so that no
+// the embedding, for Keep after the last request. Prompts have Concurrency runs and a Queue of their own, so that no
 // click waits for other people's images, and another 16 bytes for each of MaxPixels in each of them.
 //
 // A request that takes longer than Timeout, waiting included, is answered with 504, or with

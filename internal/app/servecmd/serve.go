@@ -52,7 +52,7 @@ func Commands() []*urfave.Command {
 		&urfave.IntFlag{Name: "concurrency", DefaultText: "all cores / threads", Usage: "look at `N` images at a time"},
 		&urfave.IntFlag{Name: "threads", Value: 1, DefaultText: "1", Usage: "use `N` cores for one image"},
 		&urfave.IntFlag{Name: "max-memory", Usage: "let a network's values take `MIB` mebibytes", DefaultText: "by weights and input"},
-		&urfave.IntFlag{Name: "queue", Value: 64, DefaultText: "64", Usage: "let `N` requests wait besides; more are refused"},
+		&urfave.IntFlag{Name: "queue", Value: 64, DefaultText: "64; 16 with ENCODER", Usage: "let `N` requests wait besides; more are refused"},
 		&urfave.Int64Flag{Name: "max-bytes", Value: 8 << 20, DefaultText: "8 MiB", Usage: "of a request's body, `N`"},
 		&urfave.Int64Flag{Name: "max-bodies", Value: 128 << 20, DefaultText: "128 MiB", Usage: "bytes of all bodies together, `N`"},
 		&urfave.IntFlag{Name: "max-pixels", Value: 32 << 20, DefaultText: "32 Mi", Usage: "of an image, `N`"},
@@ -104,8 +104,13 @@ func parse(c *urfave.Context) (*serve.Config, error) {
 			l.Concurrency = max(runtime.GOMAXPROCS(0)/threads, 1)
 		}
 	}
-	if c.Args().Len() == 2 && !c.IsSet("timeout") {
-		l.Timeout = time.Minute // encoders are slow, and a queue of images is one after the other
+	if c.Args().Len() == 2 { // encoders are slow, and who waits for others should not wait in vain
+		if !c.IsSet("timeout") {
+			l.Timeout = time.Minute
+		}
+		if !c.IsSet("queue") {
+			l.Queue = 16
+		}
 	}
 	if !c.IsSet("max-bodies") {
 		l.MaxBodies = max(l.MaxBodies, 2*l.MaxBytes)
