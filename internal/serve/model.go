@@ -55,6 +55,7 @@ type loaded struct {
 	// Of a promptable segmenter, in place of see.
 	sam       *sam.Segmenter
 	embedding int64 // bytes of an image's
+	mixed     bool  // its two files are of different checkpoints
 }
 
 // info is what GET /model tells.
@@ -225,6 +226,8 @@ func (m *loaded) ofParts(ctx context.Context, encoder, decoder *infer.Session) (
 		return err
 	}
 	m.embedding = int64(len(e.Tensor.Bytes()))
+	of, and := encoder.Graph().Metadata[model.MetaSourceSHA256], decoder.Graph().Metadata[model.MetaSourceSHA256]
+	m.mixed = of != "" && and != "" && of != and
 	_, err = m.sam.Segment(ctx, e, sam.Prompt{Inside: []sam.Point{{X: 32, Y: 32}}})
 	return err
 }

@@ -303,6 +303,35 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
+// TestHalfReplaced: an encoder that is new beside a decoder that is old is not served, unless it began so.
+func TestHalfReplaced(t *testing.T) {
+	old := samPaths(t)
+	path := filepath.Join(t.TempDir(), "other.onnx")
+	checkpoint := filepath.Join(t.TempDir(), "other.pt")
+	if err := os.WriteFile(checkpoint, append(readFile(t, "../../testdata/sam/repvit_sam.pt"), make([]byte, 16)...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert.File(t.Context(), checkpoint, path, convert.Options{Model: model.Options{Height: 128, Width: 128}, NoCheck: true}); err != nil {
+		t.Fatal(err)
+	}
+	other := []string{convert.PartPath(path, model.PartEncoder), convert.PartPath(path, model.PartDecoder)}
+	for _, c := range []struct {
+		before, after []string
+		replaced      bool
+	}{
+		{old, other, true},
+		{old, []string{other[0], old[1]}, false},
+		{[]string{other[0], old[1]}, []string{old[0], other[1]}, true},
+	} {
+		first := opened(t, c.before...)
+		s := newService(first, defaults(), quiet)
+		s.reload(t.Context(), &Config{Models: c.after, Limits: defaults(), Log: quiet})
+		if got := s.model.Load() != first; got != c.replaced {
+			t.Errorf("%v by %v: replaced %v, want %v", c.before, c.after, got, c.replaced)
+		}
+	}
+}
+
 // TestClicksPass: a prompt is answered while all there is to look at images is taken.
 func TestClicksPass(t *testing.T) {
 	l := defaults()

@@ -73,6 +73,9 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
+	if m.mixed {
+		c.Log.Warn("the encoder and the decoder are of different checkpoints", "model", strings.Join(c.Models, " "))
+	}
 	c.limitMemory(m)
 	tcp, err := net.Listen("tcp", c.Addr)
 	if err != nil {
@@ -134,6 +137,9 @@ func (c *Config) watch(ctx context.Context, s *service, before string) {
 // reload puts the model that the file holds now in the place of the old one, or keeps that.
 func (s *service) reload(ctx context.Context, c *Config) {
 	m, err := load(ctx, c.Models, c.Engine)
+	if err == nil && m.mixed && !s.model.Load().mixed {
+		err = errors.New("the encoder and the decoder are of different checkpoints: one of the files may be another already, and the other not yet")
+	}
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

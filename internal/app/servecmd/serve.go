@@ -15,8 +15,8 @@ import (
 	"github.com/repvit-go/repvit/internal/serve"
 )
 
-const description = `MODEL is a converted classifier, segmenter or detector; of a promptable segmenter, such as RepViT-SAM,
-it is two files, the encoder and the decoder. What it is decides what is asked:
+const description = `MODEL is a converted classifier, segmenter or detector; a promptable segmenter, such as
+RepViT-SAM, is two files, its encoder and its decoder. What it is decides what is asked:
 
   POST /classify, /segment or /detect   an image as the body, or as a form's file
   POST /images                          the same, to be asked about: answers with an id
