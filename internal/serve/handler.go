@@ -46,14 +46,22 @@ const pixelBytes = 16
 // spareBytes is for connections, garbage and the program.
 const spareBytes = 64 << 20
 
+// idleBytes is what a session keeps for images of other sizes and prompts of other lengths than the last
+// ones, see [infer.Options].
+const idleBytes = 64 << 20
+
 // memory is what requests can need together, in bytes, with a model. The garbage collector is told, or it
 // would let the heap become twice as large.
 func (l *Limits) memory(m *loaded) int64 {
 	s := m.stats()
 	pixels := int64(pixelBytes * l.MaxPixels)
 	n := int64(l.Concurrency)*(pixels+int64(s.ArenaBytes)+l.MaxBytes) + l.MaxBodies + int64(s.WeightBytes) + m.info.Bytes + spareBytes
-	if m.kind == promptable {
-		n += int64(l.Concurrency)*pixels + int64(l.MaxImages)*m.embedding // masks that are made, and what is kept
+	switch m.kind {
+	case classifier: // images become one size
+	case promptable: // masks that are made, and what is kept
+		n += 2*idleBytes + int64(l.Concurrency)*pixels + int64(l.MaxImages)*m.embedding
+	default:
+		n += idleBytes
 	}
 	return n
 }
