@@ -685,7 +685,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &lines{}
-	c := Config{Models: []string{path}, Addr: "127.0.0.1:0", Limits: defaults(), DrainTimeout: time.Second, Watch: 5 * time.Millisecond, Reload: reload,
+	c := Config{Models: []string{path}, Addr: "127.0.0.1:0", Limits: defaults(), DrainTimeout: 10 * time.Second, Watch: 5 * time.Millisecond, Reload: reload,
 		Log: slog.New(slog.NewTextHandler(log, nil)), listening: func(a net.Addr) { address <- a }}
 	go func() { done <- Run(ctx, c) }()
 	var url string
