@@ -37,7 +37,8 @@ type Options struct {
 	// MaxMemory is the bytes that the packed weights, and a run's intermediate values and
 	// outputs, may take together, so that a model or an input from a stranger costs an
 	// error and not the process. Runs at the same time have values of their own, and those
-	// of the last eight input shapes are kept. 0 means 16 MiB and 32 times the bytes of the
+	// of the last input shape are kept, with those of up to seven before it as long as they
+	// take 64 MiB at most. 0 means 16 MiB and 32 times the bytes of the
 	// network's weights and of the run's input, at most 8 GiB; see [graph.Budget], which
 	// bounds the time of a run as well.
 	MaxMemory int64
@@ -89,6 +90,21 @@ type cached struct {
 
 // maxPlans is how many input shapes a session remembers.
 const maxPlans = 8
+
+// maxIdle is how many bytes the arenas of shapes before the last one may keep: images of many sizes must
+// not take an arena each for as long as the session lives.
+const maxIdle = 64 << 20
+
+// trim drops arenas of shapes before the last one, those that were not used for longest first.
+func (s *Session) trim() {
+	left := maxIdle / 4
+	for _, c := range slices.Backward(s.plans[:max(len(s.plans)-1, 0)]) {
+		keep := min(len(c.idle), left/max(c.arena, 1))
+		clear(c.idle[keep:])
+		c.idle = c.idle[:keep]
+		left -= keep * c.arena
+	}
+}
 
 // Stats describes what a session holds in memory.
 type Stats struct {
@@ -421,6 +437,7 @@ func (s *Session) acquire(sizes []int, shapes ...[]int) (c *cached, e *exec, err
 		e = c.idle[k]
 		c.idle = c.idle[:k]
 	} else {
+		s.trim()
 		e = newExec(c.plan, s.pool)
 	}
 	s.model.users.Add(1)
@@ -457,6 +474,7 @@ func (s *Session) release(c *cached, e *exec) {
 	s.mu.Lock()
 	if !s.closed {
 		c.idle = append(c.idle, e)
+		s.trim()
 	}
 	s.mu.Unlock()
 	s.model.leave()

@@ -16,22 +16,26 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/infer"
 	"github.com/repvit-go/repvit/internal/cli"
 	"github.com/repvit-go/repvit/internal/panics"
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/internal/seen"
 	"github.com/repvit-go/repvit/preprocess"
+	"github.com/repvit-go/repvit/sam"
 )
 
 // Limits bound what requests may cost.
 type Limits struct {
-	Concurrency int           // images that are looked at at a time
-	Queue       int           // requests that may wait besides
+	Concurrency int           // images that are looked at at a time, and as many prompts
+	Queue       int           // requests that may wait besides; for prompts, which have runs of their own, as many again
 	MaxBytes    int64         // of a body
 	MaxBodies   int64         // bytes of all bodies that are here, whole or in part
 	MaxPixels   int           // of an image
 	Timeout     time.Duration // of a request, waiting included
+	MaxImages   int           // that are kept for prompts
+	Keep        time.Duration // how long one is, after it was last asked about
 }
 
 // pixelBytes is what decoding needs for each pixel at most: 15 bytes for a progressive JPEG
@@ -42,31 +46,56 @@ const pixelBytes = 16
 // spareBytes is for connections, garbage and the program.
 const spareBytes = 64 << 20
 
+// idleBytes is what a session keeps for images of other sizes and prompts of other lengths than the last
+// ones, see [infer.Options].
+const idleBytes = 64 << 20
+
 // memory is what requests can need together, in bytes, with a model. The garbage collector is told, or it
 // would let the heap become twice as large.
 func (l *Limits) memory(m *loaded) int64 {
 	s := m.stats()
-	return int64(l.Concurrency)*(int64(pixelBytes*l.MaxPixels+s.ArenaBytes)+l.MaxBytes) + l.MaxBodies + int64(s.WeightBytes) + m.info.Bytes + spareBytes
+	pixels := int64(pixelBytes * l.MaxPixels)
+	n := int64(l.Concurrency)*(pixels+int64(s.ArenaBytes)+l.MaxBytes) + l.MaxBodies + int64(s.WeightBytes) + m.info.Bytes + spareBytes
+	switch m.kind {
+	case classifier: // images become one size
+	case promptable: // masks that are made, and what is kept
+		n += 2*idleBytes + int64(l.Concurrency)*pixels + int64(l.MaxImages)*m.embedding
+	default:
+		n += idleBytes
+	}
+	return n
 }
 
 // service answers requests.
 type service struct {
 	model    atomic.Pointer[loaded]
 	limits   Limits
-	bodies   atomic.Int64  // bytes that bodies take
-	places   chan struct{} // held from the end of the body to the answer
-	slots    chan struct{} // held while an image is decoded and looked at
-	draining atomic.Bool   // /readyz says so
-	closing  atomic.Bool   // clients are asked to close their connections
+	bodies   atomic.Int64 // bytes that bodies take
+	lane                  // of images
+	clicks   lane         // of prompts: no click waits for other people's images
+	draining atomic.Bool  // /readyz says so
+	closing  atomic.Bool  // clients are asked to close their connections
+	photos   *photos
 	meters   *meters
 	log      *slog.Logger
+}
+
+// lane bounds the requests that are here at a time.
+type lane struct {
+	places chan struct{} // held from the end of the body to the answer
+	slots  chan struct{} // held while an image is decoded and looked at, or a prompt answered
+}
+
+func (l *Limits) lane() lane {
+	return lane{make(chan struct{}, l.Concurrency+l.Queue), make(chan struct{}, l.Concurrency)}
 }
 
 func newService(m *loaded, l Limits, log *slog.Logger) *service {
 	s := &service{
 		limits: l,
-		places: make(chan struct{}, l.Concurrency+l.Queue),
-		slots:  make(chan struct{}, l.Concurrency),
+		lane:   l.lane(),
+		clicks: l.lane(),
+		photos: newPhotos(l),
 		log:    log,
 	}
 	s.model.Store(m)
@@ -77,8 +106,14 @@ func newService(m *loaded, l Limits, log *slog.Logger) *service {
 // handler returns the routes.
 func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, k := range kinds {
+	for _, k := range []*kind{classifier, segmenter, detector} {
 		mux.Handle("POST "+k.path, s.logged(func(w http.ResponseWriter, r *http.Request) { s.see(w, r, k) }))
+	}
+	mux.Handle("POST "+promptable.path, s.logged(s.embed))
+	mux.Handle("POST "+prompted.path, s.logged(s.prompt))
+	mux.Handle("DELETE /images/{id}", s.logged(s.forget))
+	for path, f := range page {
+		mux.Handle("GET "+path, s.logged(func(w http.ResponseWriter, _ *http.Request) { s.page(w, f) }))
 	}
 	mux.Handle("GET /model", s.logged(func(w http.ResponseWriter, _ *http.Request) { s.reply(w, http.StatusOK, s.model.Load().info) }))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
@@ -144,75 +179,110 @@ func (s *service) ready(w http.ResponseWriter, _ *http.Request) {
 
 // see answers for the image in a request.
 func (s *service) see(w http.ResponseWriter, r *http.Request, k *kind) {
+	var a seen.Answer
+	s.answer(w, r, k, func(ctx context.Context, m *loaded, q query, body []byte) (v any, picture image.Image, err error) {
+		img, err := s.image(ctx, r, body, q.upright || k != classifier)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer s.meters.inference(time.Now())
+		if a, err = m.see(ctx, img, q); err != nil || q.as == "json" {
+			return a, nil, err
+		}
+		picture, err = a.Picture(img)
+		return a, picture, err
+	})
+}
+
+// answer answers a request with what f makes of its body, as soon as the body is here and a slot is free:
+// an object of JSON, or a picture where there is one.
+func (s *service) answer(w http.ResponseWriter, r *http.Request, k *kind, f func(ctx context.Context, m *loaded, q query, body []byte) (v any, picture image.Image, err error)) {
 	start := time.Now()
-	answer, picture, err := s.answer(w, r, k)
+	var v any
+	var file bytes.Buffer
+	err := s.within(w, r, k, func(ctx context.Context, m *loaded, q query, body []byte) error {
+		a, picture, err := f(ctx, m, q, body)
+		if v = a; err == nil && picture != nil {
+			err = encoder.Encode(&file, picture)
+		}
+		return err
+	})
 	switch {
 	case err != nil:
 		s.fail(w, err)
-	case picture != nil:
+	case file.Len() > 0:
 		s.farewell(w)
 		w.Header().Set("Content-Type", "image/png")
-		w.Write(picture) // an error means that the client is gone
+		w.Write(file.Bytes()) // an error means that the client is gone
 	default:
-		s.reply(w, http.StatusOK, answer, map[string]float64{"milliseconds": float64(time.Since(start).Microseconds()) / 1e3})
+		s.reply(w, http.StatusOK, v, map[string]float64{"milliseconds": float64(time.Since(start).Microseconds()) / 1e3})
 	}
 }
 
-// answer returns what the network says, or a PNG file that shows it.
-func (s *service) answer(w http.ResponseWriter, r *http.Request, k *kind) (a seen.Answer, picture []byte, err error) {
+// within runs f with a request's body.
+func (s *service) within(w http.ResponseWriter, r *http.Request, k *kind, f func(ctx context.Context, m *loaded, q query, body []byte) error) (err error) {
 	defer panics.Catch(&err, infer.ErrPanic)
-	m := s.model.Load() // this one to the end, whatever is loaded meanwhile
-	if m.kind != k {
-		return nil, nil, &problem{http.StatusNotFound, fmt.Sprintf("the model is a %s: POST %s", m.kind.name, m.kind.path)}
+	m, err := s.serves(k) // this one to the end, whatever is loaded meanwhile
+	if err != nil {
+		return err
 	}
 	q, err := k.parseQuery(r.URL.Query())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	if r.ContentLength > s.limits.MaxBytes {
-		return nil, nil, s.tooLarge()
+	most := s.limits.MaxBytes
+	if k.most > 0 {
+		most = min(most, k.most)
+	}
+	if r.ContentLength > most {
+		return tooLarge(most)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.Timeout)
 	defer cancel()
 	var b body
 	defer func() { s.bodies.Add(-int64(cap(b.data))) }()
-	if err := s.read(w, r, &b); err != nil {
-		return nil, nil, err
+	if err := s.read(w, r, &b, most); err != nil {
+		return err
+	}
+	lane := s.lane
+	if k == prompted {
+		lane = s.clicks
 	}
 	// A place is taken when the body is here: clients that send slowly take none from others.
 	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
+	case lane.places <- struct{}{}:
+		defer func() { <-lane.places }()
 	default:
-		return nil, nil, &problem{http.StatusServiceUnavailable, "too many requests are waiting"}
+		return &problem{http.StatusServiceUnavailable, "too many requests are waiting"}
 	}
 	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
+	case lane.slots <- struct{}{}:
+		defer func() { <-lane.slots }()
 	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+		return ctx.Err()
 	}
-	data, err := imageOf(r.Header.Get("Content-Type"), b.data)
+	return f(ctx, m, q, b.data)
+}
+
+// serves returns the model, if it is of a kind.
+func (s *service) serves(k *kind) (*loaded, error) {
+	m := s.model.Load()
+	if m.kind.name != k.name {
+		return nil, &problem{http.StatusNotFound, fmt.Sprintf("the model is a %s: POST %s", m.kind.name, m.kind.path)}
+	}
+	return m, nil
+}
+
+// encoder writes pictures: a click should not wait for the smallest file.
+var encoder = png.Encoder{CompressionLevel: png.BestSpeed}
+
+// image returns the image in a body.
+func (s *service) image(ctx context.Context, r *http.Request, body []byte, upright bool) (image.Image, error) {
+	data, err := imageOf(r.Header.Get("Content-Type"), body)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	img, err := s.decode(ctx, data, q.upright || k != classifier)
-	if err != nil {
-		return nil, nil, err
-	}
-	run := time.Now()
-	a, err = m.see(ctx, img, q)
-	s.meters.inference(run)
-	if err != nil || q.as == "json" {
-		return a, nil, err
-	}
-	p, err := a.Picture(img)
-	if err != nil {
-		return nil, nil, err
-	}
-	var file bytes.Buffer
-	err = png.Encode(&file, p)
-	return nil, file.Bytes(), err
+	return s.decode(ctx, data, upright)
 }
 
 // imageOf returns the image in a body: that of a form's first file, or all of it.
@@ -253,15 +323,15 @@ const firstBytes = 16 << 10
 
 // read reads the body, which must arrive within the timeout. It takes memory as the bytes
 // arrive, whatever length was announced.
-func (s *service) read(w http.ResponseWriter, r *http.Request, b *body) error {
+func (s *service) read(w http.ResponseWriter, r *http.Request, b *body, most int64) error {
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(s.limits.Timeout)); err != nil {
 		return err
 	}
-	from := http.MaxBytesReader(w, r.Body, s.limits.MaxBytes)
+	from := http.MaxBytesReader(w, r.Body, most)
 	for {
 		if len(b.data) == cap(b.data) {
-			more := min(max(2*cap(b.data), firstBytes), int(s.limits.MaxBytes)+1) // one more to see the end
+			more := min(max(2*cap(b.data), firstBytes), int(most)+1) // one more to see the end
 			if s.bodies.Add(int64(more)) > s.limits.MaxBodies {
 				s.bodies.Add(-int64(more))
 				return &problem{http.StatusServiceUnavailable, "too many bodies are on their way"}
@@ -280,7 +350,7 @@ func (s *service) read(w http.ResponseWriter, r *http.Request, b *body) error {
 			// stays, because net/http reads what is left of the body before it sends the answer.
 			return control.SetReadDeadline(time.Time{})
 		case errors.As(err, &large):
-			return s.tooLarge()
+			return tooLarge(most)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return &problem{http.StatusRequestTimeout, "the body did not arrive in time"}
 		default:
@@ -289,8 +359,8 @@ func (s *service) read(w http.ResponseWriter, r *http.Request, b *body) error {
 	}
 }
 
-func (s *service) tooLarge() error {
-	return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", s.limits.MaxBytes)}
+func tooLarge(most int64) error {
+	return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", most)}
 }
 
 // decode returns an image, after looking at its size.
@@ -332,8 +402,10 @@ func (s *service) fail(w http.ResponseWriter, err error) {
 	var p *problem
 	switch {
 	case errors.As(err, &p):
-	case errors.Is(err, preprocess.ErrImage):
+	case errors.Is(err, preprocess.ErrImage), errors.Is(err, sam.ErrPrompt):
 		p = &problem{http.StatusBadRequest, err.Error()}
+	case errors.Is(err, graph.ErrTooLarge):
+		p = &problem{http.StatusRequestEntityTooLarge, "the network would need more memory for this than it may take; fewer points or a smaller image need less"}
 	case errors.Is(err, context.DeadlineExceeded):
 		p = &problem{http.StatusGatewayTimeout, "the request took longer than " + s.limits.Timeout.String()}
 	case errors.Is(err, context.Canceled):

@@ -22,9 +22,11 @@ var buckets = []float64{.0025, .005, .01, .02, .04, .08, .16, .32, .64, 1.28, 2.
 func newMeters(s *service) *meters {
 	set := metrics.NewSet()
 	gauge := func(name string, f func() float64) { set.NewGauge(name, f) }
-	gauge("repvit_requests_in_flight", func() float64 { return float64(len(s.places)) })
+	gauge("repvit_requests_in_flight", func() float64 { return float64(len(s.places) + len(s.clicks.places)) })
 	gauge("repvit_body_bytes", func() float64 { return float64(s.bodies.Load()) })
-	gauge("repvit_inferences_in_flight", func() float64 { return float64(len(s.slots)) })
+	gauge("repvit_inferences_in_flight", func() float64 { return float64(len(s.slots) + len(s.clicks.slots)) })
+	gauge("repvit_images", func() float64 { return float64(s.photos.Len()) })
+	gauge("repvit_image_bytes", func() float64 { return float64(int64(s.photos.Len()) * s.model.Load().embedding) })
 	gauge("repvit_model_loaded_timestamp_seconds", func() float64 { return float64(s.model.Load().info.Loaded.Unix()) })
 	return &meters{
 		set:      set,

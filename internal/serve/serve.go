@@ -16,6 +16,10 @@
 // take 1.3 to 1.4 GiB, and with photos of 640×480 114 MiB, 173 MiB after five reloads.
 // Where photos of 8 megapixels are enough, 8388608 pixels save 0.75 GiB.
 //
+// A promptable segmenter answers prompts about images that were sent before. Of at most MaxImages it keeps
+// the embedding, for Keep after the last request. Prompts have Concurrency runs and a Queue of their own, so that no
+// click waits for other people's images, and another 16 bytes for each of MaxPixels in each of them.
+//
 // A request that takes longer than Timeout, waiting included, is answered with 504, or with
 // 408 where it is the body that did not arrive. Decoding ends then, too, and when the client
 // goes away.
@@ -24,7 +28,7 @@
 //
 // On SIGHUP, or when the model's file is another than before and stays as it is for one interval, it
 // is loaded and run once beside the old one. Then it takes the old one's place; requests that have
-// begun end with the old one. A file that can't be used is logged, and the old model stays.
+// begun end with the old one, and what is kept of images goes with it. A file that can't be used is logged, and the old model stays.
 //
 // # Shutting down
 //
@@ -42,6 +46,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/repvit-go/repvit/infer"
@@ -49,8 +54,8 @@ import (
 
 // Config says what is served, and how.
 type Config struct {
-	Model                    string // path
-	Addr                     string // to listen at
+	Models                   []string // paths: one, or an encoder and its decoder
+	Addr                     string   // to listen at
 	Engine                   infer.Options
 	Limits                   Limits
 	IdleTime                 time.Duration // how long an unused connection stays open
@@ -63,21 +68,26 @@ type Config struct {
 
 // Run serves until ctx is done and every accepted request is answered.
 func Run(ctx context.Context, c Config) error {
-	before := signature(c.Model)
-	m, err := load(ctx, c.Model, c.Engine)
+	before := signature(c.Models)
+	m, err := load(ctx, c.Models, c.Engine)
 	if err != nil {
 		return err
+	}
+	if m.mixed {
+		c.Log.Warn("the encoder and the decoder are of different checkpoints", "model", strings.Join(c.Models, " "))
 	}
 	c.limitMemory(m)
 	tcp, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return err
 	}
-	c.Log.Info("listening", "address", tcp.Addr().String(), "model", c.Model, "kind", m.kind.name, "path", m.kind.path, "isa", m.info.Engine.ISA, "concurrency", c.Limits.Concurrency, "queue", c.Limits.Queue)
+	c.Log.Info("listening", "address", tcp.Addr().String(), "model", strings.Join(c.Models, " "), "kind", m.kind.name, "path", m.kind.path, "isa", m.info.Engine.ISA, "concurrency", c.Limits.Concurrency, "queue", c.Limits.Queue)
 	if c.listening != nil {
 		c.listening(tcp.Addr())
 	}
 	s := newService(m, c.Limits, c.Log)
+	go s.photos.Start() // forgets what is old
+	defer s.photos.Stop()
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -112,13 +122,13 @@ func (c *Config) watch(ctx context.Context, s *service, before string) {
 			return
 		case <-c.Reload:
 		case <-tick:
-			now := signature(c.Model)
+			now := signature(c.Models)
 			settled := now == last
 			if last = now; now == before || !settled {
 				continue // as it was, or being written
 			}
 		}
-		before = signature(c.Model)
+		before = signature(c.Models)
 		last = before
 		s.reload(ctx, c)
 	}
@@ -126,7 +136,10 @@ func (c *Config) watch(ctx context.Context, s *service, before string) {
 
 // reload puts the model that the file holds now in the place of the old one, or keeps that.
 func (s *service) reload(ctx context.Context, c *Config) {
-	m, err := load(ctx, c.Model, c.Engine)
+	m, err := load(ctx, c.Models, c.Engine)
+	if err == nil && m.mixed && !s.model.Load().mixed {
+		err = errors.New("the encoder and the decoder are of different checkpoints: one of the files may be another already, and the other not yet")
+	}
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -134,9 +147,10 @@ func (s *service) reload(ctx context.Context, c *Config) {
 		s.log.Error("the model was not loaded, the old one stays", "error", err)
 	default:
 		s.model.Store(m)
+		s.photos.DeleteAll() // the new network has no use for what the old one made
 		c.limitMemory(m)
 		s.meters.loads.Inc()
-		s.log.Info("model loaded", "model", c.Model, "kind", m.kind.name, "path", m.kind.path, "sha256", m.info.SHA256)
+		s.log.Info("model loaded", "model", strings.Join(c.Models, " "), "kind", m.kind.name, "path", m.kind.path, "sha256", m.info.SHA256)
 	}
 }
 

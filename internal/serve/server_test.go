@@ -36,7 +36,7 @@ import (
 var quiet = slog.New(slog.DiscardHandler)
 
 func defaults() Limits {
-	return Limits{Concurrency: 2, Queue: 2, MaxBytes: 1 << 20, MaxBodies: 8 << 20, MaxPixels: 1 << 20, Timeout: 10 * time.Second}
+	return Limits{Concurrency: 2, Queue: 2, MaxBytes: 1 << 20, MaxBodies: 8 << 20, MaxPixels: 1 << 20, Timeout: 10 * time.Second, MaxImages: 2, Keep: time.Minute}
 }
 
 // fake is a classifier that runs as long as the test wants.
@@ -128,9 +128,9 @@ func converted(t testing.TB, checkpoint string, size int) string {
 	return path
 }
 
-func opened(t testing.TB, path string) *loaded {
+func opened(t testing.TB, paths ...string) *loaded {
 	t.Helper()
-	m, err := load(t.Context(), path, infer.Options{Threads: 1})
+	m, err := load(t.Context(), paths, infer.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestLoadErrors(t *testing.T) {
 		convert.PartPath(sam, "decoder"): "expected a classifier, a segmenter or a detector",
 		convert.PartPath(sam, "encoder"): "expected a classifier, a segmenter or a detector",
 	} {
-		if _, err := load(t.Context(), path, infer.Options{}); err == nil || !strings.Contains(err.Error(), text) {
+		if _, err := load(t.Context(), []string{path}, infer.Options{}); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v, want %q", path, err, text)
 		}
 	}
@@ -685,7 +685,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &lines{}
-	c := Config{Model: path, Addr: "127.0.0.1:0", Limits: defaults(), DrainTimeout: time.Second, Watch: 5 * time.Millisecond, Reload: reload,
+	c := Config{Models: []string{path}, Addr: "127.0.0.1:0", Limits: defaults(), DrainTimeout: 10 * time.Second, Watch: 5 * time.Millisecond, Reload: reload,
 		Log: slog.New(slog.NewTextHandler(log, nil)), listening: func(a net.Addr) { address <- a }}
 	go func() { done <- Run(ctx, c) }()
 	var url string
@@ -762,7 +762,7 @@ func TestRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	c.Model = "no such file"
+	c.Models = []string{"no such file"}
 	if err := Run(context.Background(), c); err == nil {
 		t.Error("a missing model is no error")
 	}
