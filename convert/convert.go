@@ -18,6 +18,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -87,9 +88,11 @@ type Int8 struct {
 	Samples     int // that are used at most, evenly spread; 0 for 256
 	Scope       quant.Scope
 	Method      quant.Method
-	KeepFloat   int  // layers that stay in float, or [quant.KeepAuto]
-	Sensitivity bool // asks for the SQNR of every layer alone
-	AcceptLoss  bool // writes a network that int8 has ruined, too
+	Symmetric   bool     // activations are int8 around zero, as TensorRT wants them; see [quant.Options]
+	KeepFloat   int      // layers that stay in float, or [quant.KeepAuto]
+	Keep        []string // layers and parts that stay in float besides, by name
+	Sensitivity bool     // asks for the SQNR of every layer alone
+	AcceptLoss  bool     // writes a network that int8 has ruined, too
 }
 
 // Networks are the stages of a conversion. Where a step was not asked for, a network is the
@@ -271,6 +274,8 @@ func (o *Options) format(output string) (*format.Format, error) {
 		return nil, fmt.Errorf("found a free size, a batch, or the training form, expected one size, one image and the fused form for %s", f.Name)
 	case !f.Float16 && o.Float32 || !f.Images && o.Tensor || o.Float32 && o.Half:
 		return nil, fmt.Errorf("found float32 or a tensor as the input asked for where %s files have nothing else, or float32 and float16", f.Name)
+	case o.Int8 != nil && o.Int8.Symmetric && f == format.NCNN:
+		return nil, errors.New("found symmetric int8 asked for where ncnn's integers are symmetric in any case, expected it left out")
 	case o.Int8 != nil && (o.Half && !f.Float16 || o.NoFuse):
 		return nil, errors.New("int8 is made of fused float32 networks only")
 	}
@@ -384,7 +389,15 @@ func (j *job) convert(ctx context.Context) (err error) {
 			j.Written.Metadata = map[string]string{}
 		}
 		if j.f.Int8 != "" {
-			j.r.Quant.Scheme += "; in " + j.f.Name + " files " + j.f.Int8
+			j.r.Quant.InFile = "in " + j.f.Name + " files " + j.f.Int8
+			j.r.Quant.Scheme += "; " + j.r.Quant.InFile
+		}
+		if kept := j.r.Quant.KeptFloat; len(kept) > 0 {
+			text, err := json.Marshal(kept)
+			if err != nil {
+				return err
+			}
+			j.Written.Metadata[model.MetaKeptFloat] = string(text)
 		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
 		if j.f.Float16 {

@@ -24,10 +24,11 @@ type Quantization struct {
 	SQNR        float64       `json:"sqnr_db"`
 	Agree       *float64      `json:"agree"` // share of images or pixels with the same top-1 as in float; nil for feature maps
 	Verdict     quant.Verdict `json:"verdict"`
-	KeptFloat   []string      `json:"kept_float,omitempty"` // the most sensitive layer first
+	KeptFloat   []string      `json:"kept_float,omitempty"` // layers asked for by name, then the most sensitive first
 
 	Clicks *Clicks `json:"clicks,omitempty"` // of a promptable segmenter of which both parts were written
 
+	InFile string        `json:"-"` // what the file's format makes of it, where that is something else
 	Report *quant.Report `json:"-"`
 }
 
@@ -57,7 +58,7 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 	}
 	g, report, err := quant.Quantize(ctx, j.Training, j.Deploy, samples, [2]int{j.r.Height, j.r.Width}, quant.Options{
 		NoLogits: j.Deploy.Metadata[model.MetaClasses] == "0", Maps: j.Deploy.Metadata[model.MetaWhole] != "",
-		Scope: j.Int8.Scope, Method: j.Int8.Method, KeepFloat: j.Int8.KeepFloat, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
+		Scope: j.Int8.Scope, Method: j.Int8.Method, Symmetric: j.Int8.Symmetric, KeepFloat: j.Int8.KeepFloat, Keep: j.Int8.Keep, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
 	})
 	if err != nil {
 		return nil, err
@@ -117,6 +118,34 @@ func (q *Quantization) String() string {
 	}
 	return line
 }
+
+// Lines say in short lines what was made int8, of what, and what it costs; [Quantization.String] is the last.
+func (q *Quantization) Lines() []string {
+	on := fmt.Sprintf("%d made-up images", q.Samples)
+	switch q.Calibration {
+	case quant.FromImages:
+		on = fmt.Sprintf("%d images", q.Samples)
+	case "array":
+		on = fmt.Sprintf("%d inputs", q.Samples)
+	case quant.FromBatchNorm:
+		on = "BatchNorm statistics"
+	}
+	lines := []string{"int8: " + q.Report.Operators, q.Report.Numbers + ", from " + on}
+	if q.InFile != "" {
+		lines = append(lines, q.InFile)
+	}
+	if n := len(q.KeptFloat); n > 0 {
+		more := ""
+		if n > shownKept {
+			more = fmt.Sprintf(" and %d more", n-shownKept)
+		}
+		lines = append(lines, "in float: "+strings.Join(q.KeptFloat[:min(n, shownKept)], ", ")+more)
+	}
+	return append(lines, q.String())
+}
+
+// shownKept is how many layers a line names.
+const shownKept = 3
 
 func isArray(path string) bool { return strings.HasSuffix(path, ".npy") }
 

@@ -79,6 +79,9 @@ func New(s *infer.Session) (*Detector, error) {
 
 // Is reports whether a network is a detector, by the names of its outputs.
 func Is(g *graph.Graph) bool {
+	if g == nil {
+		return false
+	}
 	named := func(name string) bool {
 		return slices.ContainsFunc(g.Outputs, func(v *graph.Value) bool { return v.Name == name })
 	}
@@ -86,15 +89,28 @@ func Is(g *graph.Graph) bool {
 }
 
 // Labels are the names of the classes; nil where the file names none.
-func (d *Detector) Labels() []string { return d.labels }
+func (d *Detector) Labels() []string {
+	if d == nil {
+		return nil
+	}
+	return d.labels
+}
 
 // Close frees the network. Detections that are going on finish.
-func (d *Detector) Close() error { return d.session.Close() }
+func (d *Detector) Close() error {
+	if d == nil {
+		return nil
+	}
+	return d.session.Close()
+}
 
 // Detect returns the objects in an image by falling score. Images of files are to be opened with
 // [preprocess.OpenUpright]. The error is one of [preprocess.Fit.Place], [infer.Session.RunAll] or
-// [Read].
+// [Read]; of a nil detector it is [infer.ErrClosed].
 func (d *Detector) Detect(ctx context.Context, img image.Image) ([]Detection, error) {
+	if d == nil {
+		return nil, infer.ErrClosed
+	}
 	x, at, err := d.fit.Tensor(img)
 	if err != nil {
 		return nil, err
@@ -115,8 +131,10 @@ func (d *Detector) Detect(ctx context.Context, img image.Image) ([]Detection, er
 // Outputs is [Read] for all outputs of a network for which [Is] holds.
 func Outputs(g *graph.Graph, outputs []*graph.Tensor, at preprocess.Placement) ([]Detection, error) {
 	named := map[string]*graph.Tensor{}
-	for i, v := range g.Outputs {
-		named[v.Name] = outputs[i]
+	if g != nil {
+		for i, v := range g.Outputs[:min(len(g.Outputs), len(outputs))] {
+			named[v.Name] = outputs[i]
+		}
 	}
 	return Read(named["dets"], named["labels"], named["masks"], at)
 }
@@ -130,6 +148,9 @@ const maxCoordinate = 1 << 24
 // padding. Boxes and masks are in the image's pixels, as far as they are in the image. The error
 // wraps [graph.ErrShape] for other types and shapes and boxes that are not finite.
 func Read(dets, labels, masks *graph.Tensor, at preprocess.Placement) ([]Detection, error) {
+	if dets == nil || labels == nil {
+		return nil, fmt.Errorf("%w: found no boxes or no labels, expected floats 1×K×5 and int64 1×K", graph.ErrShape)
+	}
 	if s := dets.Shape; !dets.DType.IsFloat() || len(s) != 3 || s[0] != 1 || s[2] != 5 || labels.DType != graph.Int64 || !slices.Equal(labels.Shape, s[:2]) {
 		return nil, fmt.Errorf("%w: found %v of shape %v and labels %v of shape %v, expected floats 1×K×5 and int64 1×K", graph.ErrShape, dets.DType, dets.Shape, labels.DType, labels.Shape)
 	}

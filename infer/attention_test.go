@@ -65,7 +65,7 @@ func TestAttention(t *testing.T) {
 			}
 			b := want[0].Float64s()
 			var first []float32
-			for _, isa := range isas() {
+			for _, isa := range ISAs() {
 				for _, threads := range []int{1, 3} {
 					s, err := New(g, Options{Threads: threads, ISA: isa})
 					if err != nil {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/preprocess"
 )
@@ -37,28 +39,91 @@ const (
 // image is prepared as [Session.Preprocess] says.
 //
 // The error wraps [preprocess.ErrConfig] or [preprocess.ErrImage], [ErrUnsupported] where the
-// graph's first output is not 1×classes, or is one of [Session.Run] or [Session.Top]. A graph
-// with a fixed batch takes images one by one only if that is one.
+// graph's first output is not N×classes, or is one of [Session.Run] or [Session.Top].
 func (s *Session) Classify(ctx context.Context, img stdimage.Image, k int) ([]Prediction, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	c, err := s.Preprocess()
 	if err != nil {
 		return nil, err
 	}
-	x, err := c.Tensor(img)
+	top, err := s.classify(ctx, c, []stdimage.Image{img}, k, func(_ int, err error) error { return err })
 	if err != nil {
 		return nil, err
 	}
-	logits, err := s.Run(ctx, convert(x, s.model.graph.Inputs[0].Type.DType))
+	return top[0], nil
+}
+
+// ClassifyBatch is [Session.Classify] for several images, in their order, which are prepared on as many
+// cores as the session uses and computed some at a time: as many as the graph's input says or, where
+// that takes any number, up to 16. An error about one image says which, from 0, and there are
+// no answers for the others.
+func (s *Session) ClassifyBatch(ctx context.Context, images []stdimage.Image, k int) ([][]Prediction, error) {
+	c, err := s.Preprocess()
 	if err != nil {
 		return nil, err
 	}
-	if len(logits.Shape) != 2 || logits.Shape[0] != 1 {
-		return nil, fmt.Errorf("%w: Classify on a graph that gives %v, expected 1×classes", ErrUnsupported, logits.Shape)
+	size := maxBatch
+	if in := s.model.graph.Inputs[0].Type.Shape; len(in) > 0 && in[0].Known() {
+		size = max(in[0].Size, 1)
 	}
-	return s.Top(logits.Float32s(), k)
+	all := make([][]Prediction, 0, len(images))
+	for from := 0; from < len(images); from += size {
+		top, err := s.classify(ctx, c, images[from:min(from+size, len(images))], k, func(i int, err error) error {
+			return fmt.Errorf("image %d: %w", from+i, err)
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, top...)
+	}
+	return all, nil
+}
+
+// maxBatch bounds what [Session.ClassifyBatch] computes at a time, and so its memory.
+const maxBatch = 16
+
+// classify answers for images in one run. A fixed batch is filled up with zeros. Errors about
+// the image of an index are those of at.
+func (s *Session) classify(ctx context.Context, c preprocess.Config, images []stdimage.Image, k int, at func(i int, err error) error) ([][]Prediction, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	in := s.model.graph.Inputs[0].Type
+	n := len(images)
+	if len(in.Shape) > 0 && in.Shape[0].Known() {
+		n = max(n, in.Shape[0].Size)
+	}
+	each := c.Channels() * c.Height * c.Width
+	pixels := make([]float32, n*each)
+	errs := make([]error, len(images))
+	var group errgroup.Group
+	group.SetLimit(s.threads)
+	for i, img := range images {
+		group.Go(func() error {
+			errs[i] = c.Into(pixels[i*each:][:each], img)
+			return nil
+		})
+	}
+	group.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return nil, at(i, err)
+		}
+	}
+	x := graph.Float32Tensor([]int{n, c.Channels(), c.Height, c.Width}, pixels)
+	logits, err := s.Run(ctx, convert(x, in.DType))
+	if err != nil {
+		return nil, err
+	}
+	if len(logits.Shape) != 2 || logits.Shape[0] != n {
+		return nil, fmt.Errorf("%w: found a graph that gives %v for %d images, expected %d×classes", ErrUnsupported, logits.Shape, n, n)
+	}
+	all := make([][]Prediction, len(images))
+	for i := range all {
+		if all[i], err = s.Top(logits.Slice(i, i+1).Float32s(), k); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // Preprocess returns what images go through before the network sees them: what the metadata
@@ -67,6 +132,9 @@ func (s *Session) Classify(ctx context.Context, img stdimage.Image, k int) ([]Pr
 // The error wraps [preprocess.ErrConfig], also where nothing says how images of other than
 // three channels are normalised.
 func (s *Session) Preprocess() (preprocess.Config, error) {
+	if err := s.ready(); err != nil {
+		return preprocess.Config{}, err
+	}
 	g := s.model.graph
 	c := preprocess.ImageNet(224, 224, 0.875)
 	c.Mean, c.Std = nil, nil // ImageNet's are for three channels
@@ -102,6 +170,9 @@ func (s *Session) Preprocess() (preprocess.Config, error) {
 // and [graph.ErrShape] where their number, or that of the network's classes, differs from that of the
 // logits: those of several images are given one by one.
 func (s *Session) Top(logits []float32, k int) ([]Prediction, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
 	g := s.model.graph
 	labels, err := s.Labels()
 	if err != nil {

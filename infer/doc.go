@@ -55,7 +55,8 @@
 // depthwise 3×3), Gemm and MatMul of uint8 activations with one scale and int8 weights with
 // a scale for each output channel and zero point 0, with int32 or float32 bias; Add, Mul by
 // a factor for each channel, GlobalAveragePool and activation functions of uint8 whose
-// result is quantized again. Activations are uint8 in memory then, sums are exact in 32
+// result is quantized again. Activations in int8 that only DequantizeLinear reads are taken as
+// uint8 of 128 more, which stand for the same numbers. Activations are uint8 in memory then, sums are exact in 32
 // bits, an activation function between two quantizations is a table of 256 bytes, and a
 // channel mixer is one operator from its float32 or uint8 input to the residual addition.
 // Everything else is computed in float32 by definition, the weights of float32 operators

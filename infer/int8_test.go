@@ -221,6 +221,20 @@ var patterns = []pattern{
 		scale, zero := b.scalar(step8), b.constant(graph.Int8Tensor(nil, []int8{3}))
 		y := b.add(graph.DequantizeLinear{}, b.add(graph.QuantizeLinear{}, x, scale, zero), scale, zero)
 		return b.conv8(y, 20, 20, 1, 1, 1)
+	}, []string{"matrix Conv"}, 0},
+	{"int8 activations between products", func(b *builder, x *graph.Value) *graph.Value {
+		scale, zero := b.scalar(step8), b.constant(graph.Int8Tensor(nil, []int8{0}))
+		round := func(x *graph.Value) *graph.Value {
+			return b.add(graph.DequantizeLinear{}, b.add(graph.QuantizeLinear{}, x, scale, zero), scale, zero)
+		}
+		y := round(b.add(graph.Relu{}, b.conv8(round(x), 20, 20, 1, 1, 1)))
+		return round(b.conv8(y, 20, 8, 1, 1, 1))
+	}, []string{"matrix Conv+Relu+Q+DQ+Conv+Q+DQ"}, step8},
+	{"int8 activations that something else reads", func(b *builder, x *graph.Value) *graph.Value {
+		scale, zero := b.scalar(step8), b.constant(graph.Int8Tensor(nil, []int8{0}))
+		q := b.add(graph.QuantizeLinear{}, x, scale, zero)
+		y := b.conv8(b.add(graph.DequantizeLinear{}, q, scale, zero), 20, 20, 1, 1, 1)
+		return b.add(graph.Add{}, y, b.add(graph.Cast{To: graph.Float32}, q))
 	}, nil, 0},
 	{"a scale for each channel", func(b *builder, x *graph.Value) *graph.Value {
 		zero := b.constant(graph.Uint8Tensor([]int{20}, make([]uint8, 20)))

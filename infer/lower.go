@@ -52,6 +52,9 @@ type lowering struct {
 
 // lower translates g. Without fuse every node's value is computed as such.
 func lower(g *graph.Graph, w *weights, fuse bool, threads int) (*program, error) {
+	if fuse {
+		g = unsigned(g)
+	}
 	original := g
 	g, err := fold(g, w)
 	if err != nil {

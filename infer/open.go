@@ -33,6 +33,17 @@ func Open(path string, opts Options) (*Session, error) {
 	return s, nil
 }
 
+// Decode is [Open] for the bytes of a model file, such as one that the program embeds. They must not be
+// changed while the session, a clone or the graph is in use. The error is that of Open but for the
+// file's name; it wraps [ErrUnsupported] for formats of several files (Core ML, ncnn).
+func Decode(data []byte, opts Options) (*Session, error) {
+	f := format.Of(data)
+	if f != nil && len(f.Paths("model")) > 1 {
+		return nil, fmt.Errorf("%w: found one file of a %s model, which has several, expected an ONNX, native or TFLite model; infer.Open reads those", ErrUnsupported, f.Name)
+	}
+	return load(f, [][]byte{data}, opts)
+}
+
 func load(f *format.Format, data [][]byte, opts Options) (*Session, error) {
 	if f == format.Checkpoint {
 		return nil, fmt.Errorf("%w: found a PyTorch checkpoint, expected an ONNX or native model: convert it with repvit-convert", ErrUnsupported)

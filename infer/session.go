@@ -24,15 +24,24 @@ var (
 	ErrClosed      = errors.New("session is closed")
 )
 
+// errNone is of sessions that nothing opened. It wraps [ErrClosed].
+var errNone = fmt.Errorf("%w: it is nil or of no network", ErrClosed)
+
+// ready checks that there is a session at all.
+func (s *Session) ready() error {
+	if s == nil || s.model == nil {
+		return errNone
+	}
+	return nil
+}
+
 // Options say how a session runs. The zero value is the fastest on this machine.
 type Options struct {
 	// Threads is how many cores one run uses at most, the caller's included; 0 means all
 	// that Go uses (GOMAXPROCS). Results have the same bits for any number.
 	Threads int
-	// ISA names the instruction set of the kernels: "avx512", "avx2", "neon" or "generic", or,
-	// for those of int8 networks, "avx512vnni", "avxvnni", "neon-i8mm" or "neon-dot" as well,
-	// which say more precisely what the integer kernels use. Empty means the best of this
-	// machine.
+	// ISA names the instruction set of the kernels, such as [ISAAVX2]. Empty means the best of
+	// this machine, the first of [ISAs].
 	ISA string
 	// MaxMemory is the bytes that the packed weights, and a run's intermediate values and
 	// outputs, may take together, so that a model or an input from a stranger costs an
@@ -45,7 +54,8 @@ type Options struct {
 }
 
 // Session runs one network. It may be used from many goroutines at once: runs share the
-// packed weights and the helper threads, and each has an arena of its own.
+// packed weights and the helper threads, and each has an arena of its own. Methods of one that is
+// nil or that nothing opened answer as if it were closed.
 type Session struct {
 	model   *model
 	threads int
@@ -108,7 +118,7 @@ func (s *Session) trim() {
 
 // Stats describes what a session holds in memory.
 type Stats struct {
-	ISA         string // instruction set of the kernels
+	ISA         string // instruction set of the kernels that do most of the work
 	Threads     int    // cores that a run may use
 	WeightBytes int    // packed weights, shared by all clones
 	Shape       []int  // the first input's shape planned last, to which the following refer
@@ -125,22 +135,9 @@ type Stats struct {
 func New(g *graph.Graph, opts Options) (*Session, error) {
 	set, _ := kernelSets(opts.ISA)
 	if set == nil {
-		return nil, fmt.Errorf("%w: instruction set %q, this machine has %q", ErrUnsupported, opts.ISA, isas())
+		return nil, fmt.Errorf("%w: instruction set %q, this machine has %q", ErrUnsupported, opts.ISA, ISAs())
 	}
 	return newSession(g, set, opts)
-}
-
-func isas() []string {
-	var names []string
-	for _, s := range kernel.All() {
-		names = append(names, s.Name)
-	}
-	for _, s := range kernel.All8() {
-		if !slices.Contains(names, s.Name) {
-			names = append(names, s.Name)
-		}
-	}
-	return names
 }
 
 func newSession(g *graph.Graph, set *kernel.Float32, opts Options) (s *Session, err error) {
@@ -219,6 +216,9 @@ func (s *Session) Like(g *graph.Graph) (*Session, error) {
 
 // enter begins a use of the model, which must leave it.
 func (s *Session) enter() error {
+	if err := s.ready(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -232,7 +232,7 @@ func (s *Session) enter() error {
 // and its clones, releases the file that [Open] mapped. Runs that are going on finish; later
 // ones answer [ErrClosed]. Close never fails, may be called again, and of a nil session does nothing.
 func (s *Session) Close() error {
-	if s == nil {
+	if s.ready() != nil {
 		return nil
 	}
 	s.mu.Lock()
@@ -249,14 +249,20 @@ func (s *Session) Close() error {
 
 // Graph returns the network that the session runs. It must not be changed. Called before
 // [Session.Close] it keeps the file that weights may lie in for as long as something refers to
-// the graph; afterwards weights must not be read.
+// the graph; afterwards weights must not be read. Of a nil session it is nil.
 func (s *Session) Graph() *graph.Graph {
+	if s.ready() != nil {
+		return nil
+	}
 	s.model.shown.Store(true)
 	return s.model.graph
 }
 
 // Stats returns what the session holds in memory.
 func (s *Session) Stats() Stats {
+	if s.ready() != nil {
+		return Stats{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats
@@ -322,6 +328,9 @@ func (s *Session) RunInputs(ctx context.Context, inputs []*graph.Tensor) ([]*gra
 // many runs at a time as there are now, nothing is allocated. Graphs with several inputs or
 // outputs are refused.
 func (s *Session) RunInto(ctx context.Context, dst []float32, shape []int, input []float32) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
 	if len(s.model.graph.Outputs) != 1 {
 		return fmt.Errorf("%w: RunInto on a graph with %d outputs", ErrUnsupported, len(s.model.graph.Outputs))
 	}
@@ -353,6 +362,9 @@ func (s *Session) RunInto(ctx context.Context, dst []float32, shape []int, input
 // OutputShape returns the shape of the graph's first output for inputs of the shapes given,
 // one for each.
 func (s *Session) OutputShape(inputs ...[]int) ([]int, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
 	types, err := s.model.graph.Infer(fixed(inputs)...)
 	if err != nil {
 		return nil, err
@@ -376,6 +388,9 @@ func fixed(shapes [][]int) []graph.Shape {
 
 // accept checks input tensors and returns their elements and shapes.
 func (s *Session) accept(inputs []*graph.Tensor) (elements [][]float32, shapes [][]int, err error) {
+	if err := s.ready(); err != nil {
+		return nil, nil, err
+	}
 	if want := len(s.model.graph.Inputs); len(inputs) != want {
 		return nil, nil, fmt.Errorf("%w: found %d inputs, expected %d", graph.ErrShape, len(inputs), want)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
@@ -17,10 +18,10 @@ import (
 )
 
 // quantized converts a checkpoint of testdata to int8 and decodes the file.
-func quantized(t testing.TB, name, scope string) (path string, g *graph.Graph) {
+func quantized(t testing.TB, name, scope string, flags ...string) (path string, g *graph.Graph) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "int8.onnx")
-	run(t, "repvit-convert", testdata+"/"+name, "-q", "--size", "64", "--quant", "int8", "--int8-scope", scope, "--calib", testdata+"/input.npy", "-o", path)
+	run(t, "repvit-convert", append(flags, testdata+"/"+name, "-q", "--size", "64", "--quant", "int8", "--int8-scope", scope, "--calib", testdata+"/input.npy", "-o", path)...)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -32,15 +33,21 @@ func quantized(t testing.TB, name, scope string) (path string, g *graph.Graph) {
 	return path, m.Graph
 }
 
+// int8Kinds are the forms of int8 that are compared.
+var int8Kinds = []struct {
+	scope string
+	flags []string
+}{{"pointwise", nil}, {"all", nil}, {"pointwise", []string{"--int8-symmetric"}}, {"all", []string{"--int8-symmetric"}}}
+
 // TestInt8Layers cuts every quantized layer out of a network and runs it alone in ONNX
 // Runtime and in the engine: the results are the same integers, or neighbours where the
 // exact value lies between two.
 func TestInt8Layers(t *testing.T) {
 	needORT(t)
-	for _, scope := range []string{"pointwise", "all"} {
-		t.Run(scope, func(t *testing.T) {
+	for _, c := range int8Kinds {
+		t.Run(c.scope+strings.Join(c.flags, ""), func(t *testing.T) {
 			t.Parallel()
-			_, g := quantized(t, "v2_release.pth", scope)
+			_, g := quantized(t, "v2_release.pth", c.scope, c.flags...)
 			layers := cut(t, g)
 			if len(layers) < 20 {
 				t.Fatalf("found %d quantized layers", len(layers))
@@ -180,10 +187,10 @@ func compareLayer(t *testing.T, l layer) {
 // network's own error as the measure.
 func TestInt8Network(t *testing.T) {
 	needORT(t)
-	for _, scope := range []string{"pointwise", "all"} {
-		t.Run(scope, func(t *testing.T) {
+	for _, c := range int8Kinds {
+		t.Run(c.scope+strings.Join(c.flags, ""), func(t *testing.T) {
 			t.Parallel()
-			path, g := quantized(t, "v2_release.pth", scope)
+			path, g := quantized(t, "v2_release.pth", c.scope, c.flags...)
 			input := testdata + "/input.npy"
 			want := read(t, ort(t, path, input)(0))
 			s, err := infer.New(g, infer.Options{})

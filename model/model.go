@@ -168,6 +168,7 @@ const (
 	MetaStateDict    = "repvit.state_dict"    // where in it the weights were
 	MetaVersion      = "repvit.version"       // of the converter
 	MetaQuantization = "repvit.quantization"  // scheme of an int8 file
+	MetaKeptFloat    = "repvit.kept_float"    // its layers in float that the scheme is for, JSON array of strings
 )
 
 func (m *Model) metadata(b *Builder, n *Network) error {

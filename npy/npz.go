@@ -80,23 +80,42 @@ func ReadArrays(data []byte) ([]Array, error) {
 // give the same bytes. The error is that of w, or wraps [ErrFormat] for a name that an .npz
 // can't hold and [graph.ErrShape] for a tensor whose data does not fit its shape.
 func WriteZip(w io.Writer, arrays []Array) error {
-	z := zip.NewWriter(w)
-	seen := map[string]bool{}
+	z := NewZipWriter(w)
 	for _, a := range arrays {
-		if a.Name == "" || len(a.Name)+len(".npy") > maxName || seen[a.Name] || !utf8.ValidString(a.Name) {
-			return fmt.Errorf("%w: array %q, expected a name of at most %d bytes of UTF-8 that no other has", ErrFormat, clip(a.Name), maxName)
-		}
-		seen[a.Name] = true
-		m, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
-		if err != nil {
+		if err := z.Add(a); err != nil {
 			return err
-		}
-		if err := Write(m, a.Tensor); err != nil {
-			return fmt.Errorf("array %q: %w", clip(a.Name), err)
 		}
 	}
 	return z.Close()
 }
+
+// ZipWriter is [WriteZip] for arrays that come one after the other.
+type ZipWriter struct {
+	zip  *zip.Writer
+	seen map[string]bool
+}
+
+// NewZipWriter begins an .npz file.
+func NewZipWriter(w io.Writer) *ZipWriter { return &ZipWriter{zip.NewWriter(w), map[string]bool{}} }
+
+// Add writes an array. The error is one of [WriteZip].
+func (z *ZipWriter) Add(a Array) error {
+	if a.Name == "" || len(a.Name)+len(".npy") > maxName || z.seen[a.Name] || !utf8.ValidString(a.Name) {
+		return fmt.Errorf("%w: array %q, expected a name of at most %d bytes of UTF-8 that no other has", ErrFormat, clip(a.Name), maxName)
+	}
+	z.seen[a.Name] = true
+	m, err := z.zip.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
+	if err != nil {
+		return err
+	}
+	if err := Write(m, a.Tensor); err != nil {
+		return fmt.Errorf("array %q: %w", clip(a.Name), err)
+	}
+	return nil
+}
+
+// Close ends the file, which is none before.
+func (z *ZipWriter) Close() error { return z.zip.Close() }
 
 // member returns the content of a member, a view where it is stored.
 func member(data []byte, f *zip.File) ([]byte, error) {

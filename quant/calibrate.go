@@ -10,6 +10,7 @@ import (
 // calibration is what the data told about a network, and the integers that follow from it.
 type calibration struct {
 	n          *network
+	symmetric  bool
 	set        map[*graph.Node]bool // the scope
 	histograms map[*graph.Value]*histogram
 	quantizers map[*graph.Value]quantizer
@@ -42,7 +43,7 @@ func (m *moments) add(t *graph.Tensor) {
 // calibrate observes the network and chooses all quantizers, weights and biases for the
 // nodes of the set.
 func calibrate(ctx context.Context, n *network, data []*graph.Tensor, set map[*graph.Node]bool, o Options) (*calibration, error) {
-	c := &calibration{n: n, set: set,
+	c := &calibration{n: n, symmetric: o.Symmetric, set: set,
 		histograms: map[*graph.Value]*histogram{}, quantizers: map[*graph.Value]quantizer{},
 		weights: map[*graph.Node]integers{}, biases: map[*graph.Node][]float64{}}
 	values := c.candidates()
@@ -93,7 +94,7 @@ func calibrate(ctx context.Context, n *network, data []*graph.Tensor, set map[*g
 	}
 	ranges := make([]quantizer, len(values))
 	if err := parallel(len(values), o.Threads, func(i int) error {
-		ranges[i] = newQuantizer(c.histograms[values[i]].rangeOf(o.Method, errorPower(o.Scope)))
+		ranges[i] = newRange(c.histograms[values[i]], o)
 		return ctx.Err()
 	}); err != nil {
 		return nil, err
@@ -133,6 +134,12 @@ func calibrate(ctx context.Context, n *network, data []*graph.Tensor, set map[*g
 		c.weights[node], c.biases[node] = weights[i], biases[i]
 	}
 	return c, nil
+}
+
+// newRange is the quantizer of the values seen.
+func newRange(h *histogram, o Options) quantizer {
+	lo, hi := h.rangeOf(o.Method, errorPower(o.Scope), o.Symmetric)
+	return newQuantizer(lo, hi, o.Symmetric)
 }
 
 // errorPower is the power of errors that the MSE estimator minimises. More than 2 clips

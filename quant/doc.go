@@ -8,11 +8,13 @@
 // the form that ONNX Runtime and package infer fuse into integer kernels:
 //
 //   - weights are symmetric int8, −127 … 127, with a scale for each output channel;
-//   - activations are uint8 with one scale and zero point for each value;
+//   - activations are uint8 with one scale and zero point for each value, or with
+//     [Options].Symmetric int8 with the zero point 0;
 //   - biases are int32 in units of input scale · weight scale;
 //   - logits leave the integer sums of the last layer as float32.
 //
-// A Relu behind a quantized convolution is left to the quantizer, which saturates at zero.
+// A Relu behind a quantized convolution is left to the quantizer, which saturates at zero unless
+// it is symmetric.
 // Flatten shares its operand's scale.
 //
 // Value names: a value that a float32 operator produces keeps its name, and integer
@@ -28,7 +30,7 @@
 // residual stream, depthwise convolutions and squeeze-and-excitation in float32, and runs
 // the 1×1 convolutions in int8, which are 96 % of the work. [All] is for targets that have
 // integers only. In between, [Options].KeepFloat leaves the layers in float32 that cost the
-// most, as the sensitivity table finds them.
+// most, as the sensitivity table finds them, and [Options].Keep those that are named.
 //
 // # Networks that decide
 //
@@ -102,6 +104,9 @@
 //	           entropy         97.9 %  10.9 dB
 //	           mse, no images  98.8 %  18.2 dB
 //	           entropy, none    7.9 %  −4.0 dB
+//
+// Symmetric activations with the default estimator have 26.9 dB for 28.1 (pointwise) and 19.4 for 20.6
+// (all), where the files were made and measured by the commands; the engine takes the same time for them.
 //
 // # Processors
 //

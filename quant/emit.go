@@ -57,8 +57,11 @@ func (e *emitter) reads(v *graph.Value) bool {
 func (e *emitter) node(node *graph.Node) {
 	v := node.Output
 	if p := e.n.producers[node.Inputs[0]]; p != nil && e.n.rectified(p, e.set) == node {
-		// The quantizer behind the convolution saturates at zero.
-		e.quantize(v, e.done[node.Inputs[0]])
+		raw := e.done[node.Inputs[0]]
+		if e.c.symmetric {
+			raw = e.g.Add(v.Name+".raw", node.Op, raw)
+		} // else the quantizer behind the convolution saturates at zero
+		e.quantize(v, raw)
 		return
 	}
 	in := make([]*graph.Value, len(node.Inputs))
@@ -109,7 +112,11 @@ func (e *emitter) quantize(v, raw *graph.Value) {
 func (e *emitter) pair(x, v *graph.Value, name string) *graph.Value {
 	q := e.c.quantizers[v]
 	scale := graph.Weight(v.Name+".scale", graph.Float32Tensor([]int{}, []float32{q.scale}))
-	zero := graph.Weight(v.Name+".zero_point", graph.Uint8Tensor([]int{}, []uint8{q.zero}))
+	point := graph.Uint8Tensor([]int{}, []uint8{q.zero})
+	if e.c.symmetric {
+		point = graph.Int8Tensor([]int{}, []int8{0})
+	}
+	zero := graph.Weight(v.Name+".zero_point", point)
 	return e.g.Add(name, graph.DequantizeLinear{}, e.g.Add(v.Name+".int8", graph.QuantizeLinear{}, x, scale, zero), scale, zero)
 }
 

@@ -168,7 +168,7 @@ func (e *equalizer) scaled(scales map[*graph.Value][]float64) map[string][]float
 func rename(g *graph.Graph, scaled map[string][]float64) {
 	for _, node := range g.Nodes {
 		if scaled[node.Name()] != nil {
-			node.Output.Name += ".equalized"
+			node.Output.Name += equalized
 		}
 	}
 }
@@ -222,6 +222,9 @@ func narrow(shape []int, v []float64) *graph.Tensor {
 	}
 	return graph.Float32Tensor(shape, f)
 }
+
+// equalized ends the names of values whose channels were scaled.
+const equalized = ".equalized"
 
 // equalize rewrites the network's weights so that the channels of the values given have
 // ranges closer to each other. The network computes the same function.

@@ -69,18 +69,22 @@ func (h *histogram) center(i int) float64 { return (float64(i) + 0.5 - bins/2) *
 //   - mse: the range with the least mean of rounding and clipping errors raised to power;
 //   - entropy: the range whose quantized distribution has the least Kullback-Leibler
 //     divergence from the one seen (S. Migacz, "8-bit Inference with TensorRT", GTC 2017).
-func (h *histogram) rangeOf(m Method, power float64) (lo, hi float64) {
+func (h *histogram) rangeOf(m Method, power float64, symmetric bool) (lo, hi float64) {
 	lo, hi = min(h.lo, 0), max(h.hi, 0)
 	if h.n == 0 || lo == hi {
 		return lo, hi
+	}
+	search := h.search
+	if symmetric {
+		search = h.searchBoth
 	}
 	switch m {
 	case Percentile:
 		return h.percentile(lo, hi)
 	case MSE:
-		return h.search(lo, hi, func(lo, hi float64) float64 { return h.meanError(lo, hi, power) })
+		return search(lo, hi, func(lo, hi float64) float64 { return h.meanError(newQuantizer(lo, hi, symmetric), power) })
 	case Entropy:
-		return h.search(lo, hi, h.divergence)
+		return search(lo, hi, func(lo, hi float64) float64 { return h.divergence(newQuantizer(lo, hi, symmetric)) })
 	}
 	return lo, hi
 }
@@ -98,9 +102,11 @@ func (h *histogram) percentile(lo, hi float64) (float64, float64) {
 	return max(lo, min(rank(1-percentile/100), 0)), min(hi, max(rank(percentile/100), 0))
 }
 
+// steps is how many parts of the full range a search tries, but for the last.
+const steps = 40
+
 // search minimises cost over fractions of the full range, each end in turn.
 func (h *histogram) search(lo, hi float64, cost func(lo, hi float64) float64) (float64, float64) {
-	const steps = 40
 	a, b := lo, hi
 	best := cost(a, b)
 	for range 2 {
@@ -123,10 +129,24 @@ func (h *histogram) search(lo, hi float64, cost func(lo, hi float64) float64) (f
 	return a, b
 }
 
+// searchBoth is search for ranges of which only the larger end counts.
+func (h *histogram) searchBoth(lo, hi float64, cost func(lo, hi float64) float64) (float64, float64) {
+	most := max(-lo, hi)
+	a, b := lo, hi
+	best := cost(a, b)
+	for i := 1; i < steps-4; i++ {
+		m := most * (1 - float64(i)/steps)
+		x, y := max(lo, -m), min(hi, m)
+		if c := cost(x, y); c < best {
+			best, a, b = c, x, y
+		}
+	}
+	return a, b
+}
+
 // meanError is the sum of |error|^power. Errors inside the range are spread evenly over half
 // a step to either side.
-func (h *histogram) meanError(lo, hi, power float64) float64 {
-	q := newQuantizer(lo, hi)
+func (h *histogram) meanError(q quantizer, power float64) float64 {
 	inside := math.Pow(float64(q.scale)/2, power) / (power + 1)
 	a, b := q.limits()
 	sum := 0.0
@@ -150,8 +170,7 @@ func (h *histogram) meanError(lo, hi, power float64) float64 {
 // divergence is the Kullback-Leibler divergence of the clipped and quantized distribution
 // from the one seen. Values beyond the range count in its outermost bins; the numbers of a
 // level spread evenly over those of its bins that are not empty.
-func (h *histogram) divergence(lo, hi float64) float64 {
-	q := newQuantizer(lo, hi)
+func (h *histogram) divergence(q quantizer) float64 {
 	a, b := q.limits()
 	var level [levels]struct {
 		sum  float64
@@ -208,10 +227,20 @@ type quantizer struct {
 	zero  uint8
 }
 
+// symmetricZero stands for zero in symmetric mappings: it is 0 of int8.
+const symmetricZero = 128
+
 // newQuantizer returns the mapping that represents [lo, hi], which holds zero, and zero
-// exactly.
-func newQuantizer(lo, hi float64) quantizer {
+// exactly. In a symmetric one symmetricZero stands for zero.
+func newQuantizer(lo, hi float64, symmetric bool) quantizer {
 	lo, hi = min(lo, 0), max(hi, 0)
+	if symmetric {
+		s := max(-lo, hi) / (levels - 1 - symmetricZero)
+		if s < 1e-20 {
+			s = 1 // nothing but zeros
+		}
+		return quantizer{float32(s), symmetricZero}
+	}
 	s := (hi - lo) / (levels - 1)
 	if s < 1e-20 {
 		return quantizer{1, 0} // nothing but zeros

@@ -80,9 +80,15 @@ const AutoSQNR = 28
 type Options struct {
 	Scope  Scope  // Pointwise if empty
 	Method Method // DefaultMethod if empty
+	// Symmetric makes activations int8 with the zero point 0, as TensorRT and many accelerators
+	// want them, in place of uint8 with one that fits. Values of one sign have half the levels then.
+	Symmetric bool
 	// KeepFloat is how many layers, those that cost the most accuracy, stay float32, or
 	// KeepAuto.
 	KeepFloat int
+	// Keep names further layers that stay float32, by the names of [Report].Layers. A part's name
+	// stands for all layers whose names begin with it and a dot.
+	Keep []string
 	// Sensitivity asks for the SQNR of every layer alone in [Report].Layers, which a
 	// KeepFloat other than 0 measures anyway.
 	Sensitivity bool
@@ -136,6 +142,8 @@ const (
 // Report says what was done and what it costs.
 type Report struct {
 	Scheme      string  `json:"scheme"` // what is quantized and how, in words
+	Operators   string  `json:"-"`      // of which Scheme says what is quantized
+	Numbers     string  `json:"-"`      // and what weights and activations become
 	Calibration string  `json:"calibration"`
 	Samples     int     `json:"samples"` // inputs that the ranges were estimated on
 	HeldOut     int     `json:"held_out"`
@@ -147,7 +155,7 @@ type Report struct {
 	// unusable is. Where only one does, the network may have been trained at another size.
 	// It is zero where inputs were given.
 	Doubt     Loss     `json:"doubt"`
-	KeptFloat []string `json:"kept_float,omitempty"` // layers, the most sensitive first
+	KeptFloat []string `json:"kept_float,omitempty"` // layers, those named first, then the most sensitive first
 	Layers    []Layer  `json:"layers"`               // in the network's order
 	Ranges    []Range  `json:"ranges"`               // in the network's order
 }
@@ -172,5 +180,5 @@ type Range struct {
 	Low       float64 `json:"low"` // as covered
 	High      float64 `json:"high"`
 	Scale     float32 `json:"scale"`
-	ZeroPoint uint8   `json:"zero_point"`
+	ZeroPoint int     `json:"zero_point"` // of uint8, or 0 of int8 where it is symmetric
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/reparam"
@@ -131,11 +132,41 @@ func fit(ctx context.Context, own, watched *graph.Graph, inputs []*graph.Tensor,
 	if len(set) == 0 {
 		return nil, fmt.Errorf("%w: scope %q holds none of the graph's %d operators", ErrNothing, o.Scope, len(n.g.Nodes))
 	}
+	if err := known(o.Keep, set); err != nil {
+		return nil, err
+	}
 	if err := equalize(ctx, n, data, n.quantized(set), o); err != nil {
 		return nil, err
 	}
 	return calibrate(ctx, n, data, set, o)
 }
+
+// known checks that names of layers stand for some of the set.
+func known(names []string, set map[*graph.Node]bool) error {
+	for _, name := range names {
+		var layers, like []string
+		found := false
+		for n := range set {
+			layers = append(layers, n.Name())
+			if strings.Contains(n.Name(), name) {
+				like = append(like, n.Name())
+			}
+			found = found || covers(name, n.Name())
+		}
+		if found {
+			continue
+		}
+		if name == "" || like == nil {
+			like = layers
+		}
+		slices.Sort(like)
+		return fmt.Errorf("%w: found %q as a layer to keep in float, expected one of the %d in int8, such as %s", ErrOption, name, len(set), strings.Join(like[:min(len(like), shownLayers)], ", "))
+	}
+	return nil
+}
+
+// shownLayers is how many layers an error names.
+const shownLayers = 3
 
 // suitable checks that the graph is one that the package can quantize.
 func suitable(g *graph.Graph) error {

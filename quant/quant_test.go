@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/repvit-go/repvit/graph"
@@ -236,6 +237,92 @@ func TestKeepFloat(t *testing.T) {
 	}
 }
 
+// TestKeep: layers are kept by their names, and all of a part, beside those that are counted.
+func TestKeep(t *testing.T) {
+	_, deploy := load(t, "v2_release.pth", model.Options{})
+	data := images(1, 8)
+	quantize := func(o Options) (*graph.Graph, []string) {
+		g, r, err := Quantize(context.Background(), nil, deploy, data, [2]int{}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range r.Layers {
+			if l.Float != slices.Contains(r.KeptFloat, l.Name) {
+				t.Errorf("layer %s: Float %v", l.Name, l.Float)
+			}
+		}
+		return g, r.KeptFloat
+	}
+	_, worst := quantize(Options{Scope: All, KeepFloat: 1})
+	part, _, _ := strings.Cut(worst[0], ".")
+	inside := part + strings.TrimPrefix(worst[0], part)[:2] // such as features.1, but not features.10
+	g, kept := quantize(Options{Scope: All, Keep: []string{inside}})
+	if len(kept) < 2 {
+		t.Errorf("%s stands for %q, want several layers", inside, kept)
+	}
+	for _, n := range g.Nodes {
+		if strings.HasPrefix(n.Name(), inside+".") && n.Is(graph.Linear) && g.Producers()[n.Inputs[1]] != nil {
+			t.Errorf("%s is in int8", n.Name())
+		}
+	}
+	if _, kept := quantize(Options{Scope: All, Keep: worst, KeepFloat: 2}); len(kept) != 3 || kept[0] != worst[0] || slices.Contains(kept[1:], worst[0]) {
+		t.Errorf("kept %q, want %q and two others", kept, worst)
+	}
+}
+
+// TestSymmetric: activations are int8 around zero, no layer is lost, and the price is small.
+func TestSymmetric(t *testing.T) {
+	calibration, fresh := images(1000, 24), images(5000, 8)
+	for _, c := range []struct {
+		file   string
+		scope  Scope
+		method Method
+		want   float64 // dB on inputs that calibration did not see
+	}{
+		{"v2_release.pth", Pointwise, MSE, 22},
+		{"v2_release.pth", All, MSE, 12},
+		{"v1_release.pth", All, MinMax, 12},
+	} {
+		_, deploy := load(t, c.file, model.Options{})
+		g, r, err := Quantize(context.Background(), nil, deploy, calibration, [2]int{}, Options{Scope: c.scope, Method: c.method, Symmetric: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := against(t, deploy, g, fresh); got < c.want {
+			t.Errorf("%s, %s: SQNR %.1f dB, want %.0f at least", c.file, c.scope, got, c.want)
+		}
+		for _, n := range g.Nodes {
+			switch n.Op.(type) {
+			case graph.QuantizeLinear, graph.DequantizeLinear:
+				for _, z := range n.Inputs[2].Const.Float64s() {
+					if d := n.Inputs[2].Const.DType; z != 0 || d != graph.Int8 && d != graph.Int32 {
+						t.Errorf("%s: zero point %v of %v", n.Name(), z, d)
+					}
+				}
+			}
+		}
+		relus := func(g *graph.Graph) (n int) {
+			for _, node := range g.Nodes {
+				if _, ok := node.Op.(graph.Relu); ok {
+					n++
+				}
+			}
+			return n
+		}
+		if got, want := relus(g), relus(deploy); got != want {
+			t.Errorf("%d Relus, want %d: nothing else cuts off what is negative", got, want)
+		}
+		for _, v := range r.Ranges {
+			if v.ZeroPoint != 0 || v.Low != -128*float64(v.Scale) || v.High != 127*float64(v.Scale) {
+				t.Errorf("%+v is not symmetric", v)
+			}
+		}
+		if !strings.Contains(r.Scheme, "symmetric int8 per tensor") {
+			t.Errorf("scheme %q", r.Scheme)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, deploy := load(t, "v2_release.pth", model.Options{})
 	training, _ := load(t, "v2_release.pth", model.Options{})
@@ -265,6 +352,8 @@ func TestErrors(t *testing.T) {
 		"bad scope":    {g: deploy, data: good, opts: Options{Scope: "some"}, want: ErrOption},
 		"bad method":   {g: deploy, data: good, opts: Options{Method: "guess"}, want: ErrOption},
 		"bad keep":     {g: deploy, data: good, opts: Options{KeepFloat: -2}, want: ErrOption},
+		"unknown":      {g: deploy, data: good, opts: Options{Keep: []string{"features.99"}}, want: ErrOption},
+		"no name":      {g: deploy, data: good, opts: Options{Keep: []string{""}}, want: ErrOption},
 		"no graph":     {data: good, want: graph.ErrGraph},
 		"other size":   {g: fixed(deploy), data: good, want: graph.ErrShape},
 		"twice in int": {g: quantizedOnce(t, deploy), data: good, want: ErrNothing},
@@ -338,12 +427,12 @@ func TestEstimators(t *testing.T) {
 		{uniform, MSE, 0, 2.9, 0, 3, "uniform"},
 		{uniform, Entropy, 0, 2.9, 0, 3, "uniform"},
 	} {
-		lo, hi := c.h.rangeOf(c.m, 2)
+		lo, hi := c.h.rangeOf(c.m, 2, false)
 		if lo < c.low || lo > c.lowTo || hi < c.high || hi > c.hiTo {
 			t.Errorf("%s of %s: [%.3f, %.3f], want [%v…%v, %v…%v]", c.m, c.distribution, lo, hi, c.low, c.lowTo, c.high, c.hiTo)
 		}
 	}
-	if lo, hi := new(histogram).rangeOf(MSE, 2); lo != 0 || hi != 0 {
+	if lo, hi := new(histogram).rangeOf(MSE, 2, false); lo != 0 || hi != 0 {
 		t.Errorf("nothing seen: [%v, %v]", lo, hi)
 	}
 }
@@ -361,9 +450,30 @@ func TestHistogramWidens(t *testing.T) {
 	}
 }
 
+func TestSymmetricQuantizer(t *testing.T) {
+	for _, c := range []struct{ lo, hi float64 }{{0, 1}, {-1, 0}, {-0.17, 5}, {-3, 3}, {0, 0}, {1, 2}, {-1e-9, 1e9}} {
+		q := newQuantizer(c.lo, c.hi, true)
+		lo, hi := q.limits()
+		if lo > c.lo || hi < c.hi*(1-1e-6) || q.zero != symmetricZero || q.quantize(0) != symmetricZero {
+			t.Errorf("[%v, %v] is covered by [%v, %v], zero is %d", c.lo, c.hi, lo, hi, q.quantize(0))
+		}
+	}
+	h := &histogram{}
+	values := make([]float32, 100000)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range values {
+		values[i] = float32(r.NormFloat64())
+	}
+	values[7] = -40
+	h.add(values)
+	if lo, hi := h.rangeOf(MSE, 2, true); lo < -34 || lo > -20 || hi < 3 {
+		t.Errorf("normal with an outlier: [%v, %v], want the outlier clipped", lo, hi)
+	}
+}
+
 func TestQuantizer(t *testing.T) {
 	for _, c := range []struct{ lo, hi float64 }{{0, 1}, {-1, 0}, {-0.17, 5}, {-3, 3}, {0, 0}, {1, 2}, {-1e-9, 1e9}} {
-		q := newQuantizer(c.lo, c.hi)
+		q := newQuantizer(c.lo, c.hi, false)
 		lo, hi := q.limits()
 		tolerance := 0.5 * float64(q.scale)
 		if lo > c.lo+tolerance || hi < c.hi-tolerance-1e-6*c.hi || q.quantize(0) != q.zero {

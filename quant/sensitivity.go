@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/repvit-go/repvit/graph"
 )
@@ -29,12 +30,15 @@ func (q *quantization) finish(ctx context.Context, held []*graph.Tensor) (*graph
 	if err != nil {
 		return nil, err
 	}
+	named := q.named(q.o.Keep)
+	order = slices.DeleteFunc(order, func(name string) bool { return slices.Contains(named, name) })
+	named = slices.Clip(named)
 	want, err := outputs(ctx, q.judged.n.g, held, q.o.Threads)
 	if err != nil {
 		return nil, err
 	}
 	measure := func(k int) (Loss, error) {
-		got, err := outputs(ctx, q.judged.emit(q.judged.less(order[:k])), held, q.o.Threads)
+		got, err := outputs(ctx, q.judged.emit(q.judged.less(append(named, order[:k]...))), held, q.o.Threads)
 		if err != nil {
 			return Loss{}, err
 		}
@@ -64,13 +68,14 @@ func (q *quantization) finish(ctx context.Context, held []*graph.Tensor) (*graph
 		return nil, err
 	}
 	q.o.Progress("measure", 1, 1)
-	kept := q.less(order[:k])
-	g := q.emit(kept)
+	kept := append(named, order[:k]...)
+	left := q.less(kept)
+	g := q.emit(left)
 	own, err := q.own(ctx, g, held)
 	if err != nil {
 		return nil, err
 	}
-	q.fill(l, own, order[:k], kept)
+	q.fill(l, own, kept, left)
 	return g, nil
 }
 
@@ -111,7 +116,30 @@ func (q *quantization) fill(judged, own Loss, kept []string, set map[*graph.Node
 	if q.o.Scope == All {
 		scope = "all operators"
 	}
-	r.Scheme = fmt.Sprintf("int8 QDQ, %s: weights symmetric int8 per channel, activations uint8 per tensor (%s), channels equalized, biases int32 corrected", scope, q.o.Method)
+	activations := "uint8"
+	if q.o.Symmetric {
+		activations = "symmetric int8"
+	}
+	r.Operators = scope
+	r.Numbers = fmt.Sprintf("weights symmetric int8 per channel, activations %s per tensor (%s)", activations, q.o.Method)
+	r.Scheme = fmt.Sprintf("int8 QDQ, %s: %s, channels equalized, biases int32 corrected", r.Operators, r.Numbers)
+}
+
+// named returns the layers of the scope that names stand for, in the network's order.
+func (c *calibration) named(names []string) (all []string) {
+	for _, n := range c.n.g.Nodes {
+		if c.set[n] && slices.ContainsFunc(names, func(name string) bool { return covers(name, n.Name()) }) {
+			all = append(all, n.Name())
+		}
+	}
+	return all
+}
+
+// covers reports whether a name is that of a layer, before its channels were equalized or after, or of a
+// part that it is in.
+func covers(name, layer string) bool {
+	name, layer = strings.TrimSuffix(name, equalized), strings.TrimSuffix(layer, equalized)
+	return layer == name || strings.HasPrefix(layer, name+".")
 }
 
 // less returns the scope less the nodes named. Those that only pass integers on, and lose all
@@ -191,7 +219,11 @@ func (q *quantization) ranges(set map[*graph.Node]bool) []Range {
 	for _, v := range q.n.quantized(set) {
 		h, p := q.histograms[v], q.quantizers[v]
 		low, high := p.limits()
-		rs = append(rs, Range{v.Name, h.lo, h.hi, low, high, p.scale, p.zero})
+		zero := int(p.zero)
+		if q.symmetric {
+			zero = 0
+		}
+		rs = append(rs, Range{v.Name, h.lo, h.hi, low, high, p.scale, zero})
 	}
 	return rs
 }

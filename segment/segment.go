@@ -96,6 +96,9 @@ func New(session *infer.Session) (*Segmenter, error) {
 // Classes returns the number of classes of a segmenter's graph, whose only output is the classes of
 // pixels or their logits. The error wraps [graph.ErrUnsupported] for another.
 func Classes(g *graph.Graph) (int, error) {
+	if g == nil {
+		return 0, fmt.Errorf("%w: no graph", graph.ErrUnsupported)
+	}
 	types, err := g.Types()
 	if err != nil {
 		return 0, err
@@ -115,10 +118,20 @@ func Classes(g *graph.Graph) (int, error) {
 }
 
 // Labels are the names of the classes; nil where the file names none.
-func (s *Segmenter) Labels() []string { return s.labels }
+func (s *Segmenter) Labels() []string {
+	if s == nil {
+		return nil
+	}
+	return s.labels
+}
 
 // Close frees the network. Runs that are going on finish.
-func (s *Segmenter) Close() error { return s.session.Close() }
+func (s *Segmenter) Close() error {
+	if s == nil {
+		return nil
+	}
+	return s.session.Close()
+}
 
 // Map has a class for every pixel of an image, as a picture with a colour for each.
 type Map struct {
@@ -136,8 +149,11 @@ func (m *Map) Label(class uint8) string {
 
 // Segment returns what the pixels of an image show, by a map of its bounds. Images of files are to be
 // opened with [preprocess.OpenUpright]. The error is one of [preprocess.Fit.Place],
-// [infer.Session.Run] or [preprocess.Placement.Classes].
+// [infer.Session.Run] or [preprocess.Placement.Classes]; of a nil segmenter it is [infer.ErrClosed].
 func (s *Segmenter) Segment(ctx context.Context, img image.Image) (*Map, error) {
+	if s == nil {
+		return nil, infer.ErrClosed
+	}
 	x, at, err := s.fit.Tensor(img)
 	if err != nil {
 		return nil, err

@@ -92,8 +92,9 @@ func RunAll(ctx context.Context, e Engine, inputs ...*graph.Tensor) ([]*graph.Te
 	return []*graph.Tensor{y}, nil
 }
 
-// observeAll observes a network with any number of inputs.
-func observeAll(ctx context.Context, e Engine, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
+// ObserveAll is [Engine].Observe for networks with any number of inputs, of any float type where the
+// network takes floats.
+func ObserveAll(ctx context.Context, e Engine, inputs []*graph.Tensor, f func(v *graph.Value, t *graph.Tensor) error) error {
 	fitted, err := fitAll(e.Graph(), inputs)
 	if err != nil {
 		return err

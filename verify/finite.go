@@ -35,7 +35,7 @@ func FirstNotFinite(ctx context.Context, e Engine, x *graph.Tensor) (string, err
 
 func firstNotFinite(ctx context.Context, e Engine, inputs []*graph.Tensor) (string, error) {
 	first := ""
-	err := observeAll(ctx, e, inputs, func(v *graph.Value, t *graph.Tensor) error {
+	err := ObserveAll(ctx, e, inputs, func(v *graph.Value, t *graph.Tensor) error {
 		if allFinite(t) {
 			return nil
 		}

@@ -172,7 +172,7 @@ type observed struct {
 // observe turns an engine's Observe into a function that returns one value at a time.
 func observe(ctx context.Context, e Engine, inputs []*graph.Tensor) (next func() (observed, bool), stop func()) {
 	return iter.Pull(func(yield func(observed) bool) {
-		err := observeAll(ctx, e, inputs, func(v *graph.Value, t *graph.Tensor) error {
+		err := ObserveAll(ctx, e, inputs, func(v *graph.Value, t *graph.Tensor) error {
 			if v == nil || t == nil {
 				return fmt.Errorf("%w: an engine observed nothing", graph.ErrGraph)
 			}

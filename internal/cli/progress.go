@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -12,15 +13,65 @@ import (
 	"github.com/repvit-go/repvit/internal/printable"
 )
 
-// Progress shows how far long work is: a bar with rate and time left on a terminal, elsewhere
+// Progress shows how far long work is: a bar with the time left on a terminal, elsewhere
 // lines where they are asked for. It may be called from one goroutine at a time.
 type Progress struct {
 	w       io.Writer // nil for silence
 	lines   bool
 	percent int // of the stage, as it was said last
 	stage   string
-	display *mpb.Progress // nil between stages
+	detail  string       // what people call the stage
+	label   atomic.Value // a string, behind the bar, which another goroutine draws
+	stages  []Stage
+	at      int           // in stages; -1 before the first
+	display *mpb.Progress // nil when there is no bar
 	bar     *mpb.Bar
+}
+
+// Stage is a part of work that is shown by one bar.
+type Stage struct {
+	Name  string // as Update gets it; a stage that comes again is listed again
+	Shown string // what people read
+	Share int    // of the time that the work takes, in any unit
+}
+
+// Of makes the bar one for work in several stages, which come in this order; some may not come at all.
+func (p *Progress) Of(stages []Stage) *Progress {
+	p.stages, p.at = stages, -1
+	return p
+}
+
+// whole is how much of the total of all stages is done when done of total pieces of the current one are.
+func (p *Progress) whole(done, total int) (sum, all int) {
+	for i, s := range p.stages {
+		if i < p.at {
+			sum += scale * s.Share
+		}
+		all += scale * s.Share
+	}
+	if p.at >= 0 && total > 0 {
+		sum += scale * p.stages[p.at].Share * min(done, total) / total
+	}
+	return sum, all
+}
+
+// scale is how finely a share is divided.
+const scale = 1000
+
+// enter goes on to the next stage of that name, and returns what people call it.
+func (p *Progress) enter(stage string) string {
+	for i := p.at + 1; i < len(p.stages); i++ {
+		if p.stages[i].Name == stage {
+			p.at = i
+			return p.stages[i].Shown
+		}
+	}
+	for _, s := range p.stages { // of a second network in the same file
+		if s.Name == stage {
+			return s.Shown
+		}
+	}
+	return stage
 }
 
 // NewProgress returns a progress display on w. Without lines, which [ProgressFlag] asks for, it
@@ -47,6 +98,10 @@ func (p *Progress) Update(stage string, done, total int) {
 		}
 		return
 	}
+	if p.stages != nil {
+		p.updateWhole(stage, done, total)
+		return
+	}
 	if p.display == nil || p.stage != stage {
 		p.Done()
 		p.stage = stage
@@ -56,6 +111,25 @@ func (p *Progress) Update(stage string, done, total int) {
 			mpb.AppendDecorators(decor.AverageSpeed(0, "%.0f/s"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	}
 	p.bar.SetCurrent(int64(done))
+}
+
+// updateWhole is Update for one bar over all stages.
+func (p *Progress) updateWhole(stage string, done, total int) {
+	if p.at < 0 || p.stage != stage {
+		p.stage, p.detail = stage, printable.Line(p.enter(stage))
+	}
+	label := p.detail
+	if total > 1 {
+		label += fmt.Sprintf(" %d/%d", done, total)
+	}
+	p.label.Store(label)
+	sum, all := p.whole(done, total)
+	if p.display == nil {
+		p.display = mpb.New(output(p.w)...)
+		p.bar = p.display.AddBar(int64(all), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Percentage(decor.WCSyncSpaceR)),
+			mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpaceR), decor.Any(func(decor.Statistics) string { return p.label.Load().(string) })))
+	}
+	p.bar.SetCurrent(int64(min(sum, all-1))) // a full bar would vanish before the work is done
 }
 
 // output is where a display goes. Terminals on serial lines and in containers may say that

@@ -22,6 +22,7 @@ import (
 	"github.com/repvit-go/repvit/internal/printable"
 	"github.com/repvit-go/repvit/model"
 	"github.com/repvit-go/repvit/pytorch"
+	"github.com/repvit-go/repvit/quant"
 )
 
 // convertAll converts every checkpoint; one that fails does not stop the others.
@@ -184,7 +185,7 @@ func convertOne(ctx context.Context, cfg *config, path string, stderr io.Writer)
 	if len(cfg.checkpointOnly) > 0 && load.Converted(path) {
 		return nil, fmt.Errorf("%s: found a converted model, whose network is as it is; expected a checkpoint for %s", path, strings.Join(cfg.checkpointOnly, ", "))
 	}
-	progress := cli.NewProgress(stderr, cfg.quiet, cfg.progress)
+	progress := cli.NewProgress(stderr, cfg.quiet, cfg.progress).Of(cfg.stages())
 	defer progress.Done()
 	o := cfg.options
 	o.Model.Labels, o.Progress = labels, progress.Update
@@ -201,6 +202,39 @@ func convertOne(ctx context.Context, cfg *config, path string, stderr io.Writer)
 		return nil, explain(path, err, cfg)
 	}
 	return r, nil
+}
+
+// stages are those of a conversion, with what they took of a RepViT-M0.9's, in hundredths of a second.
+func (cfg *config) stages() []cli.Stage {
+	all := []cli.Stage{{Name: "read", Shown: "reading the checkpoint", Share: 15}}
+	if q := cfg.options.Int8; q != nil {
+		fit := []cli.Stage{
+			{Name: "equalize", Shown: "int8: balancing channels", Share: 140},
+			{Name: "calibrate", Shown: "int8: measuring ranges", Share: 220},
+			{Name: "round", Shown: "int8: rounding weights", Share: 550},
+		}
+		if q.Calibration == "" {
+			all = append(all, cli.Stage{Name: "statistics", Shown: "int8: making up images", Share: 300})
+		} else {
+			all = append(all, cli.Stage{Name: "reading images", Shown: "reading images", Share: 20})
+		}
+		all = append(append(all, fit...), fit...) // a second time without the images to measure on
+		if q.KeepFloat != 0 || q.Sensitivity {
+			all = append(all, cli.Stage{Name: "sensitivity", Shown: "int8: trying each layer alone", Share: 850})
+		}
+		if q.KeepFloat == quant.KeepAuto {
+			all = append(all, cli.Stage{Name: "keep float", Shown: "int8: choosing layers to keep in float", Share: 40})
+		}
+		all = append(all, cli.Stage{Name: "measure", Shown: "int8: measuring the loss", Share: 25})
+	}
+	all = append(all, cli.Stage{Name: "write", Shown: "writing", Share: 5})
+	if !cfg.options.NoCheck {
+		all = append(all, cli.Stage{Name: "prove", Shown: "comparing with the checkpoint", Share: 40})
+	}
+	if cfg.report != "" {
+		all = append(all, cli.Stage{Name: "report", Shown: "writing the report", Share: 50})
+	}
+	return all
 }
 
 // explain names the flags that help against an error.
@@ -225,6 +259,8 @@ func explain(path string, err error, cfg *config) error {
 			better = "some hundred images"
 		}
 		return cli.Missed(fmt.Errorf("%w; give %s with --calib, another --calib-method, --int8-scope pointwise or --keep-float auto, or --accept-loss to have it all the same", err, better))
+	case errors.Is(err, quant.ErrOption):
+		return fmt.Errorf("%w; --keep-float takes layers of the list, which --report shows", err)
 	case errors.As(err, &reference), errors.Is(err, convert.ErrCheck):
 		return cli.Missed(err)
 	}
@@ -260,9 +296,8 @@ func printResult(w io.Writer, r *convert.Result, cfg *config) {
 		fmt.Fprintf(w, "  ignored %d keys outside the network, the first is %q\n", len(r.Ignored), r.Ignored[0])
 	}
 	if q := r.Quant; q != nil {
-		fmt.Fprintf(w, "  %s, calibrated on %s (%d samples)\n  %s\n", q.Scheme, q.Calibration, q.Samples, q)
-		if n := len(q.KeptFloat); n > 0 {
-			fmt.Fprintf(w, "  %d layers stay in float, the most sensitive is %s\n", n, q.KeptFloat[0])
+		for _, line := range q.Lines() {
+			fmt.Fprintf(w, "  %s\n", printable.Line(line))
 		}
 	}
 	for _, line := range checkLines(r.Check, cfg) {

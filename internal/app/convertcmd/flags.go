@@ -111,7 +111,8 @@ func flags() []urfave.Flag {
 		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 		&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
-		&urfave.StringFlag{Name: "keep-float", Value: "0", DefaultText: "none", Usage: "leave the `N` most sensitive layers in float, or auto"},
+		&urfave.BoolFlag{Name: "int8-symmetric", Usage: "zero point 0 for activations too, as TensorRT and NPUs want it"},
+		&urfave.StringFlag{Name: "keep-float", DefaultText: "none", Usage: "layers that stay in float: `NAME,…`, the N worst, or auto"},
 		&urfave.BoolFlag{Name: "accept-loss", Usage: "write an int8 network even if it is unusable"},
 		&urfave.Float64Flag{Name: "crop-pct", DefaultText: "0.875, timm 0.95", Usage: "resize the short side to int(size/`F`), crop"},
 	}, cli.PreprocessFlags("ImageNet's", "ImageNet's", preprocess.Bicubic), []urfave.Flag{
@@ -206,17 +207,15 @@ func parse(c *urfave.Context) (*config, error) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
 	}
-	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), Sensitivity: cfg.report != "", KeepFloat: quant.KeepAuto}
+	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), Sensitivity: cfg.report != "", Symmetric: c.Bool("int8-symmetric")}
 	if int8.Scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
 		return nil, cli.Usagef("--int8-scope: %w", err)
 	}
 	if int8.Method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
 		return nil, cli.Usagef("--calib-method: %w", err)
 	}
-	if s := c.String("keep-float"); s != "auto" {
-		if int8.KeepFloat, err = strconv.Atoi(s); err != nil || int8.KeepFloat < 0 {
-			return nil, cli.Usagef("--keep-float %q: expected a number of layers or auto", s)
-		}
+	if int8.KeepFloat, int8.Keep, err = parseKept(c.String("keep-float")); err != nil {
+		return nil, err
 	}
 	switch q := c.String("quant"); q {
 	case "":
@@ -240,8 +239,33 @@ func parse(c *urfave.Context) (*config, error) {
 	return cfg, nil
 }
 
+// parseKept reads --keep-float, a list of names of layers and at most one number of others, or auto.
+func parseKept(list string) (count int, names []string, err error) {
+	if list == "" {
+		return 0, nil, nil
+	}
+	counted := false
+	for _, w := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(w)
+		switch {
+		case w == "auto":
+			n = quant.KeepAuto
+		case w == "" || err == nil && n < 0:
+			return 0, nil, cli.Usagef("--keep-float %q: expected names of layers, a number of layers or auto", w)
+		case err != nil:
+			names = append(names, w)
+			continue
+		}
+		if counted {
+			return 0, nil, cli.Usagef("--keep-float %q: expected one number of layers, or auto, and names", list)
+		}
+		count, counted = n, true
+	}
+	return count, names, nil
+}
+
 // ofInt8 are the flags that mean nothing without --quant.
-var ofInt8 = []string{"int8-scope", "calib", "calib-method", "keep-float", "calib-samples", "accept-loss"}
+var ofInt8 = []string{"int8-scope", "calib", "calib-method", "int8-symmetric", "keep-float", "calib-samples", "accept-loss"}
 
 // validate refuses values and combinations that make no sense.
 func (cfg *config) validate(c *urfave.Context) error {
@@ -350,6 +374,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--float32 means nothing in the %s format", f.Name)
 		case o.Float32 && o.Half:
 			return cli.Usagef("--half excludes --float32")
+		case quantized && o.Int8.Symmetric && f == format.NCNN:
+			return cli.Usagef("--int8-symmetric: the integers of %s files are symmetric in any case", f.Name)
 		case quantized && o.Half && !f.Float16:
 			return cli.Usagef("--quant excludes --half")
 		case f.Files != nil && outfile.IsStdout(cfg.output):

@@ -48,6 +48,7 @@ type inspection struct {
 	MACs       int64          `json:"macs"`
 	DTypes     map[string]int `json:"dtypes"` // tensors of each type
 	Ignored    []string       `json:"ignored"`
+	KeptFloat  []string       `json:"kept_float,omitempty"` // layers of an int8 network
 
 	Head       string            `json:"head,omitempty"`
 	BNEpsilon  float64           `json:"bn_epsilon,omitempty"`
@@ -139,6 +140,7 @@ func inspect(path string, weights pytorch.Options, height, width int) (*inspecti
 	if m := f.Converted; m != nil {
 		r.Producer, r.Opset = strings.TrimSpace(m.Producer+" "+m.ProducerVersion), m.Opset
 		r.Metadata = f.Graph.Metadata
+		r.KeptFloat = storedList(r.Metadata, model.MetaKeptFloat)
 		for _, v := range f.Graph.Weights() {
 			r.DTypes[v.Const.DType.String()]++
 		}
@@ -310,10 +312,13 @@ func (r *inspection) print(w io.Writer) {
 			line(strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(k, "repvit."), "source_"), "_", " "), "%s", v)
 		}
 	}
+	if n := len(r.KeptFloat); n > 0 {
+		line("in float", "%d layers: %s", n, strings.Join(r.KeptFloat, ", "))
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(w, "%-11s %s\n", "note", printable.Line(n))
 	}
-	for _, n := range append(r.Warnings, storedWarnings(r.Metadata)...) {
+	for _, n := range append(r.Warnings, storedList(r.Metadata, model.MetaWarnings)...) {
 		fmt.Fprintf(w, "%-11s %s\n", "warning", printable.Line(n))
 	}
 	fmt.Fprintln(w)
@@ -330,9 +335,9 @@ func (r *inspection) print(w io.Writer) {
 	t.Flush()
 }
 
-// storedWarnings are those that a conversion put into its file.
-func storedWarnings(metadata map[string]string) (list []string) {
-	_ = json.Unmarshal([]byte(metadata[model.MetaWarnings]), &list) // a courtesy here
+// storedList is one that a conversion put into its file.
+func storedList(metadata map[string]string, key string) (list []string) {
+	_ = json.Unmarshal([]byte(metadata[key]), &list) // a courtesy here
 	return list
 }
 

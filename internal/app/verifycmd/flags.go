@@ -212,7 +212,8 @@ func commands() []*urfave.Command {
 	output := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy; - is standard output"}
 	outputs := &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write `FILE`.npy, or all outputs to FILE.npz by their names"}
 	return []*urfave.Command{
-		{Name: "run", Usage: "write the outputs for an input", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{inputFlag(), outputs}, engineFlags(), cli.OutputFlags()), Action: action(runModel)},
+		{Name: "run", Usage: "write the outputs for an input", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{inputFlag(), outputs,
+			&urfave.BoolFlag{Name: "all", Usage: "write every value of the network, by name, into FILE.npz"}}, engineFlags(), cli.OutputFlags()), Action: action(runModel)},
 		{Name: "bench", Usage: "measure latency", ArgsUsage: "MODEL", Flags: slices.Concat([]urfave.Flag{
 			inputFlag(),
 			&urfave.IntFlag{Name: "runs", Value: 50, Usage: "`N` timed runs"},

@@ -71,6 +71,9 @@ func runModel(c *urfave.Context, cfg *config) error {
 		return err
 	}
 	defer n.Close()
+	if c.Bool("all") && !isZip(cfg.output) {
+		return cli.Usagef("--all with --output %s: expected FILE.npz, which holds many arrays", cfg.output)
+	}
 	if k := len(n.Graph.Outputs); k > 1 && !isZip(cfg.output) {
 		return fmt.Errorf("%s: found %d outputs, expected one for %s; write FILE.npz, which holds %s", path, k, cfg.output, outputNames(n.Graph))
 	}
@@ -80,6 +83,9 @@ func runModel(c *urfave.Context, cfg *config) error {
 	}
 	if err := n.start(cfg, nil); err != nil {
 		return err
+	}
+	if c.Bool("all") {
+		return n.dump(c, cfg, x)
 	}
 	all, err := n.runAll(c.Context, x)
 	if errors.Is(err, graph.ErrShape) {
@@ -97,6 +103,42 @@ func runModel(c *urfave.Context, cfg *config) error {
 	if err := writeArrays(cfg.output, arrays); err != nil {
 		return err
 	}
+	return tell(c, cfg, told)
+}
+
+// dump writes the inputs, everything that the network's nodes compute, and so its outputs, as it comes.
+func (n *network) dump(c *urfave.Context, cfg *config, x []*graph.Tensor) error {
+	f, err := outfile.Create(cfg.output)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	z := npy.NewZipWriter(f)
+	var told []written
+	err = verify.ObserveAll(c.Context, n.engine, x, func(v *graph.Value, t *graph.Tensor) error {
+		told = append(told, written{v.Name, t.DType, t.Shape})
+		if err := z.Add(npy.Array{Name: v.Name, Tensor: t}); err != nil {
+			return fmt.Errorf("%s: %w", cfg.output, err)
+		}
+		return nil
+	})
+	if errors.Is(err, graph.ErrShape) {
+		return fmt.Errorf("%s: for %s: %w", cfg.input, n.Path, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.Path, err)
+	}
+	if err := z.Close(); err != nil {
+		return fmt.Errorf("%s: %w", cfg.output, err)
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	return tell(c, cfg, told)
+}
+
+// tell says what was written.
+func tell(c *urfave.Context, cfg *config, told []written) error {
 	switch {
 	case cfg.json:
 		return cli.PrintJSON(c.App.Writer, map[string]any{"output": cfg.output, "shape": told[0].Shape, "outputs": told})
