@@ -144,6 +144,12 @@ var ErrNoFeatures = errors.New("the options say which feature maps are given, an
 // ErrNoNormalization is of files that take images, made of one that does not say how they are normalised.
 var ErrNoNormalization = errors.New("the file does not say how images are normalised, so the result can't do it; expected a normalised tensor as its input")
 
+// Errors of formats that have one image as the input, and no operators for boxes.
+var (
+	ErrNotImage = fmt.Errorf("%w: expected a network that takes one image of a known size", graph.ErrUnsupported)
+	ErrBoxes    = fmt.Errorf("%w: the format has no operators that choose boxes, expected a detector's maps", graph.ErrUnsupported)
+)
+
 // ErrConverted is of options about the reading of a checkpoint, for a file that is converted
 // already.
 var ErrConverted = errors.New("found a converted model, whose network is as it is; expected a checkpoint for the options given")
@@ -157,7 +163,7 @@ var ErrConverted = errors.New("found a converted model, whose network is as it i
 //
 // The error names the file and wraps what [pytorch.Open], package model and package quant
 // answer, [ErrCheck], [ErrNotFinite], a [*LossError], a [*CalibrationError],
-// [ErrNoFeatures], [ErrNoNormalization], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
+// [ErrNoFeatures], [ErrNoNormalization], [ErrNotImage], [ErrBoxes], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
 func File(ctx context.Context, checkpoint, output string, o Options) (*Result, error) {
 	start := time.Now()
 	f, err := o.format(output)
@@ -393,9 +399,14 @@ func fixed(g *graph.Graph) (*graph.Graph, error) {
 			t.Shape[0] = graph.Fixed(1)
 		}
 		if dims, ok := t.Shape.Ints(); !ok || dims[0] != 1 {
-			return nil, fmt.Errorf("%w: found an input of %v, expected one image of a known size", graph.ErrUnsupported, v.Type.Shape)
+			return nil, fmt.Errorf("%w, found an input of %v", ErrNotImage, v.Type.Shape)
 		}
 		v.Type = &t
+	}
+	for _, n := range g.Nodes {
+		if n.Is(graph.Coordinates) {
+			return nil, fmt.Errorf("%w, found %s", ErrBoxes, n.Op.Kind())
+		}
 	}
 	return g, nil
 }

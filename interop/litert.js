@@ -1,6 +1,6 @@
 // Runs a .tflite file in LiteRT, Google's runtime, as WebAssembly.
 //
-//   node litert.js MODEL IN.npy OUT.npy   feeds N×C×H×W image by image; writes output i as OUT.i.npy, N×C or N×C×H×W
+//   node litert.js MODEL IN.npy OUT.npy   feeds N×C×H×W image by image; writes output i as OUT.i.npy, N×C, N×C×H×W, or N×1×H×W of indices
 //
 // Prints names, types and shapes of inputs and outputs, and whether XNNPACK computes every operator, as JSON.
 const fs = require('fs');
@@ -35,14 +35,14 @@ async function main(model, input, output) {
     const x = new Tensor(transposed(data.subarray(n * size, (n + 1) * size), channels, height * width), [1, height, width, channels]);
     (await m.run(x)).forEach((y, i) => {
       const { dims, data } = outputs[i];
-      const c = dims[dims.length - 1];
       const elements = y.toTypedArray();
-      data.push(transposed(elements, elements.length / c, c));
+      data.push(dims.length === 4 ? transposed(elements, elements.length / dims[3], dims[3]) : elements);
     });
   }
   outputs.forEach(({ dims: [, ...rest], data }, i) => {
+    if (rest.length > 1) rest.unshift(rest.length === 3 ? rest.pop() : 1);
     const all = Float32Array.from(data.flatMap((d) => Array.from(d)));
-    writeNpy(output.replace(/\.npy$/, `.${i}.npy`), [images, rest.pop(), ...rest], all);
+    writeNpy(output.replace(/\.npy$/, `.${i}.npy`), [images, ...rest], all);
   });
   const said = (d) => ({ name: d.name, type: d.dtype, shape: Array.from(d.shape) });
   console.log(JSON.stringify({ inputs: m.getInputDetails().map(said), outputs: m.getOutputDetails().map(said), accelerated: m.isFullyAccelerated }));

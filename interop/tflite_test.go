@@ -2,6 +2,7 @@ package interop
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,6 +93,13 @@ func TestTFLiteOutputs(t *testing.T) {
 	needORT(t)
 	odd := randomInput(t, 1, 3, 75, 91)
 	even := testdata + "/input.npy"
+	wide, square := randomInput(t, 1, 3, 64, 96), randomInput(t, 1, 3, 64, 64)
+	var maps []string
+	for _, kind := range []string{"fpn", "rpn_cls", "rpn_reg"} {
+		for level := range 5 {
+			maps = append(maps, fmt.Sprint(kind, level))
+		}
+	}
 	stages := []string{"stage1", "stage2", "stage3", "stage4"}
 	for name, c := range map[string]struct {
 		checkpoint, input string
@@ -104,6 +112,13 @@ func TestTFLiteOutputs(t *testing.T) {
 		"RepVGG, odd size":    {"families/repvgg.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
 		"MobileOne, odd size": {"families/mobileone.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
 		"MobileOne with SE":   {"families/mobileone_se.pth", even, []string{"--size", "64"}, []string{"logits"}},
+		"MobileNetV3-Large":   {"families/mobilenetv3_large.pth", even, []string{"--size", "64"}, []string{"logits"}},
+		"MobileNetV3, timm's": {"families/mobilenetv3_large_timm.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
+		"MobileNetV3-Small":   {"families/mobilenetv3_small.pth", odd, []string{"--size", "75x91"}, []string{"logits"}},
+		"a detector's maps":   {"dense/det_v2.pth", wide, []string{"--size", "64x96", "--raw"}, maps},
+		"a segmenter":         {"dense/seg_v2.pth", wide, []string{"--size", "64x96", "--segment", "logits"}, []string{"logits"}},
+		"classes of pixels":   {"dense/seg_v2.pth", wide, []string{"--size", "64x96"}, []string{"classes"}},
+		"Segment Anything":    {"sam/repvit_sam.pt", square, []string{"--size", "64", "--part", "encoder"}, []string{"image_embeddings"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkpoint := testdata + "/" + c.checkpoint

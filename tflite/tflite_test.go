@@ -111,7 +111,17 @@ func TestOperators(t *testing.T) {
 				if d, _ := formattest.Compared(t, got, g); d > 2*c.Tolerance+1e-6 {
 					t.Errorf("%s: off by %.2g", c.Name, d)
 				}
-				written[c.Op.Kind()] = true
+				kinds := map[string]bool{}
+				for _, n := range got.Nodes {
+					kinds[n.Op.Kind()] = true
+				}
+				for _, n := range g.Nodes {
+					kind := n.Op.Kind()
+					written[kind] = true
+					if !kinds[kind] && !n.Is(graph.Converts) {
+						t.Errorf("%s: %s was read as something else", c.Name, kind)
+					}
+				}
 			}
 		}
 	}
@@ -149,8 +159,11 @@ func FuzzDecode(f *testing.F) {
 	w := graph.Weight("w", graph.Float32Tensor([]int{3, 2, 3, 3}, make([]float32, 54)))
 	y := small.Add("c", graph.Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 1}, small.Inputs[0], w)
 	y = small.Add("g", graph.Gelu{}, y)
+	y = small.Add("l", graph.LayerNorm{Axes: []int{-3}, Epsilon: 1e-5}, y, graph.Weight("l.w", graph.Float32Tensor([]int{3, 1, 1}, []float32{1, 2, 3})))
+	y = small.Add("m", graph.MaxPool{Kernel: [2]int{2, 1}, Strides: [2]int{1, 1}}, small.Add("h", graph.HardSigmoid{Alpha: 0.2, Beta: 0.5}, y))
+	top := small.Add("t", graph.ArgMax{Axis: -3, KeepDims: true}, y)
 	y = small.Add("f", graph.Flatten{}, small.Add("p", graph.GlobalAveragePool{}, y))
-	small.Outputs = []*graph.Value{small.Add("y", graph.Softmax{}, y)}
+	small.Outputs = []*graph.Value{small.Add("y", graph.Softmax{}, y), top}
 	for _, o := range []tflite.Options{{}, {Half: true}} {
 		f.Add(encode(f, small, o))
 	}
