@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -89,6 +90,9 @@ type Int8 struct {
 	KeepFloat   int  // layers that stay in float, or [quant.KeepAuto]
 	Sensitivity bool // asks for the SQNR of every layer alone
 	AcceptLoss  bool // writes a network that int8 has ruined, too
+	// IO makes input and outputs int8 as well, and all between integers; of formats that can, which is TFLite, with
+	// the scope All.
+	IO bool
 }
 
 // Networks are the stages of a conversion. Where a step was not asked for, a network is the
@@ -264,6 +268,8 @@ func (o *Options) format(output string) (*format.Format, error) {
 		return nil, fmt.Errorf("found a free size, a batch, or the training form, expected one size, one image and the fused form for %s", f.Name)
 	case !f.Float16 && o.Float32 || !f.Images && o.Tensor || o.Float32 && o.Half:
 		return nil, fmt.Errorf("found float32 or a tensor as the input asked for where %s files have nothing else, or float32 and float16", f.Name)
+	case o.Int8 != nil && o.Int8.IO && !f.Integers:
+		return nil, fmt.Errorf("found int8 as input and output asked for where %s files have floats there", f.Name)
 	case o.Int8 != nil && (o.Half && !f.Float16 || o.NoFuse):
 		return nil, errors.New("int8 is made of fused float32 networks only")
 	}
@@ -367,6 +373,11 @@ func (j *job) convert(ctx context.Context) (err error) {
 	if !j.NoFuse {
 		j.Deploy = reparam.Fuse(j.Training)
 	}
+	if _, ok := j.Deploy.Metadata[model.MetaIntegers]; ok { // of the file that is converted, not of what is made of it
+		j.Deploy = j.Deploy.Clone()
+		j.Deploy.Metadata = maps.Clone(j.Deploy.Metadata)
+		delete(j.Deploy.Metadata, model.MetaIntegers)
+	}
 	j.Written = j.Deploy
 	if j.Int8 != nil {
 		if j.Written, err = j.quantize(ctx); err != nil {
@@ -377,6 +388,11 @@ func (j *job) convert(ctx context.Context) (err error) {
 		}
 		if j.f.Int8 != "" {
 			j.r.Quant.Scheme += "; in " + j.f.Name + " files " + j.f.Int8
+		}
+		if j.Int8.IO {
+			said := integers(j.Written)
+			j.r.Notes = append(j.r.Notes, said)
+			j.Written.Metadata[model.MetaIntegers] = said
 		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
 		if j.f.Float16 {
@@ -431,7 +447,7 @@ func (j *job) write(w []io.Writer, path string) error {
 			out.Opset = quantOpset
 		}
 	}
-	o := format.Options{Opset: out.Opset, Half: j.Half, Mean: j.images.Mean, Std: j.images.Std, Image: j.f.Images && !j.Tensor, Classifier: j.Model.Labels != nil}
+	o := format.Options{Opset: out.Opset, Half: j.Half, Integers: j.Int8 != nil && j.Int8.IO, Mean: j.images.Mean, Std: j.images.Std, Image: j.f.Images && !j.Tensor, Classifier: j.Model.Labels != nil}
 	err := error(nil)
 	if o.Labels, err = infer.Labels(j.Written); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 	}
 	g, report, err := quant.Quantize(ctx, j.Training, j.Deploy, samples, [2]int{j.r.Height, j.r.Width}, quant.Options{
 		NoLogits: j.Deploy.Metadata[model.MetaClasses] == "0", Maps: j.Deploy.Metadata[model.MetaWhole] != "",
-		Scope: j.Int8.Scope, Method: j.Int8.Method, KeepFloat: j.Int8.KeepFloat, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
+		Scope: j.Int8.Scope, Integers: j.Int8.IO, Method: j.Int8.Method, KeepFloat: j.Int8.KeepFloat, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +107,26 @@ func (q *Quantization) String() string {
 		on = strings.Replace(on, "images", "image", 1)
 	}
 	return fmt.Sprintf("int8 is %s: SQNR %.1f dB%s, %s on %d %s", word, q.SQNR, agree, verb, q.HeldOut, on)
+}
+
+// integers says what the integers of a network's input and outputs stand for, as TFLite has them.
+func integers(g *graph.Graph) string {
+	pair := func(n *graph.Node) string {
+		return fmt.Sprintf("%v·(q - %d)", n.Inputs[1].Const.Float32s()[0], int(n.Inputs[2].Const.Float64s()[0])-128)
+	}
+	var all []string
+	for _, n := range g.Consumers()[g.Inputs[0]] {
+		if _, ok := n.Op.(graph.QuantizeLinear); ok {
+			all = append(all, g.Inputs[0].Name+" = "+pair(n))
+		}
+	}
+	producers := g.Producers()
+	for _, v := range g.Outputs {
+		if n := producers[v]; n != nil && n.Op.Kind() == (graph.DequantizeLinear{}).Kind() {
+			all = append(all, v.Name+" = "+pair(n))
+		}
+	}
+	return "int8 in the file, q for " + strings.Join(all, ", ")
 }
 
 func isArray(path string) bool { return strings.HasSuffix(path, ".npy") }

@@ -3,9 +3,11 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,14 +52,7 @@ func randomInput(t testing.TB, shape ...int) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "in.npy")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := npy.Write(f, x); err != nil {
-		t.Fatal(err)
-	}
+	write(t, path, x)
 	return path
 }
 
@@ -168,6 +163,68 @@ func TestTFLiteRounded(t *testing.T) {
 				t.Logf("%s: %.1f dB against PyTorch, %.1f dB against our engine", stem, pytorch, engine)
 				if !(pytorch >= c.pytorch && engine >= c.engine) {
 					t.Errorf("%s: %.1f dB against PyTorch, %.1f dB against our engine; want at least %v and %v", stem, pytorch, engine, c.pytorch, c.engine)
+				}
+			}
+		})
+	}
+}
+
+// TestTFLiteIntegers: a file whose input and outputs are int8 computes in LiteRT what package infer computes of it, which
+// takes and gives what the integers stand for.
+func TestTFLiteIntegers(t *testing.T) {
+	needLiteRT(t)
+	input := testdata + "/input.npy"
+	for name, c := range map[string]struct {
+		flags  []string
+		engine float64 // signal to noise in dB against what our own engine computes from the file, at least
+	}{
+		"v2_release.pth":                 {nil, 100},
+		"v2_train.pth":                   {[]string{"--features"}, 100},
+		"families/mobileone_se.pth":      {nil, 100},
+		"families/mobilenetv3_large.pth": {nil, 25}, // HARD_SWISH of int8 is less exact than a table
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			model, out := filepath.Join(dir, "m.tflite"), filepath.Join(dir, "own.npz")
+			flags := append([]string{"--size", "64", "--quant", "int8", "--int8-io", "--calib", input, "--accept-loss"}, c.flags...)
+			run(t, "repvit-convert", append([]string{testdata + "/" + name, "-q", "-o", model}, flags...)...)
+			said := run(t, "repvit-convert", "inspect", model, "--json")
+			scales, zeros := map[string]float64{}, map[string]float64{}
+			for _, m := range regexp.MustCompile(`(\w+) = ([0-9.e-]+)·\(q - (-?\d+)\)`).FindAllStringSubmatch(said, -1) {
+				scales[m[1]], _ = strconv.ParseFloat(m[2], 64)
+				zeros[m[1]], _ = strconv.ParseFloat(m[3], 64)
+			}
+			x := read(t, input)
+			q := make([]float32, x.Len())
+			for i, v := range x.Float64s() {
+				q[i] = float32(min(max(math.RoundToEven(v/scales["input"])+zeros["input"], -128), 127))
+			}
+			rounded := filepath.Join(dir, "in.npy")
+			write(t, rounded, graph.Float32Tensor(x.Shape, q))
+			got, names, _ := tflite(t, testdata+"/"+name, rounded, flags...)
+			run(t, "repvit-verify", "run", model, "-q", "--input", input, "-o", out)
+			all, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			arrays, err := npy.ReadArrays(all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]*graph.Tensor{}
+			for _, a := range arrays {
+				want[a.Name] = a.Tensor
+			}
+			for i, n := range names {
+				v := got[i].Float64s()
+				for k := range v {
+					v[k] = scales[n] * (v[k] - zeros[n])
+				}
+				var d verify.Distance
+				d.Add(v, want[n].Float64s())
+				t.Logf("%s: %.1f dB against our engine", n, d.SQNR())
+				if !(d.SQNR() >= c.engine) {
+					t.Errorf("%s: %.1f dB against our engine, want at least %v", n, d.SQNR(), c.engine)
 				}
 			}
 		})

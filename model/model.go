@@ -168,6 +168,7 @@ const (
 	MetaStateDict    = "repvit.state_dict"    // where in it the weights were
 	MetaVersion      = "repvit.version"       // of the converter
 	MetaQuantization = "repvit.quantization"  // scheme of an int8 file
+	MetaIntegers     = "repvit.integers"      // what input and outputs stand for that are int8 in the file
 )
 
 func (m *Model) metadata(b *Builder, n *Network) error {

@@ -86,6 +86,10 @@ type Options struct {
 	// Sensitivity asks for the SQNR of every layer alone in [Report].Layers, which a
 	// KeepFloat other than 0 measures anyway.
 	Sensitivity bool
+	// Integers quantizes logits as well, and takes the scales that integer kernels of phones prescribe for
+	// Sigmoid (1/256) and HardSigmoid (1/255), so that nothing but the network's input and outputs needs floats. The
+	// scope must be All.
+	Integers bool
 	// NoLogits says that the outputs are not rows of logits, whatever their shape: there is no
 	// top-1 to agree on.
 	NoLogits bool
@@ -111,6 +115,9 @@ func (o Options) check() (Options, error) {
 	}
 	if _, err := ParseMethod(string(o.Method)); err != nil {
 		return o, err
+	}
+	if o.Integers && (o.Scope != All || o.KeepFloat != 0) {
+		return o, fmt.Errorf("%w: integers alone with scope %q and %d layers in float, expected scope %q and none", ErrOption, o.Scope, o.KeepFloat, All)
 	}
 	if o.KeepFloat < KeepAuto {
 		return o, fmt.Errorf("%w: %d layers to keep in float, expected a number from 0, or %d for automatic", ErrOption, o.KeepFloat, KeepAuto)

@@ -127,6 +127,7 @@ func fit(ctx context.Context, own, watched *graph.Graph, inputs []*graph.Tensor,
 	if err != nil {
 		return nil, err
 	}
+	n.integers = o.Integers
 	set := n.scope(o.Scope)
 	if len(set) == 0 {
 		return nil, fmt.Errorf("%w: scope %q holds none of the graph's %d operators", ErrNothing, o.Scope, len(n.g.Nodes))

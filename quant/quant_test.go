@@ -236,6 +236,45 @@ func TestKeepFloat(t *testing.T) {
 	}
 }
 
+// Integers: what each layer gives is quantized, logits too, gates with the scales that phones prescribe, at little cost.
+func TestIntegers(t *testing.T) {
+	_, deploy := load(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	data := images(1000, 16)
+	all, _, err := Quantize(t.Context(), nil, deploy, data, [2]int{64, 64}, Options{Scope: All})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _, err := Quantize(t.Context(), nil, deploy, data, [2]int{64, 64}, Options{Scope: All, Integers: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumers := g.Consumers()
+	gates := 0
+	for _, n := range g.Nodes {
+		if n.Is(graph.Converts) {
+			continue
+		}
+		c := consumers[n.Output]
+		if len(c) != 1 || c[0].Op != (graph.QuantizeLinear{}) {
+			t.Errorf("%s (%s) is not quantized", n.Name(), n.Op.Kind())
+			continue
+		}
+		if n.Op == (graph.Sigmoid{}) {
+			gates++
+			if s := c[0].Inputs[1].Const.Float64s()[0]; s != 1./256 {
+				t.Errorf("%s has the scale %v", n.Name(), s)
+			}
+		}
+	}
+	if gates == 0 {
+		t.Error("no gates")
+	}
+	fresh := images(5000, 8)
+	if got, want := against(t, deploy, g, fresh), against(t, deploy, all, fresh); got < want-3 {
+		t.Errorf("SQNR %.1f dB, with logits and gates in float %.1f", got, want)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, deploy := load(t, "v2_release.pth", model.Options{})
 	training, _ := load(t, "v2_release.pth", model.Options{})
@@ -264,6 +303,7 @@ func TestErrors(t *testing.T) {
 		"cancelled":    {ctx: done, g: deploy, data: good, want: context.Canceled},
 		"bad scope":    {g: deploy, data: good, opts: Options{Scope: "some"}, want: ErrOption},
 		"bad method":   {g: deploy, data: good, opts: Options{Method: "guess"}, want: ErrOption},
+		"integers":     {g: deploy, data: good, opts: Options{Integers: true}, want: ErrOption},
 		"bad keep":     {g: deploy, data: good, opts: Options{KeepFloat: -2}, want: ErrOption},
 		"no graph":     {data: good, want: graph.ErrGraph},
 		"other size":   {g: fixed(deploy), data: good, want: graph.ErrShape},

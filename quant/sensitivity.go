@@ -111,6 +111,9 @@ func (q *quantization) fill(judged, own Loss, kept []string, set map[*graph.Node
 	if q.o.Scope == All {
 		scope = "all operators"
 	}
+	if q.o.Integers {
+		scope += " and the outputs"
+	}
 	r.Scheme = fmt.Sprintf("int8 QDQ, %s: weights symmetric int8 per channel, activations uint8 per tensor (%s), channels equalized, biases int32 corrected", scope, q.o.Method)
 }
 

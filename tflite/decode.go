@@ -191,14 +191,22 @@ func (d *decoder) graph(g *view) error {
 		return fmt.Errorf("%w: inputs %v, expected one", ErrUnsupported, inputs)
 	}
 	in := d.tensors[inputs[0]]
-	if in.kind != typeFloat32 || len(in.shape) != 4 && len(in.shape) != 2 || in.data != nil {
-		return fmt.Errorf("%w: an input of type %d and shape %v, expected float32 1×H×W×C or 1×C", ErrUnsupported, in.kind, in.shape)
+	if in.kind != typeFloat32 && in.kind != typeInt8 || len(in.shape) != 4 && len(in.shape) != 2 || in.data != nil {
+		return fmt.Errorf("%w: an input of type %d and shape %v, expected float32 or int8, 1×H×W×C or 1×C", ErrUnsupported, in.kind, in.shape)
 	}
 	v := &graph.Value{Name: in.name, Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(planar(in.shape)...)}}
 	d.g.Inputs = []*graph.Value{v}
-	d.values[inputs[0]] = v
 	d.parameters = map[string][2]*graph.Value{}
 	d.bytes, d.halves, d.padded = map[int]*graph.Value{}, map[int]*tensor{}, map[int]*padded{}
+	if in.kind == typeInt8 { // graphs take floats, and begin with what makes them integers
+		scale, zero, err := d.activation(in)
+		if err != nil {
+			return fmt.Errorf("input: %w", err)
+		}
+		d.bytes[inputs[0]] = d.g.Add(in.name+".int8", graph.QuantizeLinear{}, v, scale, zero)
+	} else {
+		d.values[inputs[0]] = v
+	}
 	var ops []operation
 	for _, v := range g.tables(graphOperators) {
 		if len(ops) > graph.MaxNodes {
@@ -227,6 +235,9 @@ func (d *decoder) graph(g *view) error {
 		v, err := d.float(i)
 		if err != nil {
 			return fmt.Errorf("output: %w", err)
+		}
+		if q := d.bytes[i]; q != nil && q.Name == d.tensors[i].name { // an output of int8, which is a float in the graph
+			q.Name, v.Name = q.Name+".int8", q.Name
 		}
 		d.g.Outputs = append(d.g.Outputs, v)
 	}
@@ -487,6 +498,9 @@ func (d *decoder) cast(o operation) error {
 // reshape is of one pixel.
 func (d *decoder) reshape(o operation) error {
 	x, y := d.tensors[o.in[0]], d.tensors[o.out]
+	if x.kind == typeInt8 && (!slices.Equal(x.scales, y.scales) || !slices.Equal(x.zeros, y.zeros)) {
+		return fmt.Errorf("%w: another quantization behind it", ErrFormat)
+	}
 	if len(x.shape) != 4 || x.shape[1]*x.shape[2] != 1 || len(y.shape) != 2 || y.shape[0] != x.shape[0] || y.shape[1] != x.shape[3] {
 		return fmt.Errorf("%w: %v to %v, expected 1×1×1×C to 1×C", ErrUnsupported, x.shape, y.shape)
 	}

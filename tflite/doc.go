@@ -21,8 +21,12 @@
 //     without quantized result, as that of logits, is float32. Sigmoid is of int8 only with the
 //     scale 1/256 that the runtime prescribes.
 //
+// With [Options.Integers] the input and the outputs are int8 as well, with their scale and zero point, and a network that has a float
+// anywhere between is refused. In the graph that is read they are float32 still, with QuantizeLinear behind the input and
+// DequantizeLinear before the outputs.
+//
 // Operators that TensorFlow Lite does not have are spelled as several, which are one again when the file is read:
-// HardSigmoid as Keras has it, min(max(x + 3, 0), 6)·1/6, and LayerNorm of channels, all in float32. The indices of ArgMax
+// HardSigmoid as Keras has it, min(max(x + 3, 0), 6)·1/6, in float32, or in integers where its result has the scale 1/255; LayerNorm of channels, in float32. The indices of ArgMax
 // are int32, and their axis is not there: 1×H×W.
 //
 // The metadata entry "repvit" holds the graph's name and metadata as JSON; TFLITE_METADATA says what task

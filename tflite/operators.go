@@ -37,7 +37,7 @@ func init() {
 // unary writes a function of one operand without options.
 func unary(op *operator) func(*encoder, *graph.Node) error {
 	return func(e *encoder, n *graph.Node) error {
-		o, err := e.operands(n, 1, op.int8 > 1)
+		o, err := e.operands(n, 1, op.int8 > 1 || e.options.Integers)
 		if err == nil {
 			e.emit(op, o.integer, o.in, o.out, nil)
 		}
@@ -123,7 +123,7 @@ func (e *encoder) flatten(n *graph.Node) error {
 	if len(s) == 4 && s[1]*s[2] != 1 {
 		return fmt.Errorf("%w: Flatten of %v, expected one pixel", ErrUnsupported, e.types[n.Inputs[0]].Shape)
 	}
-	o, err := e.operands(n, 1, false)
+	o, err := e.operands(n, 1, e.keeps(n))
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (e *encoder) flatten(n *graph.Node) error {
 	if err != nil {
 		return err
 	}
-	e.emit(opReshape, false, append(o.in, e.ints(fmt.Sprintf("reshape.%d", to[1]), to...)), o.out, table{reshapeShape: to})
+	e.emit(opReshape, o.integer, append(o.in, e.ints(fmt.Sprintf("reshape.%d", to[1]), to...)), o.out, table{reshapeShape: to})
 	return nil
 }
 

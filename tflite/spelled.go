@@ -9,8 +9,9 @@ import (
 	"github.com/repvit-go/repvit/graph"
 )
 
-// spelling is how an operator is written that TensorFlow Lite has none for: as several in float32, in this order, with
-// nothing between them. It is read again where the same operators stand, and nothing else reads what is between them.
+// spelling is how an operator is written that TensorFlow Lite has none for: as several, in this order, with
+// nothing between them. They are of integers where every step has a scale, and the result is quantized with that of the last: rounding
+// between them then is the same as behind them. It is read again where the same operators stand, and nothing else reads what is between them.
 type spelling struct {
 	steps []step
 	// constants are those that the steps read, of a node with an operand of so many channels; nil where the
@@ -26,6 +27,8 @@ type step struct {
 	in []int // 0 is the operand, i > 0 what step i gave, −i constant i
 	// option is the one that is not its default: the activation function of sums, and whether means keep axes.
 	option uint8
+	// scale is that of the result in integers, from −128 as 0 on; 0 where there are no integers for it.
+	scale float32
 }
 
 // lastAxis stands for the axes of a mean over the last axis.
@@ -35,13 +38,13 @@ const lastAxis = math.MinInt
 var spellings = map[string][]spelling{
 	graph.HardSigmoid{}.Kind(): {
 		// As Keras has it: min(max(x + 3, 0), 6)·1/6, in general min(max(6·alpha·x + 6·beta, 0), 6)·1/6.
-		{[]step{{opAdd, []int{0, -1}, activationRelu6}, {opMul, []int{1, -2}, 0}}, (*encoder).hardSigmoid, hardSigmoid},
-		{[]step{{opMul, []int{0, -3}, 0}, {opAdd, []int{1, -1}, activationRelu6}, {opMul, []int{2, -2}, 0}}, (*encoder).scaledSigmoid, hardSigmoid},
+		{[]step{{opAdd, []int{0, -1}, activationRelu6, 6. / 255}, {opMul, []int{1, -2}, 0, 1. / 255}}, (*encoder).hardSigmoid, hardSigmoid},
+		{[]step{{opMul, []int{0, -3}, 0, 0}, {opAdd, []int{1, -1}, activationRelu6, 0}, {opMul, []int{2, -2}, 0, 0}}, (*encoder).scaledSigmoid, hardSigmoid},
 	},
 	// (x − mean)·1/√(mean of (x − mean)² + epsilon)·scale + bias
 	graph.LayerNorm{}.Kind(): {{[]step{
-		{opMean, []int{0, lastAxis}, 1}, {opSquared, []int{0, 1}, 0}, {opMean, []int{2, lastAxis}, 1}, {opAdd, []int{3, -1}, 0}, {opRsqrt, []int{4}, 0},
-		{opSub, []int{0, 1}, 0}, {opMul, []int{6, 5}, 0}, {opMul, []int{7, -2}, 0}, {opAdd, []int{8, -3}, 0},
+		{opMean, []int{0, lastAxis}, 1, 0}, {opSquared, []int{0, 1}, 0, 0}, {opMean, []int{2, lastAxis}, 1, 0}, {opAdd, []int{3, -1}, 0, 0}, {opRsqrt, []int{4}, 0, 0},
+		{opSub, []int{0, 1}, 0, 0}, {opMul, []int{6, 5}, 0, 0}, {opMul, []int{7, -2}, 0, 0}, {opAdd, []int{8, -3}, 0, 0},
 	}, (*encoder).layerNorm, layerNorm}},
 }
 
@@ -101,7 +104,7 @@ func layerNorm(y tensor, c []*graph.Tensor) (graph.Op, []*graph.Value) {
 
 // spell writes an operator as others.
 func (e *encoder) spell(n *graph.Node) error {
-	o, err := e.operands(n, 1, false)
+	o, err := e.operands(n, 1, e.integers(n))
 	if err != nil {
 		return err
 	}
@@ -124,7 +127,7 @@ func (e *encoder) spell(n *graph.Node) error {
 				case k == lastAxis:
 					in = append(in, e.ints(fmt.Sprintf("mean.axis.%d", last), int32(last)))
 				case k < 0:
-					in = append(in, e.number(n.Name(), -k, constants[-k-1]))
+					in = append(in, e.number(n.Name(), -k, constants[-k-1], o.integer))
 				default:
 					in = append(in, results[k])
 					if from := e.list[results[k]][tensorShape].([]int32); len(to) == 0 || from[last] > to[last] {
@@ -140,9 +143,13 @@ func (e *encoder) spell(n *graph.Node) error {
 			}
 			out := o.out
 			if i < len(s.steps)-1 {
-				out = e.add(fmt.Sprintf("%s/%d", n.Name(), i), to, typeFloat32, 0, nil)
+				name, kind, q := fmt.Sprintf("%s/%d", n.Name(), i), int8(typeFloat32), table(nil)
+				if o.integer {
+					kind, q = typeInt8, quantization(st.scale, -128)
+				}
+				out = e.add(name, to, kind, 0, q)
 			}
-			e.emit(st.op, false, in, out, options)
+			e.emit(st.op, o.integer, in, out, options)
 			results = append(results, out)
 		}
 		break
@@ -150,11 +157,28 @@ func (e *encoder) spell(n *graph.Node) error {
 	return nil
 }
 
+// integers reports whether an operator that is spelled is of integers.
+func (e *encoder) integers(n *graph.Node) bool {
+	q, s := e.quantizes(n.Output), spellings[n.Op.Kind()][0]
+	if q == nil || s.steps[0].scale == 0 {
+		return false
+	}
+	c, err := s.constants(e, n, 0)
+	if err != nil || c == nil || slices.ContainsFunc(c, func(t *graph.Tensor) bool { return !(t.Float32s()[0] > 0) }) {
+		return false
+	}
+	scale, zero, err := parameters(q)
+	return err == nil && scale == s.steps[len(s.steps)-1].scale && zero == -128
+}
+
 // number adds constant i of a spelled node, a scalar once for all.
-func (e *encoder) number(name string, i int, t *graph.Tensor) int32 {
+func (e *encoder) number(name string, i int, t *graph.Tensor, integer bool) int32 {
 	name = fmt.Sprintf("%s.constant.%d", name, i)
 	if len(t.Shape) == 0 {
 		name = fmt.Sprintf("number.%v", t.Float32s()[0])
+	}
+	if integer {
+		name += ".int8"
 	}
 	if i, ok := e.tensors[name]; ok {
 		return i
@@ -162,6 +186,9 @@ func (e *encoder) number(name string, i int, t *graph.Tensor) int32 {
 	shape := []int32{}
 	for _, d := range t.Shape {
 		shape = append(shape, int32(d))
+	}
+	if integer { // a scalar above 0: 64 of its part, which is exact
+		return e.constant(name, shape, typeInt8, quantization(t.Float32s()[0]/64, 0), []byte{64})
 	}
 	return e.constant(name, shape, typeFloat32, nil, t.Bytes())
 }
@@ -194,34 +221,52 @@ func (d *decoder) match(steps []step, ops []operation) (constants []*graph.Tenso
 	if len(ops) < len(steps) {
 		return nil, false
 	}
+	integer := d.tensors[ops[0].out].kind == typeInt8
 	for i, st := range steps {
 		o := ops[i]
-		if o.op != st.op || len(o.in) != len(st.in) || o.options.byte(0) != int(st.option) || d.values[o.out] != nil || d.bytes[o.out] != nil || d.tensors[o.out].data != nil || d.tensors[o.out].kind == typeInt8 {
+		y := d.tensors[o.out]
+		if (y.kind == typeInt8) != integer || integer && (st.scale == 0 || !slices.Equal(y.scales, []float32{st.scale}) || !slices.Equal(y.zeros, []int64{-128})) {
+			return nil, false
+		}
+		if o.op != st.op || len(o.in) != len(st.in) || o.options.byte(0) != int(st.option) || d.values[o.out] != nil || d.bytes[o.out] != nil || y.data != nil {
 			return nil, false
 		}
 		for j, k := range st.in {
 			t := d.tensors[o.in[j]]
 			switch {
 			case k == lastAxis:
-				if axes := d.constants(o.in[j]); len(axes) != 1 || axes[0] != len(d.tensors[o.out].shape)-1 {
+				if axes := d.constants(o.in[j]); len(axes) != 1 || axes[0] != len(y.shape)-1 {
 					return nil, false
 				}
 			case k < 0:
-				if t.data == nil || t.kind != typeFloat32 || len(t.shape) > 1 {
+				c := t.floats()
+				if c == nil || (t.kind == typeInt8) != integer {
 					return nil, false
 				}
 				for len(constants) < -k {
 					constants = append(constants, nil)
 				}
-				v := make([]float32, len(t.data)/4)
-				for i := range v {
-					v[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
-				}
-				constants[-k-1] = graph.Float32Tensor(slices.Clone(t.shape), v)
+				constants[-k-1] = c
 			case k == 0 && o.in[j] != ops[0].in[0], k > 0 && o.in[j] != ops[k-1].out:
 				return nil, false
 			}
 		}
 	}
 	return constants, true
+}
+
+// floats is a constant of spelled operators: floats, or an integer with its scale; nil of others.
+func (t tensor) floats() *graph.Tensor {
+	switch {
+	case t.data == nil || len(t.shape) > 1:
+	case t.kind == typeFloat32:
+		v := make([]float32, len(t.data)/4)
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
+		}
+		return graph.Float32Tensor(slices.Clone(t.shape), v)
+	case t.kind == typeInt8 && len(t.shape) == 0 && len(t.scales) == 1 && t.zeros[0] == 0:
+		return graph.Float32Tensor([]int{}, []float32{float32(int8(t.data[0])) * t.scales[0]})
+	}
+	return nil
 }

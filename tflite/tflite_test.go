@@ -27,14 +27,16 @@ func encode(t testing.TB, g *graph.Graph, o tflite.Options) []byte {
 
 func TestRoundTrip(t *testing.T) {
 	square := model.Options{Height: 64, Width: 64}
-	int8 := func(scope quant.Scope) *graph.Graph {
-		g := formattest.Fused(t, "v2_release.pth", square)
-		q, _, err := quant.Quantize(t.Context(), g, g, []*graph.Tensor{noise(t, 8)}, [2]int{64, 64}, quant.Options{Scope: scope})
+	rounded := func(name string, o quant.Options) *graph.Graph {
+		g := formattest.Fused(t, name, square)
+		q, _, err := quant.Quantize(t.Context(), g, g, []*graph.Tensor{noise(t, 8)}, [2]int{64, 64}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return q
 	}
+	int8 := func(scope quant.Scope) *graph.Graph { return rounded("v2_release.pth", quant.Options{Scope: scope}) }
+	integers := quant.Options{Scope: quant.All, Integers: true}
 	for name, c := range map[string]struct {
 		g         *graph.Graph
 		o         tflite.Options
@@ -48,6 +50,8 @@ func TestRoundTrip(t *testing.T) {
 		"labels":       {formattest.Fused(t, "v2_release.pth", square), tflite.Options{Labels: []string{"a", "Käse"}, Mean: []float64{.1, .2, .3}, Std: []float64{1, 1, 1}}, 1e-6},
 		"pointwise":    {int8(quant.Pointwise), tflite.Options{}, 1e-6},
 		"all int8":     {int8(quant.All), tflite.Options{}, 1e-6},
+		"integers":     {rounded("v2_release.pth", integers), tflite.Options{Integers: true}, 1e-6},
+		"MobileNetV3":  {rounded("families/mobilenetv3_small.pth", integers), tflite.Options{Integers: true}, 1e-6},
 	} {
 		data := encode(t, c.g, c.o)
 		if !tflite.Is(data) || !bytes.Equal(data, encode(t, c.g, c.o)) {
@@ -57,6 +61,9 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		if in := got.Inputs[0]; c.o.Integers && len(got.Consumers()[in]) != 1 {
+			t.Errorf("%s: the input is read %d times, want it quantized and nothing else", name, len(got.Consumers()[in]))
 		}
 		if got.Name != c.g.Name || len(got.Metadata) != len(c.g.Metadata) || got.Outputs[0].Name != c.g.Outputs[0].Name {
 			t.Errorf("%s: name %q, metadata %v, output %q", name, got.Name, got.Metadata, got.Outputs[0].Name)
@@ -138,6 +145,9 @@ func TestErrors(t *testing.T) {
 	free := formattest.Fused(t, "v2_release.pth", model.Options{})
 	if err := tflite.Encode(io.Discard, free, tflite.Options{}); !errors.Is(err, tflite.ErrUnsupported) {
 		t.Errorf("a free size: %v", err)
+	}
+	if err := tflite.Encode(io.Discard, formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), tflite.Options{Integers: true}); !errors.Is(err, tflite.ErrUnsupported) {
+		t.Errorf("integers of floats: %v", err)
 	}
 	good := encode(t, formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64}), tflite.Options{})
 	for name, data := range map[string][]byte{"nothing": nil, "another file": []byte("PK\x03\x04hello there"), "half": good[:len(good)/2], "a head": good[:100]} {

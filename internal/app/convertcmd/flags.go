@@ -103,6 +103,7 @@ func flags() []urfave.Flag {
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 		&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
 		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
+		&urfave.BoolFlag{Name: "int8-io", Usage: "TFLite: int8 input and output too, integers alone, for NPUs"},
 		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 		&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
@@ -200,9 +201,12 @@ func parse(c *urfave.Context) (*config, error) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
 	}
-	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), Sensitivity: cfg.report != "", KeepFloat: quant.KeepAuto}
+	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), IO: c.Bool("int8-io"), Sensitivity: cfg.report != "", KeepFloat: quant.KeepAuto}
 	if int8.Scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
 		return nil, cli.Usagef("--int8-scope: %w", err)
+	}
+	if int8.IO && !c.IsSet("int8-scope") {
+		int8.Scope = quant.All
 	}
 	if int8.Method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
 		return nil, cli.Usagef("--calib-method: %w", err)
@@ -235,7 +239,7 @@ func parse(c *urfave.Context) (*config, error) {
 }
 
 // ofInt8 are the flags that mean nothing without --quant.
-var ofInt8 = []string{"int8-scope", "calib", "calib-method", "keep-float", "calib-samples", "accept-loss"}
+var ofInt8 = []string{"int8-scope", "calib", "calib-method", "keep-float", "calib-samples", "accept-loss", "int8-io"}
 
 // validate refuses values and combinations that make no sense.
 func (cfg *config) validate(c *urfave.Context) error {
@@ -278,6 +282,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--no-check leaves out what --expect asks for")
 	case !quantized && set(ofInt8...) != "":
 		return cli.Usagef("--%s needs --quant int8", set(ofInt8...))
+	case quantized && o.Int8.IO && (o.Int8.Scope != quant.All || o.Int8.KeepFloat != 0 || m.Softmax):
+		return cli.Usagef("--int8-io leaves nothing in float: it excludes --int8-scope pointwise, --keep-float and --softmax")
 	case quantized && o.NoFuse:
 		return cli.Usagef("--quant excludes --no-fuse")
 	case m.Features && set("softmax", "labels") != "":
@@ -338,6 +344,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--float32 means nothing in the %s format", f.Name)
 		case o.Float32 && o.Half:
 			return cli.Usagef("--half excludes --float32")
+		case quantized && o.Int8.IO && !f.Integers:
+			return cli.Usagef("--int8-io: %s files take and give floats, expected the tflite format", f.Name)
 		case quantized && o.Half && !f.Float16:
 			return cli.Usagef("--quant excludes --half")
 		case f.Files != nil && outfile.IsStdout(cfg.output):
