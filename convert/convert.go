@@ -268,6 +268,8 @@ func (o *Options) format(output string) (*format.Format, error) {
 		return nil, fmt.Errorf("found a free size, a batch, or the training form, expected one size, one image and the fused form for %s", f.Name)
 	case !f.Float16 && o.Float32 || !f.Images && o.Tensor || o.Float32 && o.Half:
 		return nil, fmt.Errorf("found float32 or a tensor as the input asked for where %s files have nothing else, or float32 and float16", f.Name)
+	case o.Int8 != nil && o.Int8.Scope == quant.Weights && !f.Weights:
+		return nil, fmt.Errorf("found weights alone in int8 asked for where %s files have none of operators that compute in floats", f.Name)
 	case o.Int8 != nil && o.Int8.IO && !f.Integers:
 		return nil, fmt.Errorf("found int8 as input and output asked for where %s files have floats there", f.Name)
 	case o.Int8 != nil && (o.Half && !f.Float16 || o.NoFuse):
@@ -386,7 +388,7 @@ func (j *job) convert(ctx context.Context) (err error) {
 		if j.Written.Metadata == nil { // of an ONNX file that has none
 			j.Written.Metadata = map[string]string{}
 		}
-		if j.f.Int8 != "" {
+		if j.f.Int8 != "" && j.Int8.Scope != quant.Weights {
 			j.r.Quant.Scheme += "; in " + j.f.Name + " files " + j.f.Int8
 		}
 		if j.Int8.IO {

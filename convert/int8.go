@@ -17,7 +17,7 @@ import (
 // Quantization says how a network was quantized and what that costs.
 type Quantization struct {
 	Scheme      string        `json:"scheme"`
-	Calibration string        `json:"calibration"` // "images", "array", or what ranges follow from without
+	Calibration string        `json:"calibration"` // "images", "array", or what ranges follow from without; "none" of weights alone
 	Samples     int           `json:"samples"`
 	HeldOut     int           `json:"held_out"`    // samples that the loss was measured on
 	MeasuredOn  string        `json:"measured_on"` // what they are
@@ -60,8 +60,8 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := newQuantization(report)
-	if samples != nil && isArray(j.Int8.Calibration) {
+	q := newQuantization(report, samples == nil)
+	if q.Calibration == quant.FromImages && isArray(j.Int8.Calibration) {
 		q.Calibration = "array"
 	}
 	if q.Verdict == quant.Unusable && !j.Int8.AcceptLoss {
@@ -75,12 +75,27 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 const (
 	heldOut = "images held out of calibration"
 	madeUp  = "made-up images"
+	given   = "images"
 )
 
-func newQuantization(r *quant.Report) *Quantization {
+// Calibrated says from what the ranges follow; empty where nothing has one.
+func (q *Quantization) Calibrated() string {
+	if q.Calibration == quant.NotNeeded {
+		return ""
+	}
+	return fmt.Sprintf(", calibrated on %s (%d samples)", q.Calibration, q.Samples)
+}
+
+func newQuantization(r *quant.Report, made bool) *Quantization {
 	q := &Quantization{Scheme: r.Scheme, Calibration: r.Calibration, Samples: r.Samples, HeldOut: r.HeldOut, MeasuredOn: heldOut,
 		SQNR: r.Loss.SQNR, Verdict: r.Verdict, KeptFloat: r.KeptFloat, Report: r}
-	if r.Calibration != quant.FromImages {
+	switch r.Calibration {
+	case quant.FromImages:
+	case quant.NotNeeded:
+		if q.MeasuredOn = given; made {
+			q.MeasuredOn = madeUp
+		}
+	default:
 		q.MeasuredOn = madeUp
 	}
 	if r.Loss.Classes {
@@ -100,7 +115,7 @@ func (q *Quantization) String() string {
 		agree = fmt.Sprintf(", same top-1 as in float on %.1f %%", 100**q.Agree)
 	}
 	verb, on := "measured", q.MeasuredOn
-	if q.Report.Calibration != quant.FromImages {
+	if q.MeasuredOn == madeUp {
 		verb = "estimated"
 	}
 	if q.HeldOut == 1 {

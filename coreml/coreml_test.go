@@ -62,6 +62,7 @@ func TestRoundTrip(t *testing.T) {
 		"classifier":   {formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64, Softmax: true}), coreml.Options{Labels: labels, Mean: image.Mean, Std: image.Std}},
 		"pointwise":    {quant.Half(int8(t, quant.Pointwise)), image},
 		"all int8":     {int8(t, quant.All), coreml.Options{}},
+		"int8 weights": {quant.Half(int8(t, quant.Weights)), image},
 	} {
 		p := encode(t, c.g, c.o)
 		again := encode(t, c.g, c.o)

@@ -8,8 +8,8 @@
 // fewer than ten elements are in the program. Manifest.json's identifiers are made from the content: the
 // same graph gives the same bytes.
 //
-// The specification's version is the lowest that the operators need: 6 (iOS 15, macOS 12), and 8 (iOS 17,
-// macOS 14) for int8.
+// The specification's version is the lowest that the operators need: 6 (iOS 15, macOS 12), 7 (iOS 16, macOS 13) for
+// weights of int8, and 8 (iOS 17, macOS 14) for operators on int8.
 //
 //   - The program computes in the graph's types. Package quant's Half makes a graph of float16, which is what
 //     the Neural Engine needs; inputs and outputs stay float32.

@@ -23,15 +23,18 @@ const (
 	Pointwise Scope = "pointwise"
 	// All quantizes every operator.
 	All Scope = "all"
+	// Weights stores the weights of convolutions and fully connected layers in int8 and computes in float32: a
+	// smaller file, not a faster network. It needs no calibration; inputs are what the loss is measured on.
+	Weights Scope = "weights"
 )
 
 // ParseScope returns the scope of that name. The error wraps [ErrOption].
 func ParseScope(s string) (Scope, error) {
 	switch v := Scope(s); v {
-	case Pointwise, All:
+	case Pointwise, All, Weights:
 		return v, nil
 	}
-	return "", fmt.Errorf("%w: scope %q, expected %q or %q", ErrOption, s, Pointwise, All)
+	return "", fmt.Errorf("%w: scope %q, expected %q, %q or %q", ErrOption, s, Pointwise, All, Weights)
 }
 
 // Method says how the range of an activation is estimated from calibration data.
@@ -119,6 +122,9 @@ func (o Options) check() (Options, error) {
 	if o.Integers && (o.Scope != All || o.KeepFloat != 0) {
 		return o, fmt.Errorf("%w: integers alone with scope %q and %d layers in float, expected scope %q and none", ErrOption, o.Scope, o.KeepFloat, All)
 	}
+	if o.Scope == Weights && o.KeepFloat != 0 {
+		return o, fmt.Errorf("%w: %d layers in float with scope %q, expected 0", ErrOption, o.KeepFloat, Weights)
+	}
 	if o.KeepFloat < KeepAuto {
 		return o, fmt.Errorf("%w: %d layers to keep in float, expected a number from 0, or %d for automatic", ErrOption, o.KeepFloat, KeepAuto)
 	}
@@ -138,6 +144,7 @@ const (
 	FromImages    = "images"    // what the caller gave
 	FromBatchNorm = "batchnorm" // made-up images, the activations matched to BatchNorm's statistics
 	FromNoise     = "noise"     // made-up images alone: the network has no statistics
+	NotNeeded     = "none"      // weights alone are rounded
 )
 
 // Report says what was done and what it costs.

@@ -42,7 +42,10 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*grap
 	q := &quantization{o: o}
 	part, behind := split(deploy)
 	var held []*graph.Tensor
-	if inputs != nil {
+	var g *graph.Graph
+	if o.Scope == Weights {
+		g, err = q.weightsAlone(ctx, part, inputs, size)
+	} else if inputs != nil {
 		held, err = q.fromImages(ctx, part, inputs)
 	} else {
 		if training != nil {
@@ -53,9 +56,10 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*grap
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := q.finish(ctx, batches(held))
-	if err != nil {
-		return nil, nil, err
+	if g == nil {
+		if g, err = q.finish(ctx, batches(held)); err != nil {
+			return nil, nil, err
+		}
 	}
 	if behind != nil {
 		g = join(g, deploy, behind)

@@ -275,6 +275,48 @@ func TestIntegers(t *testing.T) {
 	}
 }
 
+// Weights alone: what computes is float, what shares a weight shares its integers, and the loss is small.
+func TestWeights(t *testing.T) {
+	_, deploy := load(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	for name, inputs := range map[string][]*graph.Tensor{"images": images(1000, 4), "made up": nil} {
+		g, r, err := Quantize(t.Context(), nil, deploy, inputs, [2]int{64, 64}, Options{Scope: Weights})
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers := 0
+		for _, n := range g.Nodes {
+			switch {
+			case n.Op == (graph.QuantizeLinear{}):
+				t.Errorf("%s: an activation is quantized", n.Name())
+			case n.Is(graph.Linear):
+				layers++
+				d := g.Producers()[n.Inputs[1]]
+				if d == nil || d.Inputs[0].Const == nil || d.Inputs[0].Const.DType != graph.Int8 || n.Inputs[2].Const == nil {
+					t.Errorf("%s: its weight is not int8, or its bias is not float", n.Name())
+				}
+			}
+		}
+		sqnr := against(t, deploy, g, images(5000, 4))
+		if layers == 0 || r.Calibration != NotNeeded || r.Samples != 0 || r.HeldOut == 0 || sqnr < 30 || math.Abs(r.Loss.SQNR-sqnr) > 6 {
+			t.Errorf("%s: %d layers, report %+v, SQNR on other images %.1f dB", name, layers, r, sqnr)
+		}
+		if want := map[string]Verdict{"images": Good, "made up": Noticeable}[name]; r.Verdict != want {
+			t.Errorf("%s: %s, want %s", name, r.Verdict, want)
+		}
+	}
+	shared := &graph.Graph{Inputs: []*graph.Value{{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 3, 64, 64)}}}}
+	w := graph.Weight("w", graph.Float32Tensor([]int{3, 3, 1, 1}, []float32{1, 2, 3, 4, 5, 6, 7, 8, -9}))
+	conv := graph.Conv{Group: 1, Strides: [2]int{1, 1}}
+	shared.Outputs = []*graph.Value{shared.Add("b", conv, shared.Add("a", conv, shared.Inputs[0], w), w)}
+	g, _, err := Quantize(t.Context(), nil, shared, images(1000, 2), [2]int{64, 64}, Options{Scope: Weights, NoLogits: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Nodes) != 3 {
+		t.Errorf("%d nodes of two convolutions with one weight, want 3", len(g.Nodes))
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, deploy := load(t, "v2_release.pth", model.Options{})
 	training, _ := load(t, "v2_release.pth", model.Options{})
@@ -303,6 +345,7 @@ func TestErrors(t *testing.T) {
 		"cancelled":    {ctx: done, g: deploy, data: good, want: context.Canceled},
 		"bad scope":    {g: deploy, data: good, opts: Options{Scope: "some"}, want: ErrOption},
 		"bad method":   {g: deploy, data: good, opts: Options{Method: "guess"}, want: ErrOption},
+		"weights":      {g: deploy, data: good, opts: Options{Scope: Weights, KeepFloat: 1}, want: ErrOption},
 		"integers":     {g: deploy, data: good, opts: Options{Integers: true}, want: ErrOption},
 		"bad keep":     {g: deploy, data: good, opts: Options{KeepFloat: -2}, want: ErrOption},
 		"no graph":     {data: good, want: graph.ErrGraph},

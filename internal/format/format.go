@@ -52,6 +52,8 @@ type Format struct {
 	Classifies bool
 	// Int8 says what of an int8 network is not as package quant made it; empty for nothing.
 	Int8 string
+	// Weights: files can have int8 weights of operators that compute in floats.
+	Weights bool
 	// Integers: files of int8 networks can take and give int8, with nothing but integers between.
 	Integers bool
 	// Rounds: files round an int8 network in another way than package quant.
@@ -131,7 +133,7 @@ var (
 		Normalization: ncnn.Normalization,
 	}
 	CoreML = &Format{
-		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true, Int8: "biases are floats",
+		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true, Weights: true, Int8: "biases are floats",
 		Is: coreml.Is, Files: coreml.Files, Folder: true,
 		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
 			c := coreml.Options{}

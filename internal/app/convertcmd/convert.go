@@ -197,7 +197,7 @@ func printResult(w io.Writer, r *convert.Result, cfg *config) {
 		fmt.Fprintf(w, "  ignored %d keys outside the network, the first is %q\n", len(r.Ignored), r.Ignored[0])
 	}
 	if q := r.Quant; q != nil {
-		fmt.Fprintf(w, "  %s, calibrated on %s (%d samples)\n  %s\n", q.Scheme, q.Calibration, q.Samples, q)
+		fmt.Fprintf(w, "  %s%s\n  %s\n", q.Scheme, q.Calibrated(), q)
 		if n := len(q.KeptFloat); n > 0 {
 			fmt.Fprintf(w, "  %d layers stay in float, the most sensitive is %s\n", n, q.KeptFloat[0])
 		}

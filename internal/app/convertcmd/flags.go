@@ -54,7 +54,7 @@ func Choices() map[string][]string {
 		"decoder-outputs": model.DecoderOutputs(),
 		"upsample":        model.Upsamplings(),
 		"quant":           {"int8"},
-		"int8-scope":      {string(quant.Pointwise), string(quant.All)},
+		"int8-scope":      {string(quant.Pointwise), string(quant.All), string(quant.Weights)},
 		"calib-method":    methods(),
 		"size":            {"dynamic"},
 		"interpolation":   preprocess.Interpolations(),
@@ -102,7 +102,7 @@ func flags() []urfave.Flag {
 	}, cli.WeightFlags("convert the averaged weights (model_ema and the like)", "`NAME` of the state dict, or prefix of names, in files that hold several"), []urfave.Flag{
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 		&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
-		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
+		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions), all, or weights (Core ML)"},
 		&urfave.BoolFlag{Name: "int8-io", Usage: "TFLite: int8 input and output too, integers alone, for NPUs"},
 		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
@@ -344,6 +344,10 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--float32 means nothing in the %s format", f.Name)
 		case o.Float32 && o.Half:
 			return cli.Usagef("--half excludes --float32")
+		case quantized && o.Int8.Scope == quant.Weights && !f.Weights:
+			return cli.Usagef("--int8-scope %s: %s files have no int8 weights of operators that compute in floats, expected the coreml format", quant.Weights, f.Name)
+		case quantized && o.Int8.Scope == quant.Weights && set("keep-float", "calib-method") != "":
+			return cli.Usagef("--int8-scope %s has no ranges and keeps every layer in float: it excludes --%s", quant.Weights, set("keep-float", "calib-method"))
 		case quantized && o.Int8.IO && !f.Integers:
 			return cli.Usagef("--int8-io: %s files take and give floats, expected the tflite format", f.Name)
 		case quantized && o.Half && !f.Float16:
