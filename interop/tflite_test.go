@@ -23,9 +23,9 @@ var litertThere = sync.OnceValue(func() error { return exec.Command("node", "-e"
 
 func needLiteRT(t testing.TB) { t.Helper(); need(t, "LiteRT", litertThere) }
 
-// tflite converts a checkpoint of testdata, runs the file in LiteRT and returns what it gives, under
+// litert converts a checkpoint of testdata, runs the file in LiteRT and returns what it gives, under
 // the outputs' names, in the file's order, and whether XNNPACK computed every operator.
-func tflite(t testing.TB, checkpoint, input string, flags ...string) (outputs []*graph.Tensor, names []string, accelerated bool) {
+func litert(t testing.TB, checkpoint, input string, flags ...string) (outputs []*graph.Tensor, names []string, accelerated bool) {
 	t.Helper()
 	dir := t.TempDir()
 	model, out := filepath.Join(dir, "m.tflite"), filepath.Join(dir, "out.npy")
@@ -64,7 +64,7 @@ func TestTFLite(t *testing.T) {
 	needLiteRT(t)
 	for _, c := range checkpoints(t) {
 		t.Run(filepath.Base(c[1]), func(t *testing.T) {
-			got, names, accelerated := tflite(t, c[0], testdata+"/input.npy", c[2], "--size", "64")
+			got, names, accelerated := litert(t, c[0], testdata+"/input.npy", c[2], "--size", "64")
 			if len(names) != 1 || names[0] != "logits" || !accelerated {
 				t.Fatalf("outputs %q, all of them computed by XNNPACK: %v; want logits, true", names, accelerated)
 			}
@@ -77,7 +77,7 @@ func TestTFLite(t *testing.T) {
 func TestTFLiteSizes(t *testing.T) {
 	needLiteRT(t)
 	for _, stem := range []string{"v1_release", "v2_train"} {
-		got, _, _ := tflite(t, testdata+"/"+stem+".pth", testdata+"/input_96x160.npy", "--size", "96x160")
+		got, _, _ := litert(t, testdata+"/"+stem+".pth", testdata+"/input_96x160.npy", "--size", "96x160")
 		near(t, stem, got[0], read(t, testdata+"/"+stem+".logits_96x160.npy"), phoneError)
 	}
 }
@@ -117,7 +117,7 @@ func TestTFLiteOutputs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkpoint := testdata + "/" + c.checkpoint
-			got, names, _ := tflite(t, checkpoint, c.input, c.flags...)
+			got, names, _ := litert(t, checkpoint, c.input, c.flags...)
 			if !slices.Equal(names, c.want) {
 				t.Fatalf("outputs %q, want %q", names, c.want)
 			}
@@ -154,7 +154,7 @@ func TestTFLiteRounded(t *testing.T) {
 			flags := append([]string{"--size", "64"}, c.flags...)
 			for _, stem := range []string{"v1_release", "v2_release"} {
 				checkpoint := testdata + "/" + stem + ".pth"
-				got, _, _ := tflite(t, checkpoint, input, flags...)
+				got, _, _ := litert(t, checkpoint, input, flags...)
 				dir := t.TempDir()
 				model, out := filepath.Join(dir, "m.tflite"), filepath.Join(dir, "own.npy")
 				run(t, "repvit-convert", append([]string{checkpoint, "-q", "-o", model}, flags...)...)
@@ -201,7 +201,7 @@ func TestTFLiteIntegers(t *testing.T) {
 			}
 			rounded := filepath.Join(dir, "in.npy")
 			write(t, rounded, graph.Float32Tensor(x.Shape, q))
-			got, names, _ := tflite(t, testdata+"/"+name, rounded, flags...)
+			got, names, _ := litert(t, testdata+"/"+name, rounded, flags...)
 			run(t, "repvit-verify", "run", model, "-q", "--input", input, "-o", out)
 			all, err := os.ReadFile(out)
 			if err != nil {
