@@ -25,9 +25,11 @@
 // # What is written
 //
 // Networks with one input, whose shapes are known, of Conv, Gemm, Gelu, Relu, Sigmoid, Tanh, Exp, Sqrt, Erf, Abs, Floor,
-// HardSwish (as a sum, a clipping and two products, which are one operator again when the file is read), HardSigmoid, Clip, Add, Sub, Mul, Div, Max and Min of two values, GlobalAveragePool,
-// MaxPool ([graph.MaxPool.Plain]), LayerNorm, ArgMax, whose indices are int32 in the file, Flatten, Reshape, Transpose, Concat, Softmax, Cast, Resize ([graph.Resize.Plain]),
-// QuantizeLinear and DequantizeLinear. What the format has no form for is refused before anything is written.
+// HardSwish (as a sum, a clipping and two products, which are one operator again when the file is read), HardSigmoid,
+// Clip, Add, Sub, Mul, Div, Max and Min of two values, GlobalAveragePool, MaxPool ([graph.MaxPool.Plain]), LayerNorm,
+// ArgMax, whose indices are int32 in the file (of equal values Core ML may take any), Flatten, Reshape, Transpose,
+// Concat, Softmax, Cast, Resize ([graph.Resize.Plain]), QuantizeLinear and DequantizeLinear. What the format has no form
+// for is refused before anything is written.
 //
 // # Reading
 //

@@ -164,6 +164,50 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// gates is a hard sigmoid of integers alone.
+func gates() *graph.Graph {
+	g := &graph.Graph{Inputs: []*graph.Value{{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 2, 4, 4)}}}}
+	rounded := func(v *graph.Value, name string, scale float32, zero uint8) *graph.Value {
+		s, z := graph.Weight(name+".scale", graph.Float32Tensor([]int{}, []float32{scale})), graph.Weight(name+".zero_point", graph.Uint8Tensor([]int{}, []uint8{zero}))
+		return g.Add(name, graph.DequantizeLinear{}, g.Add(name+".int8", graph.QuantizeLinear{}, v, s, z), s, z)
+	}
+	y := g.Add("y.raw", graph.HardSigmoid{Alpha: 1. / 6, Beta: 0.5}, rounded(g.Inputs[0], "x.dequantized", 0.05, 120))
+	g.Outputs = []*graph.Value{rounded(y, "y", 1./255, 0)}
+	return g
+}
+
+// What is spelled of integers rounds as often as the graph does, and is one operator again; with another scale it is a float.
+func TestIntegers(t *testing.T) {
+	g := gates()
+	got, err := tflite.Decode(encode(t, g, tflite.Options{Integers: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := formattest.Compared(t, got, g); d != 0 || len(got.Nodes) != len(g.Nodes) {
+		t.Errorf("off by %.2g, %d nodes of %d", d, len(got.Nodes), len(g.Nodes))
+	}
+	for _, n := range g.Nodes {
+		if n.Name() == "y.int8" {
+			n.Inputs[1].Const = graph.Float32Tensor([]int{}, []float32{1. / 254})
+		}
+	}
+	if err := tflite.Encode(io.Discard, g, tflite.Options{Integers: true}); !errors.Is(err, tflite.ErrUnsupported) {
+		t.Errorf("another scale: %v", err)
+	}
+	if d, _ := formattest.Compared(t, decoded(t, g), g); d != 0 {
+		t.Errorf("in floats: off by %.2g", d)
+	}
+}
+
+func decoded(t *testing.T, g *graph.Graph) *graph.Graph {
+	t.Helper()
+	got, err := tflite.Decode(encode(t, g, tflite.Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
 func FuzzDecode(f *testing.F) {
 	small := &graph.Graph{Inputs: []*graph.Value{{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 2, 4, 4)}}}}
 	w := graph.Weight("w", graph.Float32Tensor([]int{3, 2, 3, 3}, make([]float32, 54)))
@@ -177,6 +221,7 @@ func FuzzDecode(f *testing.F) {
 	for _, o := range []tflite.Options{{}, {Half: true}} {
 		f.Add(encode(f, small, o))
 	}
+	f.Add(encode(f, gates(), tflite.Options{Integers: true}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		g, err := tflite.Decode(data)
 		formattest.Decoded(t, g, err, tflite.ErrFormat, tflite.ErrUnsupported, graph.ErrTooLarge)

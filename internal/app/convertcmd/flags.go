@@ -102,7 +102,7 @@ func flags() []urfave.Flag {
 	}, cli.WeightFlags("convert the averaged weights (model_ema and the like)", "`NAME` of the state dict, or prefix of names, in files that hold several"), []urfave.Flag{
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 		&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
-		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions), all, or weights (Core ML)"},
+		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE`: pointwise (1×1), all, or weights (Core ML)"},
 		&urfave.BoolFlag{Name: "int8-io", Usage: "TFLite: int8 input and output too, integers alone, for NPUs"},
 		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
