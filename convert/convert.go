@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,6 +94,9 @@ type Int8 struct {
 	Keep        []string // layers and parts that stay in float besides, by name
 	Sensitivity bool     // asks for the SQNR of every layer alone
 	AcceptLoss  bool     // writes a network that int8 has ruined, too
+	// IO makes input and outputs int8 as well, and all between integers; of formats that can, which is TFLite, with
+	// the scope All.
+	IO bool
 }
 
 // Networks are the stages of a conversion. Where a step was not asked for, a network is the
@@ -148,6 +152,12 @@ var ErrNoFeatures = errors.New("the options say which feature maps are given, an
 // ErrNoNormalization is of files that take images, made of one that does not say how they are normalised.
 var ErrNoNormalization = errors.New("the file does not say how images are normalised, so the result can't do it; expected a normalised tensor as its input")
 
+// Errors of formats that have one image as the input, and no operators for boxes.
+var (
+	ErrNotImage = fmt.Errorf("%w: expected a network that takes one image of a known size", graph.ErrUnsupported)
+	ErrBoxes    = fmt.Errorf("%w: the format has no operators that choose boxes, expected a detector's maps", graph.ErrUnsupported)
+)
+
 // ErrConverted is of options about the reading of a checkpoint, for a file that is converted
 // already.
 var ErrConverted = errors.New("found a converted model, whose network is as it is; expected a checkpoint for the options given")
@@ -161,7 +171,7 @@ var ErrConverted = errors.New("found a converted model, whose network is as it i
 //
 // The error names the file and wraps what [pytorch.Open], package model and package quant
 // answer, [ErrCheck], [ErrNotFinite], a [*LossError], a [*CalibrationError],
-// [ErrNoFeatures], [ErrNoNormalization], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
+// [ErrNoFeatures], [ErrNoNormalization], [ErrNotImage], [ErrBoxes], [ErrConverted], [graph.ErrBudget] or an [*fs.PathError].
 func File(ctx context.Context, checkpoint, output string, o Options) (*Result, error) {
 	start := time.Now()
 	f, err := o.format(output)
@@ -276,6 +286,10 @@ func (o *Options) format(output string) (*format.Format, error) {
 		return nil, fmt.Errorf("found float32 or a tensor as the input asked for where %s files have nothing else, or float32 and float16", f.Name)
 	case o.Int8 != nil && o.Int8.Symmetric && f == format.NCNN:
 		return nil, errors.New("found symmetric int8 asked for where ncnn's integers are symmetric in any case, expected it left out")
+	case o.Int8 != nil && o.Int8.Scope == quant.Weights && !f.Weights:
+		return nil, fmt.Errorf("found weights alone in int8 asked for where %s files have none of operators that compute in floats", f.Name)
+	case o.Int8 != nil && o.Int8.IO && !f.Integers:
+		return nil, fmt.Errorf("found int8 as input and output asked for where %s files have floats there", f.Name)
 	case o.Int8 != nil && (o.Half && !f.Float16 || o.NoFuse):
 		return nil, errors.New("int8 is made of fused float32 networks only")
 	}
@@ -380,6 +394,11 @@ func (j *job) convert(ctx context.Context) (err error) {
 	if !j.NoFuse {
 		j.Deploy = reparam.Fuse(j.Training)
 	}
+	if _, ok := j.Deploy.Metadata[model.MetaIntegers]; ok { // of the file that is converted, not of what is made of it
+		j.Deploy = j.Deploy.Clone()
+		j.Deploy.Metadata = maps.Clone(j.Deploy.Metadata)
+		delete(j.Deploy.Metadata, model.MetaIntegers)
+	}
 	j.Written = j.Deploy
 	if j.Int8 != nil {
 		if j.Written, err = j.quantize(ctx); err != nil {
@@ -388,7 +407,7 @@ func (j *job) convert(ctx context.Context) (err error) {
 		if j.Written.Metadata == nil { // of an ONNX file that has none
 			j.Written.Metadata = map[string]string{}
 		}
-		if j.f.Int8 != "" {
+		if j.f.Int8 != "" && j.Int8.Scope != quant.Weights {
 			j.r.Quant.InFile = "in " + j.f.Name + " files " + j.f.Int8
 			j.r.Quant.Scheme += "; " + j.r.Quant.InFile
 		}
@@ -398,6 +417,11 @@ func (j *job) convert(ctx context.Context) (err error) {
 				return err
 			}
 			j.Written.Metadata[model.MetaKeptFloat] = string(text)
+		}
+		if j.Int8.IO {
+			said := integers(j.Written)
+			j.r.Notes = append(j.r.Notes, said)
+			j.Written.Metadata[model.MetaIntegers] = said
 		}
 		j.Written.Metadata[model.MetaQuantization] = j.r.Quant.Scheme
 		if j.f.Float16 {
@@ -420,9 +444,14 @@ func fixed(g *graph.Graph) (*graph.Graph, error) {
 			t.Shape[0] = graph.Fixed(1)
 		}
 		if dims, ok := t.Shape.Ints(); !ok || dims[0] != 1 {
-			return nil, fmt.Errorf("%w: found an input of %v, expected one image of a known size", graph.ErrUnsupported, v.Type.Shape)
+			return nil, fmt.Errorf("%w, found an input of %v", ErrNotImage, v.Type.Shape)
 		}
 		v.Type = &t
+	}
+	for _, n := range g.Nodes {
+		if n.Is(graph.Coordinates) {
+			return nil, fmt.Errorf("%w, found %s", ErrBoxes, n.Op.Kind())
+		}
 	}
 	return g, nil
 }
@@ -447,7 +476,7 @@ func (j *job) write(w []io.Writer, path string) error {
 			out.Opset = quantOpset
 		}
 	}
-	o := format.Options{Opset: out.Opset, Half: j.Half, Mean: j.images.Mean, Std: j.images.Std, Image: j.f.Images && !j.Tensor, Classifier: j.Model.Labels != nil}
+	o := format.Options{Opset: out.Opset, Half: j.Half, Integers: j.Int8 != nil && j.Int8.IO, Mean: j.images.Mean, Std: j.images.Std, Image: j.f.Images && !j.Tensor, Classifier: j.Model.Labels != nil}
 	err := error(nil)
 	if o.Labels, err = infer.Labels(j.Written); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 // Quantization says how a network was quantized and what that costs.
 type Quantization struct {
 	Scheme      string        `json:"scheme"`
-	Calibration string        `json:"calibration"` // "images", "array", or what ranges follow from without
+	Calibration string        `json:"calibration"` // "images", "array", or what ranges follow from without; "none" of weights alone
 	Samples     int           `json:"samples"`
 	HeldOut     int           `json:"held_out"`    // samples that the loss was measured on
 	MeasuredOn  string        `json:"measured_on"` // what they are
@@ -58,13 +58,13 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 	}
 	g, report, err := quant.Quantize(ctx, j.Training, j.Deploy, samples, [2]int{j.r.Height, j.r.Width}, quant.Options{
 		NoLogits: j.Deploy.Metadata[model.MetaClasses] == "0", Maps: j.Deploy.Metadata[model.MetaWhole] != "",
-		Scope: j.Int8.Scope, Method: j.Int8.Method, Symmetric: j.Int8.Symmetric, KeepFloat: j.Int8.KeepFloat, Keep: j.Int8.Keep, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
+		Scope: j.Int8.Scope, Integers: j.Int8.IO, Method: j.Int8.Method, Symmetric: j.Int8.Symmetric, KeepFloat: j.Int8.KeepFloat, Keep: j.Int8.Keep, Sensitivity: j.Int8.Sensitivity, Threads: j.Threads, Progress: j.Progress,
 	})
 	if err != nil {
 		return nil, err
 	}
-	q := newQuantization(report)
-	if samples != nil && isArray(j.Int8.Calibration) {
+	q := newQuantization(report, samples == nil)
+	if q.Calibration == quant.FromImages && isArray(j.Int8.Calibration) {
 		q.Calibration = "array"
 	}
 	if q.Verdict == quant.Unusable && !j.Int8.AcceptLoss {
@@ -81,12 +81,27 @@ func (j *job) quantize(ctx context.Context) (*graph.Graph, error) {
 const (
 	heldOut = "images held out of calibration"
 	madeUp  = "made-up images"
+	given   = "images"
 )
 
-func newQuantization(r *quant.Report) *Quantization {
+// Calibrated says from what the ranges follow; empty where nothing has one.
+func (q *Quantization) Calibrated() string {
+	if q.Calibration == quant.NotNeeded {
+		return ""
+	}
+	return fmt.Sprintf(", calibrated on %s (%d samples)", q.Calibration, q.Samples)
+}
+
+func newQuantization(r *quant.Report, made bool) *Quantization {
 	q := &Quantization{Scheme: r.Scheme, Calibration: r.Calibration, Samples: r.Samples, HeldOut: r.HeldOut, MeasuredOn: heldOut,
 		SQNR: r.Loss.SQNR, Verdict: r.Verdict, KeptFloat: r.KeptFloat, Report: r}
-	if r.Calibration != quant.FromImages {
+	switch r.Calibration {
+	case quant.FromImages:
+	case quant.NotNeeded:
+		if q.MeasuredOn = given; made {
+			q.MeasuredOn = madeUp
+		}
+	default:
 		q.MeasuredOn = madeUp
 	}
 	if r.Loss.Classes {
@@ -106,7 +121,7 @@ func (q *Quantization) String() string {
 		agree = fmt.Sprintf(", same top-1 as in float on %.1f %%", 100**q.Agree)
 	}
 	verb, on := "measured", q.MeasuredOn
-	if q.Report.Calibration != quant.FromImages {
+	if q.MeasuredOn == madeUp {
 		verb = "estimated"
 	}
 	if q.HeldOut == 1 {
@@ -130,7 +145,11 @@ func (q *Quantization) Lines() []string {
 	case quant.FromBatchNorm:
 		on = "BatchNorm statistics"
 	}
-	lines := []string{"int8: " + q.Report.Operators, q.Report.Numbers + ", from " + on}
+	numbers := q.Report.Numbers
+	if q.Calibration != quant.NotNeeded {
+		numbers += ", from " + on
+	}
+	lines := []string{"int8: " + q.Report.Operators, numbers}
 	if q.InFile != "" {
 		lines = append(lines, q.InFile)
 	}
@@ -146,6 +165,30 @@ func (q *Quantization) Lines() []string {
 
 // shownKept is how many layers a line names.
 const shownKept = 3
+
+// integers says what the integers of a network's input and outputs stand for, as TFLite has them.
+func integers(g *graph.Graph) string {
+	pair := func(n *graph.Node) string {
+		zero := int(n.Inputs[2].Const.Float64s()[0])
+		if n.Inputs[2].Const.DType == graph.Uint8 {
+			zero -= 128
+		}
+		return fmt.Sprintf("%v·(q - %d)", n.Inputs[1].Const.Float32s()[0], zero)
+	}
+	var all []string
+	for _, n := range g.Consumers()[g.Inputs[0]] {
+		if _, ok := n.Op.(graph.QuantizeLinear); ok {
+			all = append(all, g.Inputs[0].Name+" = "+pair(n))
+		}
+	}
+	producers := g.Producers()
+	for _, v := range g.Outputs {
+		if n := producers[v]; n != nil && n.Op.Kind() == (graph.DequantizeLinear{}).Kind() {
+			all = append(all, v.Name+" = "+pair(n))
+		}
+	}
+	return "int8 in the file, q for " + strings.Join(all, ", ")
+}
 
 func isArray(path string) bool { return strings.HasSuffix(path, ".npy") }
 

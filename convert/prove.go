@@ -8,6 +8,7 @@ import (
 	"github.com/repvit-go/repvit/graph"
 	"github.com/repvit-go/repvit/internal/format"
 	"github.com/repvit-go/repvit/npy"
+	"github.com/repvit-go/repvit/quant"
 	"github.com/repvit-go/repvit/verify"
 )
 
@@ -121,6 +122,11 @@ func (j *job) prove(ctx context.Context, out *target) (*Check, error) {
 			}
 			if _, err := j.equal(ctx, back.Graph, want, inputs, tolerance); err != nil {
 				return nil, fmt.Errorf("the int8 network, read back: %w", err)
+			}
+			if j.Int8.Scope == quant.Weights { // rounded to float16 as well, which no loss has measured yet
+				if _, err := j.equal(ctx, back.Graph, j.Deploy, inputs, verify.Int8Tolerance); err != nil {
+					return nil, fmt.Errorf("the network with int8 weights, read back: %w", err)
+				}
 			}
 		}
 		c, err := j.equal(ctx, proven, j.Training, inputs, verify.ToleranceFor(proven))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,7 @@ func TestRoundTrip(t *testing.T) {
 		"classifier":   {formattest.Fused(t, "v2_release.pth", model.Options{Height: 64, Width: 64, Softmax: true}), coreml.Options{Labels: labels, Mean: image.Mean, Std: image.Std}},
 		"pointwise":    {quant.Half(int8(t, quant.Pointwise)), image},
 		"all int8":     {int8(t, quant.All), coreml.Options{}},
+		"int8 weights": {quant.Half(int8(t, quant.Weights)), image},
 	} {
 		p := encode(t, c.g, c.o)
 		again := encode(t, c.g, c.o)
@@ -125,7 +127,20 @@ func TestOperators(t *testing.T) {
 				if d, _ := formattest.Compared(t, got, g); d > 2*c.Tolerance+1e-6 {
 					t.Errorf("%s: off by %.2g", c.Name, d)
 				}
-				written[c.Op.Kind()] = true
+				kinds := func(g *graph.Graph) (all []string) {
+					for _, n := range g.Nodes {
+						kind := n.Op.Kind()
+						written[kind] = true
+						if kind == (graph.Flatten{}).Kind() {
+							kind = graph.Reshape{}.Kind() // what it becomes, but for one vector
+						}
+						all = append(all, kind)
+					}
+					return all
+				}
+				if got, want := kinds(got), kinds(g); !slices.Equal(got, want) {
+					t.Errorf("%s: read as %v, want %v", c.Name, got, want)
+				}
 			}
 		}
 	}
@@ -189,9 +204,15 @@ func FuzzDecode(f *testing.F) {
 	w := graph.Weight("w", graph.Float32Tensor([]int{3, 3, 3, 3}, make([]float32, 81)))
 	y := small.Add("c", graph.Conv{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, Group: 1}, small.Inputs[0], w)
 	y = small.Add("a", graph.Add{}, y, small.Add("g", graph.Gelu{}, y))
+	y = small.Add("l", graph.LayerNorm{Axes: []int{-3}, Epsilon: 1e-5}, y, graph.Weight("l.w", graph.Float32Tensor([]int{3, 1, 1}, []float32{1, 2, 3})))
+	y = small.Add("m", graph.MaxPool{Kernel: [2]int{2, 1}, Strides: [2]int{1, 1}}, small.Add("h", graph.HardSigmoid{Alpha: 0.2, Beta: 0.5}, y))
+	top := small.Add("t", graph.ArgMax{Axis: -3, KeepDims: true}, y)
 	y = small.Add("f", graph.Flatten{}, small.Add("p", graph.GlobalAveragePool{}, y))
-	small.Outputs = []*graph.Value{small.Add("y", graph.Softmax{}, y)}
+	small.Outputs = []*graph.Value{small.Add("y", graph.Softmax{}, y), top}
 	for _, o := range []coreml.Options{{}, {Labels: []string{"a", "b", "c"}, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}}} {
+		if o.Labels != nil { // a classifier has one output
+			small.Outputs = small.Outputs[:1]
+		}
 		for _, g := range []*graph.Graph{small, quant.Half(small)} {
 			p := encode(f, g, o)
 			f.Add(p[0], p[1], p[2])

@@ -873,6 +873,7 @@ func (d *decoder) finish() error {
 			return err
 		}
 	}
+	d.hardSwishes()
 	types, err := d.g.Types()
 	if err != nil {
 		return err
@@ -883,7 +884,7 @@ func (d *decoder) finish() error {
 		if !ok || !known {
 			continue // a constant, or the image's normalisation
 		}
-		if dims, _ := t.Shape.Ints(); t.DType != want.dtype || !slices.Equal(dims, want.dims) {
+		if dims, _ := t.Shape.Ints(); stored(t.DType) != want.dtype || !slices.Equal(dims, want.dims) {
 			return fmt.Errorf("%w: %q is declared %v %v, and is %v %v", ErrFormat, clip(v.Name), want.dtype, want.dims, t.DType, t.Shape)
 		}
 	}

@@ -8,8 +8,8 @@
 // fewer than ten elements are in the program. Manifest.json's identifiers are made from the content: the
 // same graph gives the same bytes.
 //
-// The specification's version is the lowest that the operators need: 6 (iOS 15, macOS 12), and 8 (iOS 17,
-// macOS 14) for int8.
+// The specification's version is the lowest that the operators need: 6 (iOS 15, macOS 12), 7 (iOS 16, macOS 13) for
+// weights of int8, and 8 (iOS 17, macOS 14) for operators on int8.
 //
 //   - The program computes in the graph's types. Package quant's Half makes a graph of float16, which is what
 //     the Neural Engine needs; inputs and outputs stay float32.
@@ -25,9 +25,11 @@
 // # What is written
 //
 // Networks with one input, whose shapes are known, of Conv, Gemm, Gelu, Relu, Sigmoid, Tanh, Exp, Sqrt, Erf, Abs, Floor,
-// HardSwish (as a sum, a clipping and two products), Clip, Add, Sub, Mul, Div, Max and Min of two values, GlobalAveragePool,
-// Flatten, Reshape, Transpose, Concat, Softmax, Cast, Resize ([graph.Resize.Plain]),
-// QuantizeLinear and DequantizeLinear. What the format has no form for is refused before anything is written.
+// HardSwish (as a sum, a clipping and two products, which are one operator again when the file is read), HardSigmoid,
+// Clip, Add, Sub, Mul, Div, Max and Min of two values, GlobalAveragePool, MaxPool ([graph.MaxPool.Plain]), LayerNorm,
+// ArgMax, whose indices are int32 in the file (of equal values Core ML may take any), Flatten, Reshape, Transpose,
+// Concat, Softmax, Cast, Resize ([graph.Resize.Plain]), QuantizeLinear and DequantizeLinear. What the format has no form
+// for is refused before anything is written.
 //
 // # Reading
 //

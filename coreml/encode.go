@@ -70,6 +70,14 @@ const (
 // dataTypes are the codes of types in programs.
 var dataTypes = map[graph.DType]int{graph.Bool: 1, graph.Float16: 10, graph.Float32: 11, graph.Int8: 21, graph.Int32: 23, graph.Uint8: 31}
 
+// stored is the type that values of a type have in the file: indices, which are int64 in graphs, are int32.
+func stored(d graph.DType) graph.DType {
+	if d == graph.Int64 {
+		return graph.Int32
+	}
+	return d
+}
+
 const (
 	typeText    = 2
 	typeFloat64 = 12
@@ -432,7 +440,7 @@ func (o *operation) number(key string, d graph.DType, v float64) *operation {
 func (o *operation) gives(v *graph.Value) error {
 	t := o.e.types[v]
 	dims, ok := t.Shape.Ints()
-	if code, known := dataTypes[t.DType]; o.err == nil && (!ok || !known) {
+	if code, known := dataTypes[stored(t.DType)]; o.err == nil && (!ok || !known) {
 		o.err = fmt.Errorf("%w: %q is of %v and has the shape %v, expected sizes that are known", ErrUnsupported, v.Name, t.DType, t.Shape)
 	} else if o.err == nil {
 		n := o.e.name(v)
@@ -573,13 +581,13 @@ func (e *encoder) outputs() (all []output, err error) {
 	for _, v := range e.g.Outputs {
 		t := e.types[v]
 		dims, ok := t.Shape.Ints()
-		if e.producers[v] == nil || !ok || arrayTypes[t.DType] == 0 {
-			return nil, fmt.Errorf("%w: output %q of %v and of shape %v, expected a computed one of float32 and sizes that are known", ErrUnsupported, v.Name, t.DType, t.Shape)
+		if e.producers[v] == nil || !ok || arrayTypes[stored(t.DType)] == 0 {
+			return nil, fmt.Errorf("%w: output %q of %v and of shape %v, expected a computed one of float32 or indices, and sizes that are known", ErrUnsupported, v.Name, t.DType, t.Shape)
 		}
 		if t.DType == graph.Float16 {
 			e.version = max(e.version, 7)
 		}
-		all = append(all, output{e.names[v], message(nil).bytes(featureArray, array(t.DType, dims))})
+		all = append(all, output{e.names[v], message(nil).bytes(featureArray, array(stored(t.DType), dims))})
 	}
 	return all, nil
 }

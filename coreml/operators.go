@@ -25,12 +25,14 @@ func init() {
 		"Conv": (*encoder).conv, "Gemm": (*encoder).gemm, "Gelu": (*encoder).gelu, "HardSwish": (*encoder).hardSwish, "Clip": (*encoder).clip,
 		"GlobalAveragePool": (*encoder).pool, "Flatten": (*encoder).reshape, "Reshape": (*encoder).reshape, "Transpose": (*encoder).transpose,
 		"Concat": (*encoder).concat, "Softmax": (*encoder).softmax, "Cast": (*encoder).cast, "Resize": (*encoder).resize,
+		"HardSigmoid": (*encoder).hardSigmoid, "MaxPool": (*encoder).maxPool, "ArgMax": (*encoder).argMax, "LayerNormalization": (*encoder).layerNorm,
 		"QuantizeLinear": (*encoder).quantize, "DequantizeLinear": (*encoder).dequantize,
 	}
 	readers = map[string]func(*decoder, *read) error{
 		"const": (*decoder).constant, "conv": (*decoder).conv, "linear": (*decoder).linear, "gelu": (*decoder).gelu, "clip": (*decoder).clip,
 		"reduce_mean": (*decoder).mean, "reshape": (*decoder).reshape, "transpose": (*decoder).transpose,
 		"concat": (*decoder).concat, "softmax": (*decoder).softmax, "cast": (*decoder).cast, "resize_bilinear": (*decoder).resize, "resize_nearest_neighbor": (*decoder).resize,
+		"sigmoid_hard": (*decoder).hardSigmoid, "max_pool": (*decoder).maxPool, "reduce_argmax": (*decoder).argMax, "layer_norm": (*decoder).layerNorm,
 		"quantize": (*decoder).quantize, "dequantize": (*decoder).dequantize, "constexpr_affine_dequantize": (*decoder).weight,
 		"classify": (*decoder).classify,
 	}
@@ -133,6 +135,59 @@ func (e *encoder) hardSwish(n *graph.Node) error {
 	return e.operation("mul", n.Output).of("x", n.Inputs[0]).named("y", share).gives(n.Output)
 }
 
+// hardSwishes makes HardSwish of the operations that spell it, where nothing else reads what is between them.
+func (d *decoder) hardSwishes() {
+	producers, consumers := d.g.Producers(), d.g.Consumers()
+	between := func(v *graph.Value, op graph.Op) *graph.Node {
+		if n := producers[v]; n != nil && n.Op == op && len(consumers[v]) == 1 && !d.g.IsOutput(v) {
+			return n
+		}
+		return nil
+	}
+	found := false
+	for _, n := range d.g.Nodes {
+		if n.Op != (graph.Mul{}) {
+			continue
+		}
+		share := between(n.Inputs[1], graph.Mul{})
+		if share == nil || !isNumber(share.Inputs[1], 1./6) {
+			continue
+		}
+		clipped := between(share.Inputs[0], graph.Clip{Min: 0, Max: 6})
+		if clipped == nil {
+			continue
+		}
+		if above := between(clipped.Inputs[0], graph.Add{}); above != nil && above.Inputs[0] == n.Inputs[0] && isNumber(above.Inputs[1], 3) {
+			n.Op, n.Inputs, found = graph.HardSwish{}, n.Inputs[:1], true
+		}
+	}
+	if found {
+		d.g.Prune()
+	}
+}
+
+// isNumber reports whether a value is a constant number, as its type rounds it.
+func isNumber(v *graph.Value, want float64) bool {
+	if v.Const == nil || len(v.Const.Shape) != 0 {
+		return false
+	}
+	t := graph.Float32Tensor([]int{}, []float32{float32(want)})
+	if v.Const.DType == graph.Float16 {
+		t = t.Half()
+	}
+	return v.Const.Float64s()[0] == t.Float64s()[0]
+}
+
+func (e *encoder) hardSigmoid(n *graph.Node) error {
+	op, d := n.Op.(graph.HardSigmoid), e.types[n.Output].DType
+	return e.operation("sigmoid_hard", n.Output).of("x", n.Inputs[0]).number("alpha", d, op.Alpha).number("beta", d, op.Beta).gives(n.Output)
+}
+
+func (d *decoder) hardSigmoid(r *read) error {
+	op := graph.HardSigmoid{Alpha: r.float("alpha"), Beta: r.float("beta")}
+	return d.give(r, op, r.value("x"))
+}
+
 func (e *encoder) clip(n *graph.Node) error {
 	op, d := n.Op.(graph.Clip), e.types[n.Output].DType
 	lowest, highest := op.Min, op.Max
@@ -161,6 +216,76 @@ func (d *decoder) mean(r *read) error {
 		return fmt.Errorf("%w: axes that are dropped", ErrUnsupported)
 	}
 	return d.give(r, graph.GlobalAveragePool{}, r.value("x"))
+}
+
+func (e *encoder) maxPool(n *graph.Node) error {
+	op := n.Op.(graph.MaxPool)
+	from, known := e.types[n.Inputs[0]].Shape.Ints()
+	to, _ := e.types[n.Output].Shape.Ints()
+	if !known {
+		return fmt.Errorf("%w: the shape %v, expected sizes that are known", ErrUnsupported, e.types[n.Inputs[0]].Shape)
+	}
+	pads, ok := op.Plain(from, to)
+	if !ok {
+		return fmt.Errorf("%w: dilations %v, expected none", ErrUnsupported, op.Dilation())
+	}
+	return e.operation("max_pool", n.Output).of("x", n.Inputs[0]).ints("kernel_sizes", op.Kernel[:]...).ints("strides", op.Strides[:]...).
+		text("pad_type", "custom").ints("pad", pads[0], pads[2], pads[1], pads[3]).bool("ceil_mode", false).gives(n.Output)
+}
+
+func (d *decoder) maxPool(r *read) error {
+	kernel, strides, pad, up := r.ints("kernel_sizes", 2), r.ints("strides", 2), r.ints("pad", 4), r.bool("ceil_mode")
+	r.text("pad_type", "custom")
+	if r.err == nil && up {
+		return fmt.Errorf("%w: sizes that are rounded up", ErrUnsupported)
+	}
+	return d.give(r, graph.MaxPool{Kernel: [2]int(kernel), Strides: [2]int(strides), Pads: [4]int{pad[0], pad[2], pad[1], pad[3]}}, r.value("x"))
+}
+
+// argMax gives int32 in the file, int64 in the graph.
+func (e *encoder) argMax(n *graph.Node) error {
+	op := n.Op.(graph.ArgMax)
+	if op.SelectLastIndex {
+		return fmt.Errorf("%w: the last of equal values, expected the first", ErrUnsupported)
+	}
+	return e.operation("reduce_argmax", n.Output).of("x", n.Inputs[0]).int("axis", op.Axis).bool("keep_dims", op.KeepDims).gives(n.Output)
+}
+
+func (d *decoder) argMax(r *read) error {
+	return d.give(r, graph.ArgMax{Axis: r.int("axis"), KeepDims: r.bool("keep_dims")}, r.value("x"))
+}
+
+// layerNorm has gamma and beta with the sizes of the axes alone.
+func (e *encoder) layerNorm(n *graph.Node) error {
+	op, d := n.Op.(graph.LayerNorm), e.types[n.Output].DType
+	o := e.operation("layer_norm", n.Output).of("x", n.Inputs[0]).ints("axes", op.Axes...)
+	for i, v := range n.Inputs[1:] {
+		if v.Const == nil {
+			return fmt.Errorf("%w: %q is computed, expected a constant", ErrUnsupported, v.Name)
+		}
+		shape := v.Const.Shape
+		if op.Channels() {
+			shape = shape[:1]
+		}
+		o.with([]string{"gamma", "beta"}[i], v.Const.Reshape(shape...))
+	}
+	return o.number("epsilon", d, op.Epsilon).gives(n.Output)
+}
+
+func (d *decoder) layerNorm(r *read) error {
+	op := graph.LayerNorm{Axes: r.ints("axes", -1), Epsilon: r.float("epsilon")}
+	in := []*graph.Value{r.value("x")}
+	for _, key := range []string{"gamma", "beta"} {
+		if key == "beta" && !r.has(key) {
+			continue
+		}
+		t := r.parameter(key, graph.Float32, graph.Float16)
+		if op.Channels() {
+			t = t.Reshape(t.Len(), 1, 1)
+		}
+		in = append(in, graph.Weight(r.outputs[0].name+"_"+key, t))
+	}
+	return d.give(r, op, in...)
 }
 
 func (e *encoder) reshape(n *graph.Node) error {
@@ -215,8 +340,8 @@ func (d *decoder) softmax(r *read) error {
 
 func (e *encoder) cast(n *graph.Node) error {
 	to := n.Op.(graph.Cast).To
-	if !to.IsFloat() || typeNames[to] == "" || !e.types[n.Inputs[0]].DType.IsFloat() {
-		return fmt.Errorf("%w: from %v to %v", ErrUnsupported, e.types[n.Inputs[0]].DType, to)
+	if from := e.types[n.Inputs[0]].DType; !to.IsFloat() || typeNames[to] == "" || !from.IsFloat() && from != graph.Int64 {
+		return fmt.Errorf("%w: from %v to %v", ErrUnsupported, from, to)
 	}
 	return e.operation("cast", n.Output).of("x", n.Inputs[0]).text("dtype", typeNames[to]).gives(n.Output)
 }

@@ -30,3 +30,14 @@ func (o MaxPool) infer(in []Type) (Type, error) {
 }
 
 func (o MaxPool) reads([]Type) Shape { return FixedShape(o.Kernel[:]...) }
+
+// Plain returns the padding that windows reach, for the operand's and the result's N×C×H×W: with it the
+// result's size is the same whether it is rounded up or down. ok is false where pixels of a window are apart, for which
+// not all formats have a form.
+func (o MaxPool) Plain(from, to []int) (pads [4]int, ok bool) {
+	pads = o.Pads
+	for i := range 2 {
+		pads[2+i] = max((to[2+i]-1)*o.Strides[i]+o.Kernel[i]-from[2+i]-pads[i], 0)
+	}
+	return pads, o.Dilation() == [2]int{1, 1}
+}

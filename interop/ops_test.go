@@ -146,7 +146,7 @@ func computed(t *testing.T, g *graph.Graph, x *graph.Tensor) *graph.Tensor {
 	return y
 }
 
-func write(t *testing.T, path string, x *graph.Tensor) {
+func write(t testing.TB, path string, x *graph.Tensor) {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {

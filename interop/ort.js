@@ -19,7 +19,7 @@ async function run(model, input, output, more = {}) {
   const s = await session(model, 1, more);
   const x = readNpy(input);
   const y = await s.run({ [s.inputNames[0]]: new ort.Tensor('float32', x.data, x.dims) });
-  s.outputNames.forEach((n, i) => writeNpy(output.replace(/\.npy$/, `.${i}.npy`), y[n].dims, Float32Array.from(y[n].data)));
+  s.outputNames.forEach((n, i) => writeNpy(output.replace(/\.npy$/, `.${i}.npy`), y[n].dims, Float32Array.from(y[n].data, Number)));
 }
 
 async function main(command, model, ...args) {

@@ -169,6 +169,7 @@ const (
 	MetaVersion      = "repvit.version"       // of the converter
 	MetaQuantization = "repvit.quantization"  // scheme of an int8 file
 	MetaKeptFloat    = "repvit.kept_float"    // its layers in float that the scheme is for, JSON array of strings
+	MetaIntegers     = "repvit.integers"      // what input and outputs stand for that are int8 in the file
 )
 
 func (m *Model) metadata(b *Builder, n *Network) error {

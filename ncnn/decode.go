@@ -2,6 +2,7 @@ package ncnn
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func Decode(param, bin []byte) (*graph.Graph, error) {
 	if !utf8.Valid(param) {
 		return nil, fmt.Errorf("%w: expected text in UTF-8", ErrFormat)
 	}
-	d := &decoder{bin: bin, g: &graph.Graph{}, values: map[string]*graph.Value{}, made: map[string]bool{}}
+	d := &decoder{bin: bin, g: &graph.Graph{}, values: map[string]*graph.Value{}, made: map[string]bool{}, last: map[*graph.Value]*channelsLast{}}
 	err := d.layers(string(param))
 	if err == nil {
 		err = d.g.Validate()
@@ -56,6 +57,7 @@ type decoder struct {
 	made   map[string]bool         // every blob
 	order  []string                // blobs, in the order in which they are given
 	flat   map[*graph.Value]bool
+	last   map[*graph.Value]*channelsLast
 }
 
 // read is a layer of the file.
@@ -102,6 +104,9 @@ func (d *decoder) layers(text string) error {
 		v.Name = name
 		d.g.Outputs = append(d.g.Outputs, v)
 	}
+	slices.SortStableFunc(d.g.Outputs, func(a, b *graph.Value) int { // by their numbers
+		return cmp.Or(len(a.Name)-len(b.Name), strings.Compare(a.Name, b.Name))
+	})
 	return nil
 }
 
@@ -184,6 +189,16 @@ func (l *read) int(key, missing int) int {
 	return int(n)
 }
 
+// float takes a parameter that is a number, which must be there.
+func (l *read) float(key int) float64 {
+	v, err := strconv.ParseFloat(l.parameters[key], 32)
+	if (err != nil || !strings.ContainsAny(l.parameters[key], ".e")) && l.err == nil {
+		l.err = fmt.Errorf("%w: parameter %d=%s, expected a number with a point", ErrFormat, key, clip(l.parameters[key]))
+	}
+	delete(l.parameters, key)
+	return v
+}
+
 // want takes a parameter that is of one value only.
 func (l *read) want(key, missing, value int) {
 	if got := l.int(key, missing); got != value && l.err == nil {
@@ -196,7 +211,8 @@ var readers map[string]func(*decoder, *read) (*graph.Value, error)
 func init() {
 	readers = map[string]func(*decoder, *read) (*graph.Value, error){
 		"Input": (*decoder).input, "Split": (*decoder).split, "Flatten": (*decoder).flatten,
-		"GELU": elementwise(graph.Gelu{}, 1), "ReLU": elementwise(graph.Relu{}, 1), "Sigmoid": elementwise(graph.Sigmoid{}, 1), "HardSwish": (*decoder).hardSwish,
+		"GELU": elementwise(graph.Gelu{}, 1), "ReLU": elementwise(graph.Relu{}, 1), "Sigmoid": elementwise(graph.Sigmoid{}, 1), "HardSwish": (*decoder).hardSwish, "HardSigmoid": (*decoder).hardSigmoid,
+		"Permute": (*decoder).permute, "LayerNorm": (*decoder).layerNorm,
 		"BinaryOp": (*decoder).binary, "Pooling": (*decoder).pool, "Softmax": (*decoder).softmax, "Interp": (*decoder).interp,
 		"Convolution": (*decoder).conv, "ConvolutionDepthWise": (*decoder).conv, "InnerProduct": (*decoder).product,
 	}
@@ -259,13 +275,72 @@ func elementwise(op graph.Op, n int) func(*decoder, *read) (*graph.Value, error)
 }
 
 func (d *decoder) hardSwish(l *read) (*graph.Value, error) {
-	for key, want := range map[int]float32{0: float32(1) / 6, 1: 0.5} {
-		if v, err := strconv.ParseFloat(l.parameters[key], 32); err != nil || float32(v) != want {
-			return nil, fmt.Errorf("%w: parameter %d=%s, expected %v", ErrUnsupported, key, clip(l.parameters[key]), want)
-		}
-		delete(l.parameters, key)
+	if a, b := l.float(0), l.float(1); float32(a) != float32(1)/6 || b != 0.5 {
+		return nil, fmt.Errorf("%w: a slope of %v and %v at 0, expected 1/6 and 1/2", ErrUnsupported, a, b)
 	}
 	return elementwise(graph.HardSwish{}, 1)(d, l)
+}
+
+func (d *decoder) hardSigmoid(l *read) (*graph.Value, error) {
+	op := graph.HardSigmoid{Alpha: l.float(0), Beta: l.float(1)}
+	if l.err == nil && !(op.Alpha > 0) {
+		return nil, fmt.Errorf("%w: a slope of %v, expected one above 0", ErrUnsupported, op.Alpha)
+	}
+	return elementwise(op, 1)(d, l)
+}
+
+// permute is a part of a LayerNorm: it makes channels the last axis of what that reads, or the first again.
+func (d *decoder) permute(l *read) (*graph.Value, error) {
+	if err := l.operands(1); err != nil {
+		return nil, err
+	}
+	x, order := l.in[0], l.int(0, 0)
+	switch {
+	case order == orderLast && !d.flat[x] && d.last[x] == nil:
+		v := &graph.Value{Name: l.out[0]}
+		d.last[v] = &channelsLast{x: x}
+		return v, nil
+	case order == orderFirst && d.last[x] != nil && d.last[x].y != nil:
+		return d.last[x].y, nil
+	}
+	return nil, fmt.Errorf("%w: order %d, expected it around a LayerNorm of channels", ErrUnsupported, order)
+}
+
+// channelsLast is what a Permute made of x, or a LayerNorm of that, whose result with channels first is y.
+type channelsLast struct{ x, y *graph.Value }
+
+func (d *decoder) layerNorm(l *read) (*graph.Value, error) {
+	if err := l.operands(1); err != nil {
+		return nil, err
+	}
+	x, op, n := l.in[0], graph.LayerNorm{Axes: []int{-3}, Epsilon: l.float(1)}, l.int(0, 0)
+	l.want(2, 1, 1)
+	last := d.last[x]
+	if last == nil && !d.flat[x] || last != nil && last.y != nil || n < 1 || n > graph.MaxElements {
+		return nil, fmt.Errorf("%w: over %d elements of a map's rows, expected vectors, or the channels behind a Permute", ErrUnsupported, n)
+	}
+	in := []*graph.Value{x}
+	if last != nil {
+		in[0] = last.x
+	}
+	for _, what := range []string{".weight", ".bias"} {
+		b, err := d.take(4 * n)
+		if err != nil {
+			return nil, err
+		}
+		t, err := tensor(graph.Float32, []int{n, 1, 1}, b)
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, graph.Weight(l.name+what, t))
+	}
+	y := d.add(l, op, in...)
+	if last == nil {
+		return y, nil
+	}
+	v := &graph.Value{Name: l.out[0]}
+	d.last[v] = &channelsLast{y: y}
+	return v, nil
 }
 
 func (d *decoder) binary(l *read) (*graph.Value, error) {
@@ -284,14 +359,21 @@ func (d *decoder) binary(l *read) (*graph.Value, error) {
 }
 
 func (d *decoder) pool(l *read) (*graph.Value, error) {
-	l.want(0, 0, 1)
-	l.want(4, 0, 1)
 	if err := l.operands(1); err != nil {
 		return nil, err
 	}
-	v := d.add(l, graph.GlobalAveragePool{}, l.in[0])
-	d.flat[v] = true
-	return v, nil
+	if kind := l.int(0, 0); kind == 1 {
+		l.want(4, 0, 1)
+		v := d.add(l, graph.GlobalAveragePool{}, l.in[0])
+		d.flat[v] = true
+		return v, nil
+	} else if kind != 0 || d.flat[l.in[0]] {
+		return nil, fmt.Errorf("%w: of kind %d, or of a vector", ErrUnsupported, kind)
+	}
+	l.want(5, 0, poolFloor)
+	kw, sw, left := l.int(1, 0), l.int(2, 1), l.int(3, 0)
+	top := l.int(13, left)
+	return d.add(l, graph.MaxPool{Kernel: [2]int{l.int(11, kw), kw}, Strides: [2]int{l.int(12, sw), sw}, Pads: [4]int{top, left, l.int(15, top), l.int(14, left)}}, l.in[0]), nil
 }
 
 func (d *decoder) softmax(l *read) (*graph.Value, error) {

@@ -11,7 +11,7 @@
 //
 // The input is in0, C×H×W, normalised as [Normalization] says, which the files do not; outputs are out0, out1, …. Other blobs and all layers have the
 // graph's names. What stands behind GlobalAveragePool is a vector: 1×1 convolutions of it are
-// InnerProduct. A Relu or Sigmoid behind a layer with weights is a part of it. GELU is the exact one; ncnn's
+// InnerProduct. LayerNorm of a map's channels stands between two Permute. A Relu or Sigmoid behind a layer with weights is a part of it. GELU is the exact one; ncnn's
 // Vulkan shader computes the approximation by tanh whatever the file says.
 //
 //   - float32 as it is;
@@ -23,7 +23,7 @@
 // # What is written
 //
 // Networks with one input, whose shapes are known, with batch 1, of Conv (of one group, or depthwise), Gemm,
-// Gelu, Relu, HardSwish, Sigmoid, Add, Mul, GlobalAveragePool, Flatten of one pixel, Softmax of vectors, Resize ([graph.Resize.Plain]),
+// Gelu, Relu, HardSwish, HardSigmoid, Sigmoid, Add, Mul, GlobalAveragePool, MaxPool ([graph.MaxPool.Plain]), LayerNorm of channels, Flatten of one pixel, Softmax of vectors, Resize ([graph.Resize.Plain]),
 // QuantizeLinear and DequantizeLinear. The same graph gives the same bytes.
 //
 // # Reading

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/repvit-go/repvit/graph"
@@ -43,6 +44,15 @@ const (
 const (
 	interpNearest  = 1
 	interpBilinear = 2
+)
+
+// poolFloor is the kind of padding (key 5) with which sizes of pooled maps are rounded down.
+const poolFloor = 1
+
+// Orders of Permute (key 0): channels become the last axis, and back.
+const (
+	orderLast  = 3
+	orderFirst = 4
 )
 
 // Encode writes g: its layers to param, its weights to bin. The error wraps [ErrUnsupported] where the
@@ -103,7 +113,11 @@ func (e *encoder) translate() error {
 	e.blobs[in] = "in0"
 	e.layers = append(e.layers, layer{"Input", "in0", nil, []string{"in0"}, p})
 	for i, v := range e.g.Outputs {
-		e.blobs[v] = fmt.Sprintf("out%d", i)
+		p := e.plain(v)
+		if e.blobs[p] != "" {
+			return fmt.Errorf("%w: output %q is the input, or another output in a different rounding", ErrUnsupported, v.Name)
+		}
+		e.blobs[p] = fmt.Sprintf("out%d", i)
 	}
 	for _, n := range e.g.Nodes {
 		if e.done[n] {
@@ -117,6 +131,15 @@ func (e *encoder) translate() error {
 }
 
 func set(key int, value any) string { return fmt.Sprintf("%d=%v", key, value) }
+
+// number is a parameter that is no whole number: one without a point or an exponent is read as if it were.
+func number(key int, value float64) string {
+	text := strconv.FormatFloat(value, 'g', -1, 32)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return set(key, text)
+}
 
 // dims are the sizes of a value of one image, C×H×W, or C where it is a vector.
 func (e *encoder) dims(v *graph.Value) ([]int, error) {
@@ -158,14 +181,18 @@ func (e *encoder) plain(v *graph.Value) *graph.Value {
 			return v
 		}
 		switch n.Op.(type) {
-		case graph.QuantizeLinear, graph.DequantizeLinear, graph.Flatten:
-			if n.Inputs[0].Const != nil || e.g.IsOutput(v) {
+		case graph.QuantizeLinear, graph.DequantizeLinear:
+			if n.Inputs[0].Const != nil {
 				return v
 			}
-			v = n.Inputs[0]
+		case graph.Flatten:
+			if e.g.IsOutput(v) {
+				return v
+			}
 		default:
 			return v
 		}
+		v = n.Inputs[0]
 	}
 }
 
@@ -184,12 +211,15 @@ func (e *encoder) vector(v *graph.Value) bool {
 		switch n.Op.(type) {
 		case graph.GlobalAveragePool:
 			return true
-		case graph.Conv, graph.Relu, graph.Gelu, graph.Sigmoid, graph.HardSwish:
+		case graph.Conv, graph.LayerNorm:
 			v = n.Inputs[0]
 		case graph.Add, graph.Mul:
 			return e.vector(n.Inputs[0]) && e.vector(n.Inputs[1])
 		default:
-			return false
+			if !n.Is(graph.Activation) {
+				return false
+			}
+			v = n.Inputs[0]
 		}
 	}
 }
@@ -216,10 +246,7 @@ func (e *encoder) add(kind string, n *graph.Node, out *graph.Value, operands int
 func (e *encoder) node(n *graph.Node) error {
 	switch op := n.Op.(type) {
 	case graph.QuantizeLinear, graph.DequantizeLinear:
-		if e.g.IsOutput(n.Output) {
-			return fmt.Errorf("%w: a quantized output", ErrUnsupported)
-		}
-		return nil
+		return nil // whatever reads the result reads what it was made of
 	case graph.Flatten:
 		if !e.vector(n.Inputs[0]) {
 			return fmt.Errorf("%w: Flatten of %v, expected one pixel", ErrUnsupported, e.types[n.Inputs[0]].Shape)
@@ -240,13 +267,34 @@ func (e *encoder) node(n *graph.Node) error {
 	case graph.Sigmoid:
 		return e.add("Sigmoid", n, n.Output, 1)
 	case graph.HardSwish:
-		return e.add("HardSwish", n, n.Output, 1, set(0, float32(1)/6), set(1, 0.5))
+		return e.add("HardSwish", n, n.Output, 1, number(0, 1./6), number(1, 0.5))
+	case graph.HardSigmoid:
+		if !(op.Alpha > 0) {
+			return fmt.Errorf("%w: a slope of %v, expected one above 0", ErrUnsupported, op.Alpha)
+		}
+		return e.add("HardSigmoid", n, n.Output, 1, number(0, op.Alpha), number(1, op.Beta))
 	case graph.Add:
 		return e.add("BinaryOp", n, n.Output, 2, set(0, 0))
 	case graph.Mul:
 		return e.add("BinaryOp", n, n.Output, 2, set(0, 2))
 	case graph.GlobalAveragePool:
 		return e.add("Pooling", n, n.Output, 1, set(0, 1), set(4, 1))
+	case graph.MaxPool:
+		from, known := e.types[n.Inputs[0]].Shape.Ints()
+		to, _ := e.types[n.Output].Shape.Ints()
+		if !known || e.vector(n.Inputs[0]) {
+			return fmt.Errorf("%w: of a vector, or of sizes that are not known", ErrUnsupported)
+		}
+		pads, ok := op.Plain(from, to)
+		if !ok {
+			return fmt.Errorf("%w: dilations %v, expected none", ErrUnsupported, op.Dilation())
+		}
+		return e.add("Pooling", n, n.Output, 1, set(0, 0), set(1, op.Kernel[1]), set(11, op.Kernel[0]), set(2, op.Strides[1]), set(12, op.Strides[0]),
+			set(3, pads[1]), set(13, pads[0]), set(14, pads[3]), set(15, pads[2]), set(5, poolFloor))
+	case graph.LayerNorm:
+		return e.layerNorm(n, op)
+	case graph.ArgMax:
+		return fmt.Errorf("%w operator in ncnn, expected the maps that it chooses from (--segment logits)", ErrUnsupported)
 	case graph.Resize:
 		x, _ := e.types[n.Inputs[0]].Shape.Ints()
 		y, _ := e.types[n.Output].Shape.Ints()
@@ -268,6 +316,36 @@ func (e *encoder) node(n *graph.Node) error {
 		return e.add("Softmax", n, n.Output, 1, set(0, 0), set(1, 1))
 	}
 	return fmt.Errorf("%w operator in ncnn", ErrUnsupported)
+}
+
+// layerNorm is over the channels, which a layer before makes the last axis and one behind the first again.
+func (e *encoder) layerNorm(n *graph.Node, op graph.LayerNorm) error {
+	shape := e.types[n.Inputs[0]].Shape
+	if vector := len(shape) == 2 && len(op.Axes) == 1; !vector && (!op.Channels() || e.vector(n.Inputs[0])) {
+		return fmt.Errorf("%w: over the axes %v of %v, expected the channels of maps, or vectors", ErrUnsupported, op.Axes, shape)
+	}
+	size := shape[1].Size
+	p := []string{set(0, size), number(1, op.Epsilon), set(2, 1)}
+	if len(shape) == 2 {
+		if err := e.add("LayerNorm", n, n.Output, 1, p...); err != nil {
+			return err
+		}
+	} else {
+		if err := e.add("Permute", n, n.Output, 1, set(0, orderLast)); err != nil {
+			return err
+		}
+		first := &e.layers[len(e.layers)-1]
+		out, name := first.out[0], first.name
+		first.name, first.out = name+"_last", []string{name + "_last"}
+		e.layers = append(e.layers, layer{"LayerNorm", name, first.out, []string{name + "_normal"}, p},
+			layer{"Permute", name + "_first", []string{name + "_normal"}, []string{out}, []string{set(0, orderFirst)}})
+	}
+	scale, err := e.numbers(n.Inputs[1])
+	if err != nil {
+		return err
+	}
+	e.weights = append(e.weights, scale.Bytes())
+	return e.bias(n, size)
 }
 
 func (e *encoder) conv(n *graph.Node, op graph.Conv) error {
@@ -450,7 +528,7 @@ func (e *encoder) text() string {
 	}
 	outputs := map[string]bool{}
 	for _, v := range e.g.Outputs {
-		outputs[e.blobs[v]] = true
+		outputs[e.blobs[e.plain(v)]] = true
 	}
 	given := map[string]int{}
 	var all []layer

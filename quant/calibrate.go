@@ -102,6 +102,16 @@ func calibrate(ctx context.Context, n *network, data []*graph.Tensor, set map[*g
 	for i, v := range values {
 		c.quantizers[v] = ranges[i]
 	}
+	if o.Integers {
+		for _, node := range n.g.Nodes {
+			switch node.Op.(type) {
+			case graph.Sigmoid:
+				c.quantizers[node.Output] = quantizer{1. / 256, 0}
+			case graph.HardSigmoid:
+				c.quantizers[node.Output] = quantizer{1. / 255, 0}
+			}
+		}
+	}
 	// Where integers are only moved, both sides have one quantizer.
 	for _, node := range n.g.Nodes {
 		if node.Is(graph.Selects) && set[node] {

@@ -122,13 +122,9 @@ func (e *emitter) pair(x, v *graph.Value, name string) *graph.Value {
 
 // weights replaces weight and bias by their integers.
 func (e *emitter) weights(node *graph.Node, in []*graph.Value) {
-	w := node.Inputs[1]
 	q := e.c.weights[node]
 	rows := []int{len(q.scales)}
-	scales := graph.Weight(w.Name+".scale", graph.Float32Tensor(rows, q.scales))
-	in[1] = e.g.Add(w.Name+".dequantized", graph.DequantizeLinear{},
-		graph.Weight(w.Name, graph.Int8Tensor(w.Const.Shape, q.values)), scales,
-		graph.Weight(w.Name+".zero_point", graph.Int8Tensor(rows, make([]int8, rows[0]))))
+	in[1] = q.add(e.g, node.Inputs[1])
 	if len(in) < 3 {
 		return
 	}

@@ -23,15 +23,18 @@ const (
 	Pointwise Scope = "pointwise"
 	// All quantizes every operator.
 	All Scope = "all"
+	// Weights stores the weights of convolutions and fully connected layers in int8 and computes in float32: a
+	// smaller file, not a faster network. It needs no calibration; inputs are what the loss is measured on.
+	Weights Scope = "weights"
 )
 
 // ParseScope returns the scope of that name. The error wraps [ErrOption].
 func ParseScope(s string) (Scope, error) {
 	switch v := Scope(s); v {
-	case Pointwise, All:
+	case Pointwise, All, Weights:
 		return v, nil
 	}
-	return "", fmt.Errorf("%w: scope %q, expected %q or %q", ErrOption, s, Pointwise, All)
+	return "", fmt.Errorf("%w: scope %q, expected %q, %q or %q", ErrOption, s, Pointwise, All, Weights)
 }
 
 // Method says how the range of an activation is estimated from calibration data.
@@ -92,6 +95,10 @@ type Options struct {
 	// Sensitivity asks for the SQNR of every layer alone in [Report].Layers, which a
 	// KeepFloat other than 0 measures anyway.
 	Sensitivity bool
+	// Integers quantizes logits as well, and takes the scales that integer kernels of phones prescribe for
+	// Sigmoid (1/256) and HardSigmoid (1/255), so that nothing but the network's input and outputs needs floats. The
+	// scope must be All.
+	Integers bool
 	// NoLogits says that the outputs are not rows of logits, whatever their shape: there is no
 	// top-1 to agree on.
 	NoLogits bool
@@ -118,6 +125,13 @@ func (o Options) check() (Options, error) {
 	if _, err := ParseMethod(string(o.Method)); err != nil {
 		return o, err
 	}
+	kept := o.KeepFloat != 0 || len(o.Keep) > 0
+	if o.Integers && (o.Scope != All || kept) {
+		return o, fmt.Errorf("%w: integers alone with scope %q, or layers in float, expected scope %q and none", ErrOption, o.Scope, All)
+	}
+	if o.Scope == Weights && (kept || o.Symmetric) {
+		return o, fmt.Errorf("%w: layers in float, or symmetric activations, with scope %q, where all activations are floats", ErrOption, Weights)
+	}
 	if o.KeepFloat < KeepAuto {
 		return o, fmt.Errorf("%w: %d layers to keep in float, expected a number from 0, or %d for automatic", ErrOption, o.KeepFloat, KeepAuto)
 	}
@@ -137,6 +151,7 @@ const (
 	FromImages    = "images"    // what the caller gave
 	FromBatchNorm = "batchnorm" // made-up images, the activations matched to BatchNorm's statistics
 	FromNoise     = "noise"     // made-up images alone: the network has no statistics
+	NotNeeded     = "none"      // weights alone are rounded
 )
 
 // Report says what was done and what it costs.

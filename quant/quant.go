@@ -43,7 +43,10 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*grap
 	q := &quantization{o: o}
 	part, behind := split(deploy)
 	var held []*graph.Tensor
-	if inputs != nil {
+	var g *graph.Graph
+	if o.Scope == Weights {
+		g, err = q.weightsAlone(ctx, part, inputs, size)
+	} else if inputs != nil {
 		held, err = q.fromImages(ctx, part, inputs)
 	} else {
 		if training != nil {
@@ -54,9 +57,10 @@ func Quantize(ctx context.Context, training, deploy *graph.Graph, inputs []*grap
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := q.finish(ctx, batches(held))
-	if err != nil {
-		return nil, nil, err
+	if g == nil {
+		if g, err = q.finish(ctx, batches(held)); err != nil {
+			return nil, nil, err
+		}
 	}
 	if behind != nil {
 		g = join(g, deploy, behind)
@@ -128,6 +132,7 @@ func fit(ctx context.Context, own, watched *graph.Graph, inputs []*graph.Tensor,
 	if err != nil {
 		return nil, err
 	}
+	n.integers = o.Integers
 	set := n.scope(o.Scope)
 	if len(set) == 0 {
 		return nil, fmt.Errorf("%w: scope %q holds none of the graph's %d operators", ErrNothing, o.Scope, len(n.g.Nodes))

@@ -323,6 +323,87 @@ func TestSymmetric(t *testing.T) {
 	}
 }
 
+// Integers: what each layer gives is quantized, logits too, gates with the scales that phones prescribe, at little cost.
+func TestIntegers(t *testing.T) {
+	_, deploy := load(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	data := images(1000, 16)
+	all, _, err := Quantize(t.Context(), nil, deploy, data, [2]int{64, 64}, Options{Scope: All})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _, err := Quantize(t.Context(), nil, deploy, data, [2]int{64, 64}, Options{Scope: All, Integers: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumers := g.Consumers()
+	gates := 0
+	for _, n := range g.Nodes {
+		if n.Is(graph.Converts) {
+			continue
+		}
+		c := consumers[n.Output]
+		if len(c) != 1 || c[0].Op != (graph.QuantizeLinear{}) {
+			t.Errorf("%s (%s) is not quantized", n.Name(), n.Op.Kind())
+			continue
+		}
+		if n.Op == (graph.Sigmoid{}) {
+			gates++
+			if s := c[0].Inputs[1].Const.Float64s()[0]; s != 1./256 {
+				t.Errorf("%s has the scale %v", n.Name(), s)
+			}
+		}
+	}
+	if gates == 0 {
+		t.Error("no gates")
+	}
+	fresh := images(5000, 8)
+	if got, want := against(t, deploy, g, fresh), against(t, deploy, all, fresh); got < want-3 {
+		t.Errorf("SQNR %.1f dB, with logits and gates in float %.1f", got, want)
+	}
+}
+
+// Weights alone: what computes is float, what shares a weight shares its integers, and the loss is small.
+func TestWeights(t *testing.T) {
+	_, deploy := load(t, "v2_release.pth", model.Options{Height: 64, Width: 64})
+	for name, inputs := range map[string][]*graph.Tensor{"images": images(1000, 4), "made up": nil} {
+		g, r, err := Quantize(t.Context(), nil, deploy, inputs, [2]int{64, 64}, Options{Scope: Weights})
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers := 0
+		for _, n := range g.Nodes {
+			switch {
+			case n.Op == (graph.QuantizeLinear{}):
+				t.Errorf("%s: an activation is quantized", n.Name())
+			case n.Is(graph.Linear):
+				layers++
+				d := g.Producers()[n.Inputs[1]]
+				if d == nil || d.Inputs[0].Const == nil || d.Inputs[0].Const.DType != graph.Int8 || n.Inputs[2].Const == nil {
+					t.Errorf("%s: its weight is not int8, or its bias is not float", n.Name())
+				}
+			}
+		}
+		sqnr := against(t, deploy, g, images(5000, 4))
+		if layers == 0 || r.Calibration != NotNeeded || r.Samples != 0 || r.HeldOut == 0 || sqnr < 30 || math.Abs(r.Loss.SQNR-sqnr) > 6 {
+			t.Errorf("%s: %d layers, report %+v, SQNR on other images %.1f dB", name, layers, r, sqnr)
+		}
+		if want := map[string]Verdict{"images": Good, "made up": Noticeable}[name]; r.Verdict != want {
+			t.Errorf("%s: %s, want %s", name, r.Verdict, want)
+		}
+	}
+	shared := &graph.Graph{Inputs: []*graph.Value{{Name: "x", Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(1, 3, 64, 64)}}}}
+	w := graph.Weight("w", graph.Float32Tensor([]int{3, 3, 1, 1}, []float32{1, 2, 3, 4, 5, 6, 7, 8, -9}))
+	conv := graph.Conv{Group: 1, Strides: [2]int{1, 1}}
+	shared.Outputs = []*graph.Value{shared.Add("b", conv, shared.Add("a", conv, shared.Inputs[0], w), w)}
+	g, _, err := Quantize(t.Context(), nil, shared, images(1000, 2), [2]int{64, 64}, Options{Scope: Weights, NoLogits: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Nodes) != 3 {
+		t.Errorf("%d nodes of two convolutions with one weight, want 3", len(g.Nodes))
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, deploy := load(t, "v2_release.pth", model.Options{})
 	training, _ := load(t, "v2_release.pth", model.Options{})
@@ -351,6 +432,8 @@ func TestErrors(t *testing.T) {
 		"cancelled":    {ctx: done, g: deploy, data: good, want: context.Canceled},
 		"bad scope":    {g: deploy, data: good, opts: Options{Scope: "some"}, want: ErrOption},
 		"bad method":   {g: deploy, data: good, opts: Options{Method: "guess"}, want: ErrOption},
+		"weights":      {g: deploy, data: good, opts: Options{Scope: Weights, KeepFloat: 1}, want: ErrOption},
+		"integers":     {g: deploy, data: good, opts: Options{Integers: true}, want: ErrOption},
 		"bad keep":     {g: deploy, data: good, opts: Options{KeepFloat: -2}, want: ErrOption},
 		"unknown":      {g: deploy, data: good, opts: Options{Keep: []string{"features.99"}}, want: ErrOption},
 		"no name":      {g: deploy, data: good, opts: Options{Keep: []string{""}}, want: ErrOption},

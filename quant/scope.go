@@ -15,6 +15,7 @@ type network struct {
 	types     map[*graph.Value]graph.Type
 	producers map[*graph.Value]*graph.Node
 	consumers map[*graph.Value][]*graph.Node
+	integers  bool // logits are quantized as well
 }
 
 func newNetwork(g, watched *graph.Graph, input graph.Shape) (*network, error) {
@@ -22,7 +23,7 @@ func newNetwork(g, watched *graph.Graph, input graph.Shape) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &network{g, watched, types, g.Producers(), g.Consumers()}, nil
+	return &network{g: g, watched: watched, types: types, producers: g.Producers(), consumers: g.Consumers()}, nil
 }
 
 // dims returns the shape of v, whose axes are all known.
@@ -111,13 +112,13 @@ func (n *network) rectified(node *graph.Node, set map[*graph.Node]bool) *graph.N
 }
 
 // quantizes reports whether the node's output is held in int8: it is quantized, and not a
-// vector of logits, which leave the integer sums as float32.
+// vector of logits, which leave the integer sums as float32 unless [Options].Integers is set.
 func (n *network) quantizes(node *graph.Node, set map[*graph.Node]bool) bool {
 	if node == nil || !set[node] || n.rectified(node, set) != nil {
 		return false
 	}
 	_, gemm := node.Op.(graph.Gemm)
-	return !gemm || len(n.consumers[node.Output]) > 0 && n.all(node.Output, set)
+	return !gemm || n.integers || len(n.consumers[node.Output]) > 0 && n.all(node.Output, set)
 }
 
 // quantized returns the values that a graph with the given nodes in int8 holds quantized,

@@ -120,6 +120,9 @@ func (q *quantization) fill(judged, own Loss, kept []string, set map[*graph.Node
 	if q.o.Symmetric {
 		activations = "symmetric int8"
 	}
+	if q.o.Integers {
+		scope += " and the outputs"
+	}
 	r.Operators = scope
 	r.Numbers = fmt.Sprintf("weights symmetric int8 per channel, activations %s per tensor (%s)", activations, q.o.Method)
 	r.Scheme = fmt.Sprintf("int8 QDQ, %s: %s, channels equalized, biases int32 corrected", r.Operators, r.Numbers)

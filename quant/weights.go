@@ -1,6 +1,8 @@
 package quant
 
 import (
+	"context"
+	"fmt"
 	"math"
 
 	"github.com/repvit-go/repvit/graph"
@@ -42,6 +44,66 @@ func quantizeWeight(node *graph.Node, power []float64, input float32) integers {
 		q.scales[o] = roundRow(q.values[o*per:][:per], v[o*per:][:per], weight, least)
 	}
 	return q
+}
+
+// add appends what a weight's integers stand for.
+func (q integers) add(g *graph.Graph, w *graph.Value) *graph.Value {
+	rows := []int{len(q.scales)}
+	return g.Add(w.Name+".dequantized", graph.DequantizeLinear{}, graph.Weight(w.Name, graph.Int8Tensor(w.Const.Shape, q.values)),
+		graph.Weight(w.Name+".scale", graph.Float32Tensor(rows, q.scales)), graph.Weight(w.Name+".zero_point", graph.Int8Tensor(rows, make([]int8, rows[0]))))
+}
+
+// weightsAlone returns the network with weights of int8, and measures what that costs.
+func (q *quantization) weightsAlone(ctx context.Context, deploy *graph.Graph, inputs []*graph.Tensor, size [2]int) (*graph.Graph, error) {
+	g := anyBatch(deploy)
+	float := g.Clone()
+	rounded := map[*graph.Value]*graph.Value{}
+	nodes := g.Nodes
+	g.Nodes = nil
+	for _, n := range nodes {
+		if weighted(n) {
+			w := n.Inputs[1]
+			if rounded[w] == nil {
+				power := make([]float64, max(w.Const.Shape[0], w.Const.Shape[1]))
+				for i := range power {
+					power[i] = 1
+				}
+				rounded[w] = quantizeWeight(n, power, math.MaxFloat32).add(g, w)
+			}
+			n.Inputs[1] = rounded[w]
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	if len(rounded) == 0 {
+		return nil, fmt.Errorf("%w: no weights among the graph's %d operators", ErrNothing, len(nodes))
+	}
+	channels, made := deploy.Inputs[0].Type.Shape[1].Size, inputs == nil
+	var err error
+	if made {
+		inputs, err = Made(ctx, channels, size[0], size[1])
+	} else {
+		inputs, err = singles(inputs, channels)
+	}
+	if err != nil {
+		return nil, err
+	}
+	data := batches(inputs)
+	want, err := outputs(ctx, float, data, q.o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	got, err := outputs(ctx, g, data, q.o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	r := &q.report
+	r.Calibration, r.HeldOut, r.Loss = NotNeeded, len(inputs), lossOf(got, want, q.o)
+	if r.Verdict = r.Loss.Verdict(); made {
+		r.Verdict = r.Verdict.Estimated()
+	}
+	r.Operators, r.Numbers = fmt.Sprintf("weights of %d layers", len(rounded)), "symmetric per channel; operators compute in floats"
+	r.Scheme = fmt.Sprintf("int8 %s, %s", r.Operators, r.Numbers)
+	return g, nil
 }
 
 // roundRow finds the scale with the least weighted square error, rounds, and returns it.

@@ -191,29 +191,53 @@ func (d *decoder) graph(g *view) error {
 		return fmt.Errorf("%w: inputs %v, expected one", ErrUnsupported, inputs)
 	}
 	in := d.tensors[inputs[0]]
-	if in.kind != typeFloat32 || len(in.shape) != 4 && len(in.shape) != 2 || in.data != nil {
-		return fmt.Errorf("%w: an input of type %d and shape %v, expected float32 1×H×W×C or 1×C", ErrUnsupported, in.kind, in.shape)
+	if in.kind != typeFloat32 && in.kind != typeInt8 || len(in.shape) != 4 && len(in.shape) != 2 || in.data != nil {
+		return fmt.Errorf("%w: an input of type %d and shape %v, expected float32 or int8, 1×H×W×C or 1×C", ErrUnsupported, in.kind, in.shape)
 	}
 	v := &graph.Value{Name: in.name, Type: &graph.Type{DType: graph.Float32, Shape: graph.FixedShape(planar(in.shape)...)}}
 	d.g.Inputs = []*graph.Value{v}
-	d.values[inputs[0]] = v
 	d.parameters = map[string][2]*graph.Value{}
 	d.bytes, d.halves, d.padded = map[int]*graph.Value{}, map[int]*tensor{}, map[int]*padded{}
-	for _, o := range g.tables(graphOperators) {
-		if d.r.err != nil {
-			return d.r.err
+	if in.kind == typeInt8 { // graphs take floats, and begin with what makes them integers
+		scale, zero, err := d.activation(in)
+		if err != nil {
+			return fmt.Errorf("input: %w", err)
 		}
-		if len(d.g.Nodes) > graph.MaxNodes {
-			return fmt.Errorf("%w: more than %d nodes", graph.ErrTooLarge, graph.MaxNodes)
+		d.bytes[inputs[0]] = d.g.Add(in.name+".int8", graph.QuantizeLinear{}, v, scale, zero)
+	} else {
+		d.values[inputs[0]] = v
+	}
+	var ops []operation
+	for _, v := range g.tables(graphOperators) {
+		if len(ops) > graph.MaxNodes {
+			return fmt.Errorf("%w: more than %d operators", graph.ErrTooLarge, graph.MaxNodes)
 		}
-		if err := d.operator(o); err != nil {
+		o, err := d.operation(v)
+		if err != nil {
 			return err
 		}
+		ops = append(ops, o)
+	}
+	for len(ops) > 0 {
+		n, err := d.spelled(ops)
+		if n == 0 && err == nil {
+			n, err = 1, d.operator(ops[0])
+		}
+		if err == nil {
+			err = d.r.err
+		}
+		if err != nil {
+			return fmt.Errorf("%q (%s): %w", d.tensors[ops[0].out].name, ops[0].op.name, err)
+		}
+		ops = ops[n:]
 	}
 	for _, i := range outputs {
 		v, err := d.float(i)
 		if err != nil {
 			return fmt.Errorf("output: %w", err)
+		}
+		if q := d.bytes[i]; q != nil && q.Name == d.tensors[i].name { // an output of int8, which is a float in the graph
+			q.Name, v.Name = q.Name+".int8", q.Name
 		}
 		d.g.Outputs = append(d.g.Outputs, v)
 	}
@@ -237,35 +261,41 @@ type operation struct {
 	options *view
 }
 
-func (d *decoder) operator(v *view) error {
+func (d *decoder) operation(v *view) (operation, error) {
 	o := operation{in: v.ints(opInputs), options: v.table(opOptions)}
 	code, outs := v.int(opCode, 0), v.ints(opOutputs)
 	switch {
 	case d.r.err != nil:
-		return d.r.err
+		return o, d.r.err
 	case code < 0 || code >= len(d.ops):
-		return fmt.Errorf("%w: operator code %d of %d", ErrFormat, code, len(d.ops))
+		return o, fmt.Errorf("%w: operator code %d of %d", ErrFormat, code, len(d.ops))
 	case len(outs) != 1 || len(o.in) == 0 || len(o.in) > maxOperands || v.has(opCustom):
-		return fmt.Errorf("%w: %s with %d operands and %d results", ErrUnsupported, d.ops[code].name, len(o.in), len(outs))
+		return o, fmt.Errorf("%w: %s with %d operands and %d results", ErrUnsupported, d.ops[code].name, len(o.in), len(outs))
 	}
 	o.op, o.out = d.ops[code], outs[0]
 	for _, i := range append(o.in, o.out) {
 		if i < 0 || i >= len(d.tensors) {
-			return fmt.Errorf("%w: %s of tensor %d, expected one of %d", ErrFormat, o.op.name, i, len(d.tensors))
+			return o, fmt.Errorf("%w: %s of tensor %d, expected one of %d", ErrFormat, o.op.name, i, len(d.tensors))
 		}
 	}
 	if o.options == nil {
 		o.options = &view{r: d.r}
 	} else if o.op.options == 0 || v.byte(opOptionsType) != int(o.op.options) {
-		return fmt.Errorf("%w: %s with options of type %d", ErrUnsupported, o.op.name, v.byte(opOptionsType))
+		return o, fmt.Errorf("%w: %s with options of type %d", ErrUnsupported, o.op.name, v.byte(opOptionsType))
 	}
+	return o, nil
+}
+
+// operator adds what an operation stands for to the graph.
+func (d *decoder) operator(o operation) error {
 	if d.values[o.out] != nil || d.bytes[o.out] != nil || d.tensors[o.out].data != nil {
-		return fmt.Errorf("%w: %q is produced twice", ErrFormat, d.tensors[o.out].name)
+		return fmt.Errorf("%w: it is produced twice", ErrFormat)
 	}
-	if err := readers[o.op](d, o); err != nil {
-		return fmt.Errorf("%q (%s): %w", d.tensors[o.out].name, o.op.name, err)
+	f := readers[o.op]
+	if f == nil {
+		return fmt.Errorf("%w: it is no part of an operator that this package spells", ErrUnsupported)
 	}
-	return d.r.err
+	return f(d, o)
 }
 
 // float returns a tensor's value in float32.
@@ -344,7 +374,7 @@ func init() {
 		opAdd: elementwise(graph.Add{}, 2), opMul: elementwise(graph.Mul{}, 2), opRelu: elementwise(graph.Relu{}, 1), opLogistic: elementwise(graph.Sigmoid{}, 1),
 		opHardSwish: elementwise(graph.HardSwish{}, 1), opGelu: (*decoder).gelu, opSoftmax: elementwise(graph.Softmax{}, 1),
 		opMean: (*decoder).mean, opReshape: (*decoder).reshape, opPad: (*decoder).pad, opBilinear: (*decoder).resize, opNearest: (*decoder).resize, opConv: (*decoder).conv, opDepthwise: (*decoder).conv,
-		opConnected: (*decoder).connected, opQuantize: (*decoder).quantize, opDequantize: (*decoder).dequantize,
+		opMaxPool: (*decoder).maxPool, opArgMax: (*decoder).argMax, opCast: (*decoder).cast, opConnected: (*decoder).connected, opQuantize: (*decoder).quantize, opDequantize: (*decoder).dequantize,
 	}
 }
 
@@ -419,9 +449,58 @@ func (d *decoder) resize(o operation) error {
 	return d.result(o, op, in...)
 }
 
+func (d *decoder) maxPool(o operation) error {
+	x, y := d.tensors[o.in[0]], d.tensors[o.out]
+	in, err := d.operands(o, 1)
+	if err != nil {
+		return err
+	}
+	v := o.options
+	op := graph.MaxPool{Kernel: [2]int{v.int(poolH, 0), v.int(poolW, 0)}, Strides: [2]int{v.int(poolStrideH, 0), v.int(poolStrideW, 0)}}
+	if len(o.in) != 1 || len(x.shape) != 4 || v.byte(poolActivation) != activationNone || min(op.Strides[0], op.Strides[1]) < 1 ||
+		x.kind == typeInt8 && (!slices.Equal(x.scales, y.scales) || !slices.Equal(x.zeros, y.zeros)) {
+		return fmt.Errorf("%w: windows of %v by %v, with an activation function or another quantization behind it", ErrUnsupported, op.Kernel, op.Strides)
+	}
+	switch p := v.byte(poolPadding); p {
+	case paddingValid:
+	case paddingSame:
+		for i := range 2 {
+			s := same(x.shape[1+i], op.Kernel[i], op.Strides[i], 1)
+			op.Pads[i], op.Pads[2+i] = s[0], s[1]
+		}
+	default:
+		return fmt.Errorf("%w: padding of kind %d", ErrFormat, p)
+	}
+	return d.result(o, op, in...)
+}
+
+// argMax gives indices of int64 in the graph, and keeps the axis.
+func (d *decoder) argMax(o operation) error {
+	x, y := d.tensors[o.in[0]], d.tensors[o.out]
+	if len(o.in) != 2 || !slices.Equal(d.constants(o.in[1]), []int{3}) || len(x.shape) != 4 || y.kind != typeInt32 || o.options.byte(argMaxType) != typeInt32 {
+		return fmt.Errorf("%w: of %v to type %d, expected the channels' indices as int32", ErrUnsupported, x.shape, y.kind)
+	}
+	in, err := d.operands(o, 1)
+	if err != nil {
+		return err
+	}
+	d.values[o.out] = d.g.Add(y.name, graph.ArgMax{Axis: -3, KeepDims: true}, in...)
+	return nil
+}
+
+func (d *decoder) cast(o operation) error {
+	if d.tensors[o.in[0]].kind != typeInt32 || d.tensors[o.out].kind != typeFloat32 {
+		return fmt.Errorf("%w: of type %d, expected indices to float32", ErrUnsupported, d.tensors[o.in[0]].kind)
+	}
+	return elementwise(graph.Cast{To: graph.Float32}, 1)(d, o)
+}
+
 // reshape is of one pixel.
 func (d *decoder) reshape(o operation) error {
 	x, y := d.tensors[o.in[0]], d.tensors[o.out]
+	if x.kind == typeInt8 && (!slices.Equal(x.scales, y.scales) || !slices.Equal(x.zeros, y.zeros)) {
+		return fmt.Errorf("%w: another quantization behind it", ErrFormat)
+	}
 	if len(x.shape) != 4 || x.shape[1]*x.shape[2] != 1 || len(y.shape) != 2 || y.shape[0] != x.shape[0] || y.shape[1] != x.shape[3] {
 		return fmt.Errorf("%w: %v to %v, expected 1×1×1×C to 1×C", ErrUnsupported, x.shape, y.shape)
 	}

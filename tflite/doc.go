@@ -21,6 +21,14 @@
 //     without quantized result, as that of logits, is float32. Sigmoid is of int8 only with the
 //     scale 1/256 that the runtime prescribes.
 //
+// With [Options.Integers] the input and the outputs are int8 as well, with their scale and zero point, and a network that has a float
+// anywhere between is refused. In the graph that is read they are float32 still, with QuantizeLinear behind the input and
+// DequantizeLinear before the outputs.
+//
+// Operators that TensorFlow Lite does not have are spelled as several, which are one again when the file is read:
+// HardSigmoid as Keras has it, min(max(x + 3, 0), 6)·1/6, in float32, or in integers where its result has the scale 1/255; LayerNorm of channels, in float32. The indices of ArgMax
+// are int32, and their axis is not there: 1×H×W.
+//
 // The metadata entry "repvit" holds the graph's name and metadata as JSON; TFLITE_METADATA says what task
 // libraries (MediaPipe's, Android's) read: normalisation of pixels 0 … 255, and the names of classes in
 // labels.txt, in a zip archive behind the model.
@@ -28,8 +36,8 @@
 // # What is written
 //
 // Networks with one input, whose shapes are known, with batch 1, of Conv (of one group, or depthwise), Gemm,
-// Gelu, Relu, HardSwish, Sigmoid, Add, Mul, GlobalAveragePool, Flatten of one pixel, Softmax of vectors, Resize ([graph.Resize.Plain]),
-// QuantizeLinear and DequantizeLinear. The same graph gives the same bytes.
+// Gelu, Relu, HardSwish, HardSigmoid, Sigmoid, Add, Mul, GlobalAveragePool, MaxPool ([graph.MaxPool.Plain], without padding or with that of
+// SAME), LayerNorm and ArgMax of channels, Cast of ArgMax, Flatten of one pixel, Softmax of vectors, Resize ([graph.Resize.Plain]), QuantizeLinear and DequantizeLinear. The same graph gives the same bytes.
 //
 // # Reading
 //

@@ -20,6 +20,9 @@ var (
 // Options say how a graph is written.
 type Options struct {
 	Half bool // weights and biases are float16 in the file, and float32 where it is run
+	// Integers: the input and the outputs are int8, and nothing in between is a float, for processors that have
+	// no floats. The graph must quantize its input, its outputs, and everything between.
+	Integers bool
 	// What task libraries (MediaPipe's, Android's) read of the metadata: the names of the classes, and
 	// by what pixels of 0 … 255 are normalised, channel by channel.
 	Labels    []string
@@ -93,15 +96,46 @@ func (e *encoder) translate() error {
 		return fmt.Errorf("%w: a network with %d inputs, expected one", ErrUnsupported, len(e.g.Inputs))
 	}
 	in := e.g.Inputs[0]
-	if _, err := e.value(in, in.Name); err != nil {
+	if err := e.input(in); err != nil {
 		return err
 	}
 	for _, n := range e.g.Nodes {
 		if err := e.node(n); err != nil {
 			return fmt.Errorf("node %q (%s): %w", n.Name(), n.Op.Kind(), err)
 		}
+		// What is dequantized is a tensor only where something reads it as float32.
+		if _, pair := n.Op.(graph.DequantizeLinear); e.options.Integers && !pair && e.floats() {
+			return fmt.Errorf("node %q (%s): %w in integers alone; with float32 as input and output (without --int8-io) it is a float between integers", n.Name(), n.Op.Kind(), ErrUnsupported)
+		}
 	}
 	return nil
+}
+
+// input adds the network's input, which is what it is quantized to where all is integers.
+func (e *encoder) input(in *graph.Value) error {
+	if !e.options.Integers {
+		_, err := e.value(in, in.Name)
+		return err
+	}
+	q := e.quantizes(in)
+	if q == nil {
+		return fmt.Errorf("%w: %q is not quantized for all that read it, expected int8", ErrUnsupported, in.Name)
+	}
+	scale, zero, err := parameters(q)
+	if err != nil {
+		return err
+	}
+	s, err := e.shape(in)
+	if err != nil {
+		return err
+	}
+	e.tensors[q.Output.Name] = e.add(in.Name, s, typeInt8, 0, quantization(scale, zero))
+	return nil
+}
+
+// floats reports whether there is a tensor of floats.
+func (e *encoder) floats() bool {
+	return slices.ContainsFunc(e.list, func(t table) bool { k := t[tensorType]; return k == nil || k == int8(typeFloat16) })
 }
 
 // shape is that of a value in the file: channels last, batch 1.
@@ -255,7 +289,7 @@ func (e *encoder) dequantize(n *graph.Node, op graph.DequantizeLinear) error {
 			return fmt.Errorf("%w: it reads %q, which is not quantized here", ErrUnsupported, x.Name)
 		}
 		e.quantized[n.Output] = &quantized{tensor: i, name: n.Output.Name}
-		if e.g.IsOutput(n.Output) {
+		if e.g.IsOutput(n.Output) && !e.options.Integers {
 			_, err := e.float(n.Output)
 			return err
 		}
@@ -352,6 +386,10 @@ func (e *encoder) model() (table, error) {
 	ins = append(ins, entry(e.g.Inputs[0], 0))
 	for _, v := range e.g.Outputs {
 		i, ok := e.tensors[v.Name]
+		if q := e.quantized[v]; e.options.Integers && q != nil {
+			i, ok = q.tensor, true
+			e.list[i][tensorName] = text(v.Name)
+		}
 		if !ok {
 			return nil, fmt.Errorf("%w: output %q is not of float32", ErrUnsupported, v.Name)
 		}

@@ -26,13 +26,18 @@ func init() {
 		graph.Flatten{}.Kind():           (*encoder).flatten,
 		graph.Softmax{}.Kind():           (*encoder).softmax,
 		graph.Resize{}.Kind():            (*encoder).resize,
+		graph.HardSigmoid{}.Kind():       (*encoder).spell,
+		graph.LayerNorm{}.Kind():         (*encoder).spell,
+		graph.MaxPool{}.Kind():           (*encoder).maxPool,
+		graph.ArgMax{}.Kind():            (*encoder).argMax,
+		graph.Cast{}.Kind():              (*encoder).cast,
 	}
 }
 
 // unary writes a function of one operand without options.
 func unary(op *operator) func(*encoder, *graph.Node) error {
 	return func(e *encoder, n *graph.Node) error {
-		o, err := e.operands(n, 1, op.int8 > 1)
+		o, err := e.operands(n, 1, op.int8 > 1 || e.options.Integers)
 		if err == nil {
 			e.emit(op, o.integer, o.in, o.out, nil)
 		}
@@ -118,7 +123,7 @@ func (e *encoder) flatten(n *graph.Node) error {
 	if len(s) == 4 && s[1]*s[2] != 1 {
 		return fmt.Errorf("%w: Flatten of %v, expected one pixel", ErrUnsupported, e.types[n.Inputs[0]].Shape)
 	}
-	o, err := e.operands(n, 1, false)
+	o, err := e.operands(n, 1, e.keeps(n))
 	if err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (e *encoder) flatten(n *graph.Node) error {
 	if err != nil {
 		return err
 	}
-	e.emit(opReshape, false, append(o.in, e.ints(fmt.Sprintf("reshape.%d", to[1]), to...)), o.out, table{reshapeShape: to})
+	e.emit(opReshape, o.integer, append(o.in, e.ints(fmt.Sprintf("reshape.%d", to[1]), to...)), o.out, table{reshapeShape: to})
 	return nil
 }
 
@@ -154,6 +159,66 @@ func (e *encoder) resize(n *graph.Node) error {
 	default:
 		e.emitVersion(opBilinear, centresVersion, operands, out, table{bilinearCentres: true})
 	}
+	return nil
+}
+
+func (e *encoder) maxPool(n *graph.Node) error {
+	op := n.Op.(graph.MaxPool)
+	from, known := e.types[n.Inputs[0]].Shape.Ints()
+	to, _ := e.types[n.Output].Shape.Ints()
+	if !known {
+		return fmt.Errorf("%w: the shape %v, expected sizes that are known", ErrUnsupported, e.types[n.Inputs[0]].Shape)
+	}
+	pads, ok := op.Plain(from, to)
+	padding, same := paddingOf([]int32{1, int32(from[2]), int32(from[3]), int32(from[1])}, pads, op.Kernel, op.Strides, [2]int{1, 1})
+	if !ok || !same {
+		return fmt.Errorf("%w: padding %v with dilations %v, expected none or that of SAME", ErrUnsupported, op.Pads, op.Dilation())
+	}
+	o, err := e.operands(n, 1, e.keeps(n))
+	if err == nil {
+		e.emit(opMaxPool, o.integer, o.in, o.out, table{poolPadding: padding, poolStrideW: int32(op.Strides[1]), poolStrideH: int32(op.Strides[0]), poolW: int32(op.Kernel[1]), poolH: int32(op.Kernel[0])})
+	}
+	return err
+}
+
+// keeps reports whether the result of a node is quantized as its operand is.
+func (e *encoder) keeps(n *graph.Node) bool {
+	x, y := e.quantized[n.Inputs[0]], e.quantizes(n.Output)
+	if x == nil || x.tensor < 0 || y == nil {
+		return false
+	}
+	scale, zero, err := parameters(y)
+	q := e.list[x.tensor][tensorQuantization].(table)
+	return err == nil && q[quantScale].([]float32)[0] == scale && q[quantZero].([]int64)[0] == zero
+}
+
+// argMax is over the channels; the axis is not there in the file, and indices are int32.
+func (e *encoder) argMax(n *graph.Node) error {
+	op, x := n.Op.(graph.ArgMax), n.Inputs[0]
+	if len(e.types[x].Shape) != 4 || op.Axis != -3 || !op.KeepDims || op.SelectLastIndex {
+		return fmt.Errorf("%w: over axis %d, expected the first of N×C×H×W's channels, of which one is left", ErrUnsupported, op.Axis)
+	}
+	s, err := e.shape(x)
+	if err != nil {
+		return err
+	}
+	in, q := int32(0), e.quantized[x]
+	if q != nil {
+		in = q.tensor
+	} else if in, err = e.float(x); err != nil {
+		return err
+	}
+	e.emit(opArgMax, q != nil, []int32{in, e.ints("argmax.axis", 3)}, e.add(n.Name(), s[:3], typeInt32, 0, nil), table{argMaxType: int8(typeInt32)})
+	return nil
+}
+
+// cast makes indices float32.
+func (e *encoder) cast(n *graph.Node) error {
+	in, ok := e.tensors[n.Inputs[0].Name]
+	if to := n.Op.(graph.Cast).To; to != graph.Float32 || !ok || e.list[in][tensorType] != int8(typeInt32) {
+		return fmt.Errorf("%w: from %v to %v, expected indices to float32", ErrUnsupported, e.types[n.Inputs[0]].DType, to)
+	}
+	e.emit(opCast, false, []int32{in}, e.add(n.Name(), e.list[in][tensorShape].([]int32), typeFloat32, 0, nil), table{castFrom: int8(typeInt32)})
 	return nil
 }
 
@@ -203,12 +268,8 @@ func (e *encoder) conv(n *graph.Node) error {
 		return err
 	}
 	dilation := op.Dilation()
-	padding := int8(paddingValid)
-	switch {
-	case op.Pads == [4]int{}:
-	case same(int(x[1]), int(kh), op.Strides[0], dilation[0]) == [2]int{op.Pads[0], op.Pads[2]} && same(int(x[2]), int(kw), op.Strides[1], dilation[1]) == [2]int{op.Pads[1], op.Pads[3]}:
-		padding = paddingSame
-	default:
+	padding, ok := paddingOf(x, op.Pads, [2]int{int(kh), int(kw)}, op.Strides, dilation)
+	if !ok {
 		o.in[0] = e.padded(n.Name(), o, x, op.Pads)
 	}
 	var options table
@@ -229,6 +290,18 @@ func (e *encoder) conv(n *graph.Node) error {
 	}
 	e.emit(code, o.integer, append(o.in, weight, bias), o.out, options)
 	return nil
+}
+
+// paddingOf is the padding that TFLite computes itself; others need a PAD, and ok is false.
+func paddingOf(x []int32, pads [4]int, kernel, strides, dilation [2]int) (kind int8, ok bool) {
+	if pads == [4]int{} {
+		return paddingValid, true
+	}
+	rows, columns := same(int(x[1]), kernel[0], strides[0], dilation[0]), same(int(x[2]), kernel[1], strides[1], dilation[1])
+	if pads == [4]int{rows[0], columns[0], rows[1], columns[1]} {
+		return paddingSame, true
+	}
+	return paddingValid, false
 }
 
 // same is the padding before and behind that TFLite's SAME computes.

@@ -38,7 +38,10 @@ const (
 )
 
 // Activation functions that options name.
-const activationNone = 0
+const (
+	activationNone  = 0
+	activationRelu6 = 3
+)
 
 // Padding of windows.
 const (
@@ -62,6 +65,7 @@ var (
 	opDequantize = &operator{"DEQUANTIZE", 6, 38, 3, 2} // of float16 and of int8
 	opConnected  = &operator{"FULLY_CONNECTED", 9, 8, 1, 4}
 	opLogistic   = &operator{"LOGISTIC", 14, 0, 1, 2}
+	opMaxPool    = &operator{"MAX_POOL_2D", 17, 5, 1, 2}
 	opMul        = &operator{"MUL", 18, 21, 1, 2}
 	opRelu       = &operator{"RELU", 19, 0, 1, 2}
 	opReshape    = &operator{"RESHAPE", 22, 17, 1, 1}
@@ -69,7 +73,12 @@ var (
 	opSoftmax    = &operator{"SOFTMAX", 25, 9, 1, 2}
 	opPad        = &operator{"PAD", 34, 22, 1, 2}
 	opMean       = &operator{"MEAN", 40, 27, 1, 2}
+	opSub        = &operator{"SUB", 41, 28, 1, 2}
+	opCast       = &operator{"CAST", 53, 37, 1, 1}
+	opArgMax     = &operator{"ARG_MAX", 56, 40, 1, 2}
+	opRsqrt      = &operator{"RSQRT", 76, 0, 1, 2}
 	opNearest    = &operator{"RESIZE_NEAREST_NEIGHBOR", 97, 74, 1, 2}
+	opSquared    = &operator{"SQUARED_DIFFERENCE", 99, 0, 1, 2}
 	opQuantize   = &operator{"QUANTIZE", 114, 89, 1, 1}
 	opHardSwish  = &operator{"HARD_SWISH", 117, 0, 1, 1}
 	opGelu       = &operator{"GELU", 150, 116, 1, 2}
@@ -79,7 +88,7 @@ var (
 const centresVersion = 3
 
 // operators are those that files of this package have.
-var operators = []*operator{opAdd, opConv, opDepthwise, opDequantize, opConnected, opLogistic, opMul, opRelu, opReshape, opBilinear, opSoftmax, opPad, opMean, opNearest, opQuantize, opHardSwish, opGelu}
+var operators = []*operator{opAdd, opConv, opDepthwise, opDequantize, opConnected, opLogistic, opMaxPool, opMul, opRelu, opReshape, opBilinear, opSoftmax, opPad, opMean, opSub, opCast, opArgMax, opRsqrt, opNearest, opSquared, opQuantize, opHardSwish, opGelu}
 
 // Slots of options.
 const (
@@ -89,7 +98,13 @@ const (
 	bilinearCorners, bilinearCentres = 2, 3
 	nearestCorners, nearestCentres   = 0, 1
 
+	poolPadding, poolStrideW, poolStrideH, poolW, poolH, poolActivation = 0, 1, 2, 3, 4, 5
+
+	castFrom, castTo = 0, 1
+
 	softmaxBeta  = 0
+	argMaxType   = 0
+	activation   = 0 // of ADD, SUB and MUL
 	reshapeShape = 0
 	keepDims     = 0
 	approximate  = 0

@@ -49,7 +49,7 @@ func ToleranceFor(graphs ...*graph.Graph) Tolerance {
 		}
 		for _, n := range g.Nodes {
 			switch op := n.Op.(type) {
-			case graph.QuantizeLinear:
+			case graph.QuantizeLinear, graph.DequantizeLinear:
 				return Int8Tolerance
 			case graph.Cast:
 				if op.To == graph.Float16 {

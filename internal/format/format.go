@@ -52,14 +52,19 @@ type Format struct {
 	Classifies bool
 	// Int8 says what of an int8 network is not as package quant made it; empty for nothing.
 	Int8 string
+	// Weights: files can have int8 weights of operators that compute in floats.
+	Weights bool
+	// Integers: files of int8 networks can take and give int8, with nothing but integers between.
+	Integers bool
 	// Rounds: files round an int8 network in another way than package quant.
 	Rounds bool
 }
 
 // Options say how a graph is written.
 type Options struct {
-	Opset int // 0 for the default; for formats that have one
-	Half  bool
+	Opset    int // 0 for the default; for formats that have one
+	Half     bool
+	Integers bool
 	// What a format has a place for: the names of the classes, and by what pixels of 0 … 1 are
 	// normalised, channel by channel.
 	Labels     []string
@@ -102,10 +107,10 @@ var (
 		},
 	}
 	TFLite = &Format{
-		Name: "tflite", Extensions: []string{".tflite"}, Fixed: true, Half: true,
+		Name: "tflite", Extensions: []string{".tflite"}, Fixed: true, Half: true, Integers: true,
 		Is: tflite.Is,
 		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
-			return tflite.Encode(w[0], g, tflite.Options{Half: o.Half, Labels: o.Labels, Mean: o.Mean, Std: o.Std})
+			return tflite.Encode(w[0], g, tflite.Options{Half: o.Half, Integers: o.Integers, Labels: o.Labels, Mean: o.Mean, Std: o.Std})
 		},
 		Decode: func(data [][]byte) (*Model, error) {
 			g, err := tflite.Decode(data[0])
@@ -128,7 +133,7 @@ var (
 		Normalization: ncnn.Normalization,
 	}
 	CoreML = &Format{
-		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true, Int8: "biases are floats",
+		Name: "coreml", Extensions: []string{".mlpackage"}, Fixed: true, Float16: true, Images: true, Classifies: true, Weights: true, Int8: "biases are floats",
 		Is: coreml.Is, Files: coreml.Files, Folder: true,
 		Encode: func(w []io.Writer, g *graph.Graph, o Options) error {
 			c := coreml.Options{}

@@ -247,6 +247,10 @@ func explain(path string, err error, cfg *config) error {
 		return fmt.Errorf("%s: --taps says which feature maps are given, and the output is something else; add --features", path)
 	case errors.Is(err, convert.ErrNoNormalization):
 		return fmt.Errorf("%w: --coreml-input %s", err, coremlTensor)
+	case errors.Is(err, convert.ErrBoxes):
+		return fmt.Errorf("%w; give --raw", err)
+	case errors.Is(err, convert.ErrNotImage) && cfg.options.Model.SAM.Part == "":
+		return fmt.Errorf("%w; of Segment Anything give --part %s", err, model.PartEncoder)
 	case errors.Is(err, convert.ErrNotFinite):
 		return fmt.Errorf("%w; --no-check writes it unproven", err)
 	case errors.Is(err, model.ErrLabels):

@@ -58,7 +58,7 @@ func Choices() map[string][]string {
 		"decoder-outputs": model.DecoderOutputs(),
 		"upsample":        model.Upsamplings(),
 		"quant":           {"int8"},
-		"int8-scope":      {string(quant.Pointwise), string(quant.All)},
+		"int8-scope":      {string(quant.Pointwise), string(quant.All), string(quant.Weights)},
 		"calib-method":    methods(),
 		"size":            {"dynamic"},
 		"interpolation":   preprocess.Interpolations(),
@@ -107,7 +107,8 @@ func flags() []urfave.Flag {
 	}, cli.WeightFlags("convert the averaged weights (model_ema and the like)", "`NAME` of the state dict, or prefix of names, in files that hold several"), []urfave.Flag{
 		&urfave.StringFlag{Name: "labels", TakesFile: true, Usage: "`FILE` with one class name a line, stored in the model"},
 		&urfave.StringFlag{Name: "quant", Usage: "make the network `TYPE`: int8"},
-		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE` of int8: pointwise (1×1 convolutions) or all"},
+		&urfave.StringFlag{Name: "int8-scope", Value: string(quant.Pointwise), DefaultText: string(quant.Pointwise), Usage: "`SCOPE`: pointwise (1×1), all, or weights (Core ML)"},
+		&urfave.BoolFlag{Name: "int8-io", Usage: "TFLite: int8 input and output too, integers alone, for NPUs"},
 		&urfave.StringFlag{Name: "calib", TakesFile: true, Usage: "calibrate on images in `DIR`, or FILE.npy: N×3×H×W float32, normalised"},
 		&urfave.IntFlag{Name: "calib-samples", Value: 256, Usage: "use at most `N` of them, evenly spread"},
 		&urfave.StringFlag{Name: "calib-method", Value: string(quant.DefaultMethod), DefaultText: string(quant.DefaultMethod), Usage: "range `METHOD`: minmax, percentile, mse or entropy"},
@@ -207,9 +208,12 @@ func parse(c *urfave.Context) (*config, error) {
 			cfg.checkpointOnly = append(cfg.checkpointOnly, "--"+name)
 		}
 	}
-	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), Sensitivity: cfg.report != "", Symmetric: c.Bool("int8-symmetric")}
+	int8 := convert.Int8{Calibration: c.String("calib"), Samples: c.Int("calib-samples"), AcceptLoss: c.Bool("accept-loss"), IO: c.Bool("int8-io"), Sensitivity: cfg.report != "", Symmetric: c.Bool("int8-symmetric")}
 	if int8.Scope, err = quant.ParseScope(c.String("int8-scope")); err != nil {
 		return nil, cli.Usagef("--int8-scope: %w", err)
+	}
+	if int8.IO && !c.IsSet("int8-scope") {
+		int8.Scope = quant.All
 	}
 	if int8.Method, err = quant.ParseMethod(c.String("calib-method")); err != nil {
 		return nil, cli.Usagef("--calib-method: %w", err)
@@ -265,7 +269,7 @@ func parseKept(list string) (count int, names []string, err error) {
 }
 
 // ofInt8 are the flags that mean nothing without --quant.
-var ofInt8 = []string{"int8-scope", "calib", "calib-method", "int8-symmetric", "keep-float", "calib-samples", "accept-loss"}
+var ofInt8 = []string{"int8-scope", "calib", "calib-method", "int8-symmetric", "keep-float", "calib-samples", "accept-loss", "int8-io"}
 
 // validate refuses values and combinations that make no sense.
 func (cfg *config) validate(c *urfave.Context) error {
@@ -312,6 +316,8 @@ func (cfg *config) validate(c *urfave.Context) error {
 		return cli.Usagef("--no-check leaves out what --expect asks for")
 	case !quantized && set(ofInt8...) != "":
 		return cli.Usagef("--%s needs --quant int8", set(ofInt8...))
+	case quantized && o.Int8.IO && (o.Int8.Scope != quant.All || c.IsSet("keep-float") || m.Softmax):
+		return cli.Usagef("--int8-io leaves nothing in float: it excludes --int8-scope pointwise, --keep-float and --softmax")
 	case quantized && o.NoFuse:
 		return cli.Usagef("--quant excludes --no-fuse")
 	case m.Features && set("softmax", "labels") != "":
@@ -376,6 +382,12 @@ func (cfg *config) validate(c *urfave.Context) error {
 			return cli.Usagef("--half excludes --float32")
 		case quantized && o.Int8.Symmetric && f == format.NCNN:
 			return cli.Usagef("--int8-symmetric: the integers of %s files are symmetric in any case", f.Name)
+		case quantized && o.Int8.Scope == quant.Weights && !f.Weights:
+			return cli.Usagef("--int8-scope %s: %s files have no int8 weights of operators that compute in floats, expected the coreml format", quant.Weights, f.Name)
+		case quantized && o.Int8.Scope == quant.Weights && set("keep-float", "calib-method", "int8-symmetric") != "":
+			return cli.Usagef("--int8-scope %s has no ranges and keeps every layer in float: it excludes --%s", quant.Weights, set("keep-float", "calib-method", "int8-symmetric"))
+		case quantized && o.Int8.IO && !f.Integers:
+			return cli.Usagef("--int8-io: %s files take and give floats, expected the tflite format", f.Name)
 		case quantized && o.Half && !f.Float16:
 			return cli.Usagef("--quant excludes --half")
 		case f.Files != nil && outfile.IsStdout(cfg.output):

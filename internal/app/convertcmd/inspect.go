@@ -307,7 +307,7 @@ func (r *inspection) print(w io.Writer) {
 	if len(r.Skipped) > 0 {
 		line("skipped", "%s", strings.Join(r.Skipped, ", "))
 	}
-	for _, k := range []string{model.MetaSource, model.MetaSourceSHA256, model.MetaStateDict, model.MetaVersion, model.MetaQuantization, model.MetaTaps, model.MetaHead, model.MetaEpsilon} {
+	for _, k := range []string{model.MetaSource, model.MetaSourceSHA256, model.MetaStateDict, model.MetaVersion, model.MetaQuantization, model.MetaIntegers, model.MetaTaps, model.MetaHead, model.MetaEpsilon} {
 		if v := r.Metadata[k]; v != "" {
 			line(strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(k, "repvit."), "source_"), "_", " "), "%s", v)
 		}

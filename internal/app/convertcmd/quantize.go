@@ -14,6 +14,8 @@ func warnings(r *convert.Result) (all []string) {
 		all = append(all, q.String()+"; written because of --accept-loss")
 	}
 	switch q.Report.Calibration {
+	case quant.NotNeeded:
+		return all
 	case quant.FromImages:
 		if q.Samples < quant.FewSamples {
 			count := fmt.Sprintf("%d images", q.Samples)

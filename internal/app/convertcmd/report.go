@@ -118,7 +118,7 @@ func rows(r *convert.Result, s *infer.Session, cfg *config) []report.Row {
 		{Name: "Output", Value: fmt.Sprintf("%s, %s, %.1f MB", r.Output.Path, r.Output.Format, float64(r.Output.Bytes)/1e6)},
 	}
 	if q := r.Quant; q != nil {
-		rows = append(rows, report.Row{Name: "Quantization", Value: fmt.Sprintf("%s, calibrated on %s (%d samples)", q.Scheme, q.Calibration, q.Samples)},
+		rows = append(rows, report.Row{Name: "Quantization", Value: q.Scheme + q.Calibrated()},
 			report.Row{Name: "In float", Value: kept(q.KeptFloat)})
 		if q.Clicks != nil {
 			rows = append(rows, report.Row{Name: "Clicks", Value: q.Clicks.String()})
